@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * Pools and their bits: which addresses there are, whose the free ones are, and which can be given
+ * at this moment (draft 5.4; rules of safety 7 and 16).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hook/binding_table_internal.h"
+
+/* All bitmaps of a pool, so that making, freeing and keeping them are loops. */
+static const size_t address_bits[] = {
+    offsetof(struct fo_pool, available), offsetof(struct fo_pool, unacked),
+    offsetof(struct fo_pool, rejected),  offsetof(struct fo_pool, requested),
+    offsetof(struct fo_pool, in_flight), offsetof(struct fo_pool, dirty),
+    offsetof(struct fo_pool, saving),    offsetof(struct fo_pool, rows),
+    offsetof(struct fo_pool, used),      offsetof(struct fo_pool, backup),
+    offsetof(struct fo_pool, returning), offsetof(struct fo_pool, reserved),
+    offsetof(struct fo_pool, quarantined), offsetof(struct fo_pool, closed),
+};
+static const size_t group_bits[] = {
+    offsetof(struct fo_pool, open),
+    offsetof(struct fo_pool, opening),
+    offsetof(struct fo_pool, marking),
+};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct fo_bitmap *bits_at(const struct fo_pool *pool, size_t offset)
+{
+    return (struct fo_bitmap *)(uintptr_t)((const char *)pool + offset);
+}
+
+uint32_t fo_pool_group(const struct fo_pool *pool, uint32_t bit)
+{
+    return ((pool->range.first + bit) >> FO_GROUP_BITS) - (pool->range.first >> FO_GROUP_BITS);
+}
+
+void fo_pool_free(struct fo_table *table, struct fo_pool *pool)
+{
+    for (size_t i = 0; i < COUNT(address_bits); i++)
+        fo_bitmap_free(bits_at(pool, address_bits[i]), table->env);
+    for (size_t i = 0; i < COUNT(group_bits); i++)
+        fo_bitmap_free(bits_at(pool, group_bits[i]), table->env);
+}
+
+static bool make_bits(struct fo_table *table, struct fo_pool *pool)
+{
+    bool ok = true;
+    for (size_t i = 0; i < COUNT(address_bits); i++)
+        ok = fo_bitmap_init(bits_at(pool, address_bits[i]), table->env, pool->size) && ok;
+    for (size_t i = 0; i < COUNT(group_bits); i++)
+        ok = fo_bitmap_init(bits_at(pool, group_bits[i]), table->env,
+                            fo_pool_group(pool, pool->size - 1) + 1) && ok;
+    return ok;
+}
+
+struct fo_pool *fo_table_pool(struct fo_table *table, uint32_t address)
+{
+    size_t low = 0, high = table->pool_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        struct fo_pool *pool = &table->pools[middle];
+        if (address < pool->range.first)
+            high = middle;
+        else if (address > pool->range.last)
+            low = middle + 1;
+        else
+            return pool;
+    }
+    return NULL;
+}
+
+void fo_pool_count(struct fo_pool *pool, uint32_t bit, int sign)
+{
+    if (fo_bitmap_test(&pool->used, bit) || fo_bitmap_test(&pool->reserved, bit))
+        return;
+    uint32_t *count =
+        fo_bitmap_test(&pool->backup, bit) ? &pool->backup_count : &pool->free_count;
+    *count += (uint32_t)sign;
+}
+
+bool fo_table_ours(struct fo_table *table, struct fo_pool *pool, uint32_t address)
+{
+    uint32_t bit = address - pool->range.first;
+    (void)table;
+    return pool->relationship >= 0 && !fo_bitmap_test(&pool->used, bit) &&
+           fo_bitmap_test(&pool->backup, bit) == !pool->primary &&
+           !fo_bitmap_test(&pool->returning, bit) && !fo_bitmap_test(&pool->reserved, bit) &&
+           !fo_bitmap_test(&pool->quarantined, bit);
+}
+
+void fo_table_refresh(struct fo_table *table, struct fo_pool *pool, uint32_t address)
+{
+    uint32_t bit = address - pool->range.first;
+    bool can = fo_table_ours(table, pool, address) && fo_table_hold(table, address) == NULL;
+    bool open = can && fo_bitmap_test(&pool->open, fo_pool_group(pool, bit));
+    fo_bitmap_put(&pool->available, bit, open);
+    fo_bitmap_put(&pool->closed, bit, can && !open);
+}
+
+void fo_table_set_owner(struct fo_table *table, struct fo_pool *pool, uint32_t address, bool backup)
+{
+    uint32_t bit = address - pool->range.first;
+    fo_pool_count(pool, bit, -1);
+    fo_bitmap_put(&pool->backup, bit, backup);
+    fo_bitmap_clear(&pool->returning, bit);
+    fo_pool_count(pool, bit, +1);
+    fo_table_refresh(table, pool, address);
+}
+
+void fo_table_open_group(struct fo_table *table, struct fo_pool *pool, uint32_t group)
+{
+    uint64_t first = ((uint64_t)(pool->range.first >> FO_GROUP_BITS) + group) << FO_GROUP_BITS;
+    uint64_t last = first + (1U << FO_GROUP_BITS) - 1;
+    fo_bitmap_clear(&pool->opening, group);
+    fo_bitmap_set(&pool->open, group);
+    if (first < pool->range.first)
+        first = pool->range.first;
+    for (; first <= last && first <= pool->range.last; first++)
+        fo_table_refresh(table, pool, (uint32_t)first);
+}
+
+/* ------------------------------------------------------------------ another configuration */
+
+static int by_first(const void *a, const void *b)
+{
+    uint32_t x = ((const struct fo_pool *)a)->range.first;
+    uint32_t y = ((const struct fo_pool *)b)->range.first;
+    return x < y ? -1 : x > y;
+}
+
+/* Carries the bits of addresses that both pools have. */
+static void keep_bits(struct fo_pool *to, const struct fo_pool *from)
+{
+    uint32_t first = to->range.first > from->range.first ? to->range.first : from->range.first;
+    uint32_t last = to->range.last < from->range.last ? to->range.last : from->range.last;
+    if (first > last)
+        return;
+    for (size_t i = 0; i < COUNT(address_bits); i++) {
+        const struct fo_bitmap *source = bits_at(from, address_bits[i]);
+        struct fo_bitmap *target = bits_at(to, address_bits[i]);
+        uint32_t bit = fo_bitmap_next(source, first - from->range.first);
+        for (; bit != FO_BITMAP_NONE && bit <= last - from->range.first;
+             bit = fo_bitmap_next(source, bit + 1))
+            fo_bitmap_set(target, from->range.first + bit - to->range.first);
+    }
+}
+
+static void keep_groups(struct fo_pool *to, const struct fo_pool *from)
+{
+    uint32_t base = to->range.first >> FO_GROUP_BITS;
+    for (uint32_t group = fo_bitmap_next(&from->open, 0); group != FO_BITMAP_NONE;
+         group = fo_bitmap_next(&from->open, group + 1)) {
+        uint32_t absolute = (from->range.first >> FO_GROUP_BITS) + group;
+        if (absolute >= base && absolute - base < to->open.bits)
+            fo_bitmap_set(&to->open, absolute - base);
+    }
+}
+
+static void count_all(struct fo_table *table)
+{
+    struct fo_binding *binding;
+    for (size_t i = 0; i < table->pool_count; i++) {
+        struct fo_pool *pool = &table->pools[i];
+        pool->free_count = pool->backup_count = 0;
+        memset(pool->status_count, 0, sizeof pool->status_count);
+        for (uint32_t bit = 0; bit < pool->size; bit++) {
+            fo_pool_count(pool, bit, +1);
+            fo_table_refresh(table, pool, pool->range.first + bit);
+        }
+    }
+    for (uint32_t i = 0; (binding = fo_table_record(table, i)) != NULL; i++) {
+        struct fo_pool *pool = fo_table_pool(table, binding->address);
+        if (pool != NULL && binding->status != FO_FREE)
+            pool->status_count[binding->status]++;
+    }
+}
+
+bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, size_t count)
+{
+    const struct fo_env *env = table->env;
+    struct fo_pool *fresh = env->allocate(env->context, (count ? count : 1) * sizeof *fresh);
+    bool ok = fresh != NULL;
+    for (size_t i = 0; ok && i < count; i++) {
+        fresh[i].range = pools[i].range;
+        fresh[i].relationship = pools[i].relationship;
+        fresh[i].primary = pools[i].primary;
+        fresh[i].size = pools[i].range.last - pools[i].range.first + 1;
+        ok = make_bits(table, &fresh[i]);
+    }
+    if (!ok) {
+        for (size_t i = 0; fresh != NULL && i < count; i++)
+            fo_pool_free(table, &fresh[i]);
+        env->release(env->context, fresh);
+        return false;
+    }
+    qsort(fresh, count, sizeof *fresh, by_first);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < table->pool_count; k++) {
+            keep_bits(&fresh[i], &table->pools[k]);
+            keep_groups(&fresh[i], &table->pools[k]);
+        }
+    for (size_t i = 0; i < table->pool_count; i++)
+        fo_pool_free(table, &table->pools[i]);
+    env->release(env->context, table->pools);
+    table->pools = fresh;
+    table->pool_count = count;
+    count_all(table);
+    return true;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * Records, their two indexes, and the changes that keep bits, counts and records in step. Pools
+ * and their bits are in binding_pools.c, offers and claims in binding_holds.c.
+ *
+ * Clients are hashed with a random key (SipHash), since their identifiers are chosen by whoever
+ * sends a packet.
+ */
+#include "hook/binding_table.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <string.h>
+
+#include "hook/binding_table_internal.h"
+
+/* ------------------------------------------------------------------ records */
+
+struct fo_binding *fo_table_record(struct fo_table *table, uint32_t index)
+{
+    if (index >= table->record_count)
+        return NULL;
+    return &table->chunks[index / FO_RECORD_CHUNK][index % FO_RECORD_CHUNK];
+}
+
+uint64_t fo_address_hash(uint32_t address)
+{
+    /* A finalizer of good avalanche; addresses of our own pools are no hostile input. */
+    uint64_t x = address * UINT64_C(0x9e3779b97f4a7c15);
+    x ^= x >> 32;
+    x *= UINT64_C(0xd6e8feb86659fd93);
+    return x ^ x >> 32;
+}
+
+static uint64_t hash_of_address(void *owner, uint32_t value)
+{
+    return fo_address_hash(fo_table_record(owner, value)->address);
+}
+
+static uint64_t hash_of_client(void *owner, uint32_t value)
+{
+    struct fo_client client = fo_table_client(fo_table_record(owner, value));
+    return fo_table_client_hash(owner, &client);
+}
+
+static bool match_address(void *owner, uint32_t value, const void *key)
+{
+    return fo_table_record(owner, value)->address == *(const uint32_t *)key;
+}
+
+static uint32_t record_number(struct fo_table *table, uint32_t address)
+{
+    return fo_index_find(&table->by_address, fo_address_hash(address), match_address, &address);
+}
+
+struct fo_binding *fo_table_find(struct fo_table *table, uint32_t address)
+{
+    uint32_t number = record_number(table, address);
+    return number == FO_INDEX_NONE ? NULL : fo_table_record(table, number);
+}
+
+static bool add_chunk(struct fo_table *table)
+{
+    const struct fo_env *env = table->env;
+    struct fo_binding *chunk =
+        env->allocate(env->context, FO_RECORD_CHUNK * sizeof(struct fo_binding));
+    if (chunk == NULL)
+        return false;
+    struct fo_binding **chunks = env->reallocate(env->context, table->chunks,
+                                                 (table->chunk_count + 1) * sizeof *chunks);
+    if (chunks == NULL) {
+        env->release(env->context, chunk);
+        return false;
+    }
+    table->chunks = chunks;
+    table->chunks[table->chunk_count++] = chunk;
+    return true;
+}
+
+struct fo_binding *fo_table_make(struct fo_table *table, uint32_t address)
+{
+    struct fo_binding *binding = fo_table_find(table, address);
+    if (binding != NULL)
+        return binding;
+    if (!fo_index_reserve(&table->by_address) || !fo_index_reserve(&table->by_client))
+        return NULL;
+    if (table->record_count == table->chunk_count * FO_RECORD_CHUNK && !add_chunk(table))
+        return NULL;
+    uint32_t number = table->record_count++;
+    binding = fo_table_record(table, number);
+    memset(binding, 0, sizeof *binding);
+    binding->address = address;
+    binding->status = FO_FREE;
+    fo_index_add(&table->by_address, number);
+    return binding;
+}
+
+/* ------------------------------------------------------------------ clients */
+
+static bool identity_outside(const struct fo_binding *binding)
+{
+    return (size_t)binding->hardware_length + binding->identifier_length > FO_IDENTITY_INLINE;
+}
+
+bool fo_table_has_client(const struct fo_binding *binding)
+{
+    return binding->hardware_length != 0 || binding->identifier_length != 0;
+}
+
+struct fo_client fo_table_client(const struct fo_binding *binding)
+{
+    const uint8_t *bytes =
+        identity_outside(binding) ? binding->identity.outside : binding->identity.inside;
+    return (struct fo_client){
+        .hardware = bytes,
+        .identifier = binding->identifier_length ? bytes + binding->hardware_length : NULL,
+        .hardware_type = binding->hardware_type,
+        .hardware_length = binding->hardware_length,
+        .identifier_length = binding->identifier_length,
+    };
+}
+
+uint64_t fo_table_client_hash(struct fo_table *table, const struct fo_client *client)
+{
+    uint8_t tag = client->identifier_length ? 1 : 0;
+    uint64_t hash = 0;
+    size_t length = 0;
+    EVP_MAC_CTX *mac = table->hash_key;
+    EVP_MAC_init(mac, NULL, 0, NULL);
+    EVP_MAC_update(mac, &tag, 1);
+    if (client->identifier_length)
+        EVP_MAC_update(mac, client->identifier, client->identifier_length);
+    else
+        EVP_MAC_update(mac, client->hardware, client->hardware_length);
+    EVP_MAC_final(mac, (unsigned char *)&hash, &length, sizeof hash);
+    return hash;
+}
+
+static bool same_bytes(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_length)
+{
+    return a_length == b_length && (a_length == 0 || memcmp(a, b, a_length) == 0);
+}
+
+bool fo_client_same(const struct fo_client *a, const struct fo_client *b)
+{
+    if (a->identifier_length != 0 && b->identifier_length != 0)
+        return same_bytes(a->identifier, a->identifier_length, b->identifier,
+                          b->identifier_length);
+    return a->hardware_length != 0 &&
+           same_bytes(a->hardware, a->hardware_length, b->hardware, b->hardware_length);
+}
+
+bool fo_table_same_client(const struct fo_binding *binding, const struct fo_client *client)
+{
+    struct fo_client own = fo_table_client(binding);
+    return fo_table_has_client(binding) && fo_client_same(&own, client);
+}
+
+struct client_search {
+    const struct fo_client *client;
+    const struct fo_binding *after;
+    bool passed;
+};
+
+static bool match_client(void *owner, uint32_t value, const void *key)
+{
+    struct client_search *search = (struct client_search *)(uintptr_t)key;
+    const struct fo_binding *binding = fo_table_record(owner, value);
+    struct fo_client own = fo_table_client(binding);
+    bool same = (own.identifier_length != 0) == (search->client->identifier_length != 0) &&
+                fo_client_same(&own, search->client);
+    if (!same)
+        return false;
+    if (search->passed)
+        return true;
+    search->passed = binding == search->after;
+    return false;
+}
+
+struct fo_binding *fo_table_next_of_client(struct fo_table *table, const struct fo_client *client,
+                                           const struct fo_binding *after)
+{
+    struct client_search search = {client, after, after == NULL};
+    uint32_t number = fo_index_find(&table->by_client, fo_table_client_hash(table, client),
+                                    match_client, &search);
+    return number == FO_INDEX_NONE ? NULL : fo_table_record(table, number);
+}
+
+static void clear_client(struct fo_table *table, struct fo_binding *binding)
+{
+    if (!fo_table_has_client(binding))
+        return;
+    fo_index_remove(&table->by_client, record_number(table, binding->address));
+    if (identity_outside(binding))
+        table->env->release(table->env->context, binding->identity.outside);
+    binding->hardware_length = binding->identifier_length = binding->hardware_type = 0;
+    memset(&binding->identity, 0, sizeof binding->identity);
+}
+
+bool fo_table_set_client(struct fo_table *table, struct fo_binding *binding,
+                         const struct fo_client *client)
+{
+    if (client == NULL || (client->hardware_length == 0 && client->identifier_length == 0)) {
+        clear_client(table, binding);
+        return true;
+    }
+    struct fo_client own = fo_table_client(binding);
+    if (own.hardware_type == client->hardware_type &&
+        same_bytes(own.hardware, own.hardware_length, client->hardware, client->hardware_length) &&
+        same_bytes(own.identifier, own.identifier_length, client->identifier,
+                   client->identifier_length))
+        return true;
+    size_t size = (size_t)client->hardware_length + client->identifier_length;
+    uint8_t *outside = NULL;
+    if (size > FO_IDENTITY_INLINE) {
+        outside = table->env->allocate(table->env->context, size);
+        if (outside == NULL)
+            return false;
+    }
+    clear_client(table, binding);
+    if (!fo_index_reserve(&table->by_client)) {
+        table->env->release(table->env->context, outside);
+        return false;
+    }
+    uint8_t *bytes = binding->identity.inside;
+    if (outside != NULL)
+        bytes = binding->identity.outside = outside;
+    if (client->hardware_length)
+        memcpy(bytes, client->hardware, client->hardware_length);
+    if (client->identifier_length)
+        memcpy(bytes + client->hardware_length, client->identifier, client->identifier_length);
+    binding->hardware_type = client->hardware_type;
+    binding->hardware_length = client->hardware_length;
+    binding->identifier_length = client->identifier_length;
+    fo_index_add(&table->by_client, record_number(table, binding->address));
+    return true;
+}
+
+/* ------------------------------------------------------------------ changes */
+
+enum fo_binding_status fo_table_status(struct fo_table *table, struct fo_pool *pool,
+                                       uint32_t address)
+{
+    uint32_t bit = address - pool->range.first;
+    if (fo_bitmap_test(&pool->used, bit)) {
+        struct fo_binding *binding = fo_table_find(table, address);
+        if (binding != NULL)
+            return (enum fo_binding_status)binding->status;
+    }
+    return fo_bitmap_test(&pool->backup, bit) ? FO_BACKUP : FO_FREE;
+}
+
+bool fo_table_watch_end(struct fo_table *table, struct fo_binding *binding)
+{
+    if (binding->flags & FO_FLAG_IN_HEAP)
+        return true;
+    if (!fo_heap_push(&table->ends, binding->times.lease_expiration, binding->address))
+        return false;
+    binding->flags |= FO_FLAG_IN_HEAP;
+    return true;
+}
+
+void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
+                         enum fo_binding_status status)
+{
+    struct fo_pool *pool = fo_table_pool(table, binding->address);
+    bool is_free = status == FO_FREE || status == FO_BACKUP;
+    if (pool != NULL) {
+        uint32_t bit = binding->address - pool->range.first;
+        fo_pool_count(pool, bit, -1);
+        if (binding->status != FO_FREE)
+            pool->status_count[binding->status]--;
+        fo_bitmap_put(&pool->used, bit, !is_free);
+        if (is_free) {
+            fo_bitmap_put(&pool->backup, bit, status == FO_BACKUP);
+            fo_bitmap_clear(&pool->returning, bit);
+        } else {
+            pool->status_count[status]++;
+            fo_bitmap_clear(&pool->quarantined, bit);
+        }
+        fo_pool_count(pool, bit, +1);
+    }
+    binding->status = is_free ? FO_FREE : (uint8_t)status;
+    if (is_free) { /* the tenure is over (rule of safety 6) */
+        memset(&binding->times, 0, sizeof binding->times);
+        binding->potential = 0;
+        binding->flags &= (uint8_t)~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_SENT |
+                                     FO_FLAG_PAST);
+    }
+    if (pool != NULL)
+        fo_table_refresh(table, pool, binding->address);
+}
+
+/* ------------------------------------------------------------------ life */
+
+static void *make_hash_key(const struct fo_env *env)
+{
+    unsigned char key[16];
+    size_t size = 8;
+    EVP_MAC *siphash = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_SIPHASH, NULL);
+    EVP_MAC_CTX *mac = siphash ? EVP_MAC_CTX_new(siphash) : NULL;
+    EVP_MAC_free(siphash);
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
+                               OSSL_PARAM_construct_end()};
+    env->random(env->context, key, sizeof key);
+    if (mac != NULL && !EVP_MAC_init(mac, key, sizeof key, parameters)) {
+        EVP_MAC_CTX_free(mac);
+        mac = NULL;
+    }
+    return mac;
+}
+
+bool fo_table_init(struct fo_table *table, const struct fo_env *env)
+{
+    memset(table, 0, sizeof *table);
+    table->env = env;
+    table->first_offer = table->last_offer = table->hold_free = FO_INDEX_NONE;
+    table->next_serial = 1;
+    fo_index_init(&table->by_address, env, hash_of_address, table);
+    fo_index_init(&table->by_client, env, hash_of_client, table);
+    fo_heap_init(&table->ends, env);
+    fo_holds_init(table);
+    table->hash_key = make_hash_key(env);
+    return table->hash_key != NULL;
+}
+
+void fo_table_free(struct fo_table *table)
+{
+    const struct fo_env *env = table->env;
+    struct fo_binding *binding;
+    if (env == NULL)
+        return;
+    for (uint32_t i = 0; (binding = fo_table_record(table, i)) != NULL; i++)
+        if (identity_outside(binding))
+            env->release(env->context, binding->identity.outside);
+    for (size_t i = 0; i < table->chunk_count; i++)
+        env->release(env->context, table->chunks[i]);
+    env->release(env->context, table->chunks);
+    fo_index_free(&table->by_address);
+    fo_index_free(&table->by_client);
+    fo_heap_free(&table->ends);
+    fo_holds_free(table);
+    for (size_t i = 0; i < table->pool_count; i++)
+        fo_pool_free(table, &table->pools[i]);
+    env->release(env->context, table->pools);
+    EVP_MAC_CTX_free(table->hash_key);
+    memset(table, 0, sizeof *table);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What happens to one binding, whoever causes it: marks for store, partner and Kea's row, and the
+ * ways out of a lease (draft 5.11). A binding that leaves ACTIVE loses its row first; only then is
+ * it sent, and only the partner's acknowledgement makes it FREE (rules of safety 2 and 5).
+ */
+#include "hook/service_internal.h"
+
+void fo_mark_dirty(struct fo_service *service, struct fo_pool *pool, uint32_t address)
+{
+    fo_bitmap_set(&pool->dirty, bit_in(pool, address));
+    service->dirty = true;
+}
+
+void fo_mark_row(struct fo_service *service, struct fo_pool *pool, uint32_t address)
+{
+    fo_bitmap_set(&pool->rows, bit_in(pool, address));
+    if (!service->rows_wanted) {
+        service->rows_wanted = true;
+        service->env->wake_rows(service->env->context);
+    }
+}
+
+static void answer_requested(struct fo_service *service, struct fo_pool *pool, uint32_t bit)
+{
+    struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    if (fo_bitmap_test(&pool->requested, bit)) {
+        fo_bitmap_clear(&pool->requested, bit);
+        if (relationship != NULL && relationship->requested > 0)
+            relationship->requested--;
+    }
+}
+
+void fo_touch(struct fo_service *service, struct fo_pool *pool, uint32_t address)
+{
+    struct fo_binding *binding = fo_table_find(&service->table, address);
+    if (binding != NULL) {
+        binding->generation++;
+        binding->flags &= (uint8_t)~FO_FLAG_SENT;
+    }
+    fo_bitmap_set(&pool->unacked, bit_in(pool, address));
+    fo_bitmap_clear(&pool->rejected, bit_in(pool, address));
+    fo_mark_dirty(service, pool, address);
+}
+
+void fo_settle(struct fo_service *service, struct fo_pool *pool, uint32_t address)
+{
+    uint32_t bit = bit_in(pool, address);
+    fo_bitmap_clear(&pool->unacked, bit);
+    fo_bitmap_clear(&pool->rejected, bit);
+    answer_requested(service, pool, bit);
+    fo_mark_dirty(service, pool, address);
+}
+
+void fo_end_lease(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
+                  enum fo_binding_status status, uint32_t now)
+{
+    binding->start_of_state = now;
+    binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP);
+    fo_table_set_status(&service->table, binding, status);
+    fo_mark_row(service, pool, binding->address);
+    fo_touch(service, pool, binding->address);
+}
+
+void fo_abandon(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
+                uint32_t since, uint32_t until)
+{
+    fo_table_set_client(&service->table, binding, NULL); /* "MUST NOT appear" (5.11) */
+    binding->start_of_state = since;
+    binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP);
+    binding->times.lease_expiration = until;
+    fo_table_set_status(&service->table, binding, FO_ABANDONED);
+    fo_table_watch_end(&service->table, binding);
+    fo_mark_dirty(service, pool, binding->address);
+}
+
+/* One binding whose turn in the heap has come. */
+static void expire_one(struct fo_service *service, struct fo_binding *binding,
+                       const struct fo_now *now)
+{
+    struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+    binding->flags &= (uint8_t)~FO_FLAG_IN_HEAP;
+    if (pool == NULL || (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED))
+        return;
+    uint32_t end = binding->times.lease_expiration;
+    if (end == UINT32_MAX)
+        return;
+    if (end + FO_EXPIRY_GUARD > now->seconds || end > UINT32_MAX - FO_EXPIRY_GUARD) {
+        fo_table_watch_end(&service->table, binding); /* it was renewed meanwhile */
+        return;
+    }
+    if (fo_table_claimed(&service->table, binding->address)) {
+        /* A query or a row job has it in its hands: looked at again in a second. */
+        if (fo_heap_push(&service->table.ends, now->seconds + 1, binding->address))
+            binding->flags |= FO_FLAG_IN_HEAP;
+        return;
+    }
+    fo_end_lease(service, pool, binding,
+                 binding->status == FO_ACTIVE ? FO_EXPIRED : FO_RESET, now->seconds);
+}
+
+bool fo_expire(struct fo_service *service, const struct fo_now *now)
+{
+    const struct fo_heap_entry *top;
+    for (int i = 0; i < FO_STEP_MAX; i++) {
+        top = fo_heap_top(&service->table.ends);
+        if (top == NULL || top->when > now->seconds - FO_EXPIRY_GUARD)
+            return false;
+        uint32_t address = top->value;
+        fo_heap_pop(&service->table.ends);
+        struct fo_binding *binding = fo_table_find(&service->table, address);
+        if (binding != NULL)
+            expire_one(service, binding, now);
+    }
+    return true;
+}

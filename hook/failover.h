@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * The one face of the service that the shim sees: what a callout asks and what it must tell.
+ *
+ * No call here waits for disk, network or partner; each takes the service's lock for microseconds.
+ * Every call may come from any thread, unless it says "main thread". Addresses are IPv4 in host
+ * byte order; times are seconds since 1970 in Kea's wall clock unless a name says otherwise.
+ *
+ * A query passes in this order: fo_query_received (pkt4_receive), fo_subnet_selected
+ * (subnet4_select), fo_lease_offered or fo_lease_requested (lease4_select, lease4_renew),
+ * fo_committed (leases4_committed). A claim made on the way undoes itself by fo_claim_release.
+ */
+#ifndef FO_HOOK_FAILOVER_H
+#define FO_HOOK_FAILOVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hook/config.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fo_env;
+struct fo_service;
+
+/* ------------------------------------------------------------------ life of the service */
+
+/* Makes the service: reads stable storage. Nothing runs yet. NULL with a text in `error`
+   (FO_CONFIG_ERROR_MAX bytes) where the store is unusable or memory ran out. */
+struct fo_service *fo_service_new(const struct fo_env *env, char *error);
+void fo_service_free(struct fo_service *service);
+
+/* Main thread, with no packet in work: takes a (new) configuration, checked by fo_config_check,
+   and the pools; keeps connections of relationships whose parameters stay. Copies what it needs.
+   Returns 0 or -1 with a text in `error`. */
+int fo_service_configure(struct fo_service *service, const struct fo_config *config,
+                         const struct fo_topology *topology, char *error);
+
+/* Main thread, after configure: every lease row of the governed subnets is shown to the service
+   (rule of safety 8), between begin and end. */
+struct fo_row;
+void fo_reconcile_begin(struct fo_service *service);
+void fo_reconcile_row(struct fo_service *service, const struct fo_row *row);
+void fo_reconcile_end(struct fo_service *service);
+
+/* Kea unloads the library for a new configuration: the connection waits 5 s for configure, then is
+   closed in order (rule of safety 15). No callout until then. */
+void fo_service_suspend(struct fo_service *service);
+
+/* Kea exits: PAUSED goes to the partners after everything said is durable. The caller then runs
+   the loop until fo_service_stopped, at most 3 s. */
+void fo_service_stop(struct fo_service *service);
+bool fo_service_stopped(struct fo_service *service);
+
+/* ------------------------------------------------------------------ queries */
+
+struct fo_client {
+    const uint8_t *hardware;   /* without the type */
+    const uint8_t *identifier; /* client identifier option with its type byte, or NULL */
+    uint8_t hardware_type;
+    uint8_t hardware_length;   /* 0..20 */
+    uint8_t identifier_length; /* 0: none */
+};
+
+struct fo_query {
+    struct fo_client client;
+    uint8_t message_type;  /* DHCP option 53: 1 DISCOVER, 3 REQUEST, 4 DECLINE, 7 RELEASE, 8 INFORM */
+    bool names_server;     /* a server identifier is there: ours, others' never come */
+    bool asks_address;     /* option 50 is there */
+    uint16_t secs;         /* as sent; bytes in the wrong order are recognised */
+    uint32_t asked_address;
+    uint32_t ciaddr;
+    uint32_t reserved_address; /* the client's reservation in this subnet, 0: none (see
+                                  fo_reservations_matter) */
+};
+
+enum fo_answer {
+    FO_PASS, /* go on */
+    FO_DROP, /* be silent */
+};
+
+/* A binding being changed by one query (rule of safety 1). Keep it with the packet; release it when
+   the packet ends, whatever happened; releasing twice does nothing. */
+struct fo_claim {
+    uint32_t address; /* 0: no claim */
+    uint32_t serial;
+    bool row_written; /* the engine may have written Kea's row */
+};
+
+/* Why a query was dropped, for the log: NULL-terminated arguments of FAILOVER_QUERY_DROPPED. */
+struct fo_refusal {
+    char relationship[64];
+    char client[64];
+    char bucket[8];
+    char reason[160];
+};
+
+struct fo_decision {
+    enum fo_answer answer;
+    bool governed;        /* a relationship of ours is concerned */
+    bool steer;           /* DISCOVER: put `address` into option 50 */
+    uint32_t address;     /* DISCOVER: the address held for the client, 0: the engine's own choice
+                             (its lease or reservation); REQUEST: the claimed address */
+    struct fo_claim claim;
+    struct fo_refusal refusal; /* filled where answer is FO_DROP */
+};
+
+/* pkt4_receive: the subnet is not known yet. Drops what no relationship could answer. RELEASE and
+   DECLINE are decided here by their address, and claim it. */
+void fo_query_received(struct fo_service *service, const struct fo_query *query,
+                       struct fo_decision *decision);
+
+/* Says whether the client may use a pool (class guards), by the pool's first address; may be NULL. */
+typedef bool fo_pool_allowed(void *argument, uint32_t subnet_id, uint32_t pool_first);
+
+/* subnet4_select, for DISCOVER, REQUEST and INFORM. `decision` is the one of fo_query_received. */
+void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
+                        const struct fo_query *query, fo_pool_allowed *allowed, void *argument,
+                        struct fo_decision *decision);
+
+/* True where reserved_address should be looked up for this subnet. */
+bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id);
+
+/* lease4_select or lease4_renew of a DISCOVER: the engine is about to offer `*address` for `*length`
+   seconds (UINT32_MAX: infinite). Bounds the length; replaces an address that is not ours by one
+   that is, of the same subnet. Returns FO_DROP where there is none: mark the packet, its answer
+   must not go out. */
+enum fo_answer fo_lease_offered(struct fo_service *service, uint32_t subnet_id,
+                                const struct fo_query *query, struct fo_decision *decision,
+                                uint32_t *address, uint32_t *length);
+
+/* lease4_select or lease4_renew of a REQUEST: the engine is about to grant `address`. Bounds the
+   length. FO_DROP where it is not the claimed address: the answer must not go out, and a
+   lease4_select is to be skipped (never a lease4_renew). */
+enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id,
+                                  const struct fo_query *query, struct fo_decision *decision,
+                                  uint32_t address, uint32_t *length);
+
+/* leases4_committed of a REQUEST: Kea's row is written with `cltt` and `length`; `desired` is the
+   length that the configuration would have given. The binding becomes ACTIVE. `*row_length` is what
+   the row must say (rule of safety 5): where it differs from `length`, write a copy of the row with
+   it before fo_claim_release. FO_DROP where the claim is not good any more. */
+enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
+                            const struct fo_query *query, struct fo_decision *decision,
+                            uint32_t cltt, uint32_t length, uint32_t desired,
+                            uint32_t *row_length);
+
+/* leases4_committed of a RELEASE or DECLINE (the row is gone, or declined until `probation_end`). */
+void fo_released(struct fo_service *service, struct fo_decision *decision);
+void fo_declined(struct fo_service *service, struct fo_decision *decision, uint32_t probation_end);
+
+/* leases4_committed: the engine deleted the client's older lease at `address`. */
+void fo_row_deleted(struct fo_service *service, uint32_t address, const struct fo_client *client);
+
+/* The packet ends. */
+void fo_claim_release(struct fo_service *service, struct fo_claim *claim);
+
+/* ------------------------------------------------------------------ Kea's lease rows */
+
+enum fo_row_job {
+    FO_ROW_PUT,    /* write this row, adding or updating, statistics included */
+    FO_ROW_DELETE, /* delete it; queue its DNS removal before, statistics included */
+    FO_ROW_READ,   /* tell what is there by fo_rows_done */
+};
+
+enum fo_row_state { FO_ROW_ABSENT, FO_ROW_LEASED, FO_ROW_DECLINED, FO_ROW_RECLAIMED };
+
+struct fo_row {
+    enum fo_row_job job;
+    enum fo_row_state state;
+    uint32_t address;
+    uint32_t subnet_id;
+    uint32_t cltt;
+    uint32_t length; /* valid lifetime, seconds; UINT32_MAX: infinite */
+    struct fo_client client;
+    uint32_t serial; /* the service's own */
+    uint8_t bytes[20 + 255]; /* what client points to, where the service filled it */
+};
+
+/* Main thread: the next row to be written, deleted or read. False: nothing (more) now. */
+bool fo_rows_next(struct fo_service *service, struct fo_row *row);
+/* Main thread: what became of it. `failure` is NULL, or why Kea's lease database refused (it is
+   tried again). For FO_ROW_READ, `found` is the row there is (state FO_ROW_ABSENT: none). */
+void fo_rows_done(struct fo_service *service, const struct fo_row *row, const struct fo_row *found,
+                  const char *failure);
+/* Main thread: this slice took so long; wake_rows comes no sooner again than that. */
+void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds);
+
+/* ------------------------------------------------------------------ status */
+
+struct fo_pool_status {
+    uint32_t subnet_id;
+    uint64_t total, free, backup, active, expired, released, abandoned, reset, reserved;
+    uint64_t available; /* free addresses that this server can give now */
+    uint64_t offered;
+};
+
+struct fo_relationship_status {
+    const char *name; /* valid until the next configure */
+    const char *self_name, *partner_name, *partner_url;
+    const char *state, *partner_state; /* the draft's names */
+    const char *meaning;               /* the state in words */
+    const char *refusing;              /* why clients are refused, or NULL */
+    const char *way_out;               /* what ends it */
+    const char *connection;            /* "established", "connecting", "waiting", ... */
+    char last_error[192];              /* why the last connection was lost or refused, or empty */
+    bool primary, connected;
+    uint8_t state_code, partner_state_code;
+    uint32_t state_since, partner_state_since, last_contact; /* 0: never */
+    uint32_t deadline;                 /* when the state ends by itself, 0: not */
+    uint32_t mclt, buckets;            /* MCLT in force; how many of 256 buckets are ours */
+    int32_t clock_difference;          /* partner's clock minus ours, seconds */
+    uint64_t pending, unacknowledged, rejected;  /* our updates: not yet sent, in flight, rejected */
+    uint64_t updates_sent, updates_received, updates_rejected, updates_refused;
+    uint64_t queries_dropped, clients_refused;
+    const struct fo_config_relationship *parameters;
+};
+
+size_t fo_relationship_count(struct fo_service *service);
+bool fo_relationship_status(struct fo_service *service, size_t index,
+                            struct fo_relationship_status *status);
+/* A relationship's subnets: the `index`th, false at the end. */
+bool fo_pool_status(struct fo_service *service, size_t relationship, size_t index,
+                    struct fo_pool_status *status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What is in stable storage, and when it is there (rules of safety 7, 8, 18).
+ *
+ *   M            format version, boot id, orderly stop, last stamp
+ *   E <name>     a relationship's endpoint record
+ *   B <address>  a binding with its client
+ *   P <address>  bits of 4096 addresses: BACKUP, unacknowledged, returning; open groups
+ *
+ * Changes belong to an epoch. A commit takes all changes of the open epoch (several commits, where
+ * they are many) and opens the next; when the last is written the epoch is durable, and whatever
+ * waited for it (a BNDACK, a BNDUPD, a STATE message, a group of addresses) goes on.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "hook/service_internal.h"
+#include "protocol/wire.h"
+
+enum {
+    FORMAT_VERSION = 1,
+    KEY_META = 'M',
+    KEY_ENDPOINT = 'E',
+    KEY_BINDING = 'B',
+    KEY_PAGE = 'P',
+    VALUE_MAX = FO_PAGE_BYTES > 512 ? FO_PAGE_BYTES : 512,
+};
+
+uint64_t fo_epoch_of_changes(const struct fo_service *service)
+{
+    if (service->dirty || service->meta_dirty)
+        return service->epoch_open;
+    return service->saving_epoch ? service->epoch_open - 1 : service->epoch_durable;
+}
+
+/* ------------------------------------------------------------------ a batch in memory */
+
+/* Grows `*memory` to `need` bytes or items of `size`. */
+static bool grow(struct fo_service *service, void **memory, size_t *capacity, size_t need,
+                 size_t size)
+{
+    if (need <= *capacity)
+        return true;
+    size_t more = *capacity ? *capacity * 2 : 256;
+    while (more < need)
+        more *= 2;
+    void *fresh = service->env->reallocate(service->env->context, *memory, more * size);
+    if (fresh == NULL)
+        return false;
+    *memory = fresh;
+    *capacity = more;
+    return true;
+}
+
+/* Adds one write; key and value are offsets into the arena until seal_batch. */
+static bool put(struct fo_service *service, char kind, const void *name, size_t name_length,
+                const uint8_t *value, size_t length)
+{
+    if (!grow(service, (void **)&service->writes, &service->write_capacity,
+              service->write_count + 1, sizeof *service->writes) ||
+        !grow(service, (void **)&service->arena, &service->arena_capacity,
+              service->arena_used + 1 + name_length + length, 1))
+        return false;
+    uint8_t *space = service->arena + service->arena_used;
+    space[0] = (uint8_t)kind;
+    memcpy(space + 1, name, name_length);
+    memcpy(space + 1 + name_length, value, length);
+    service->writes[service->write_count++] = (struct fo_store_write){
+        .key = (const uint8_t *)service->arena_used,
+        .key_length = (uint16_t)(1 + name_length),
+        .value_length = (uint16_t)length,
+    };
+    service->arena_used += 1 + name_length + length;
+    return true;
+}
+
+static void seal_batch(struct fo_service *service)
+{
+    for (size_t i = 0; i < service->write_count; i++) {
+        struct fo_store_write *write = &service->writes[i];
+        write->key = service->arena + (uintptr_t)write->key;
+        write->value = write->key + write->key_length;
+    }
+}
+
+static void address_key(uint32_t address, uint8_t key[4])
+{
+    key[0] = (uint8_t)(address >> 24);
+    key[1] = (uint8_t)(address >> 16);
+    key[2] = (uint8_t)(address >> 8);
+    key[3] = (uint8_t)address;
+}
+
+static bool put_binding(struct fo_service *service, const struct fo_binding *binding)
+{
+    uint8_t key[4], value[VALUE_MAX];
+    struct fo_client client = fo_table_client(binding);
+    struct fo_writer writer;
+    fo_writer_init(&writer, value, sizeof value);
+    fo_write_u8(&writer, binding->status);
+    fo_write_u8(&writer, binding->flags & (uint8_t)~FO_FLAG_IN_HEAP);
+    fo_write_u32(&writer, binding->generation);
+    fo_write_u32(&writer, binding->times.lease_expiration);
+    fo_write_u32(&writer, binding->times.sent_potential);
+    fo_write_u32(&writer, binding->times.acked_potential);
+    fo_write_u32(&writer, binding->times.received_potential);
+    fo_write_u32(&writer, binding->cltt);
+    fo_write_u32(&writer, binding->start_of_state);
+    fo_write_u32(&writer, binding->potential);
+    fo_write_u8(&writer, client.hardware_type);
+    fo_write_u8(&writer, client.hardware_length);
+    fo_write_u8(&writer, client.identifier_length);
+    fo_write_bytes(&writer, client.hardware, client.hardware_length);
+    fo_write_bytes(&writer, client.identifier, client.identifier_length);
+    address_key(binding->address, key);
+    return put(service, KEY_BINDING, key, sizeof key, value, fo_writer_length(&writer));
+}
+
+static bool test_at(const struct fo_bitmap *bitmap, const struct fo_pool *pool, uint32_t address)
+{
+    return fo_bitmap_test(bitmap, bit_in(pool, address));
+}
+
+/* The bits of the addresses around, as they are in all pools that reach into the page. */
+static bool put_page(struct fo_service *service, uint32_t base)
+{
+    uint8_t key[4], value[FO_PAGE_BYTES] = {0};
+    uint8_t *backup = value, *unacked = value + 512, *returning = value + 1024, *open = value + 1536;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        uint32_t last = base + FO_PAGE_ADDRESSES - 1;
+        uint32_t from = pool->range.first > base ? pool->range.first : base;
+        uint32_t to = pool->range.last < last ? pool->range.last : last;
+        for (uint32_t address = from; address <= to && address >= from; address++) {
+            uint32_t at = address - base;
+            uint8_t bit = (uint8_t)(1 << (at & 7));
+            if (test_at(&pool->backup, pool, address))
+                backup[at >> 3] |= bit;
+            if (test_at(&pool->unacked, pool, address) || test_at(&pool->rejected, pool, address))
+                unacked[at >> 3] |= bit;
+            if (test_at(&pool->returning, pool, address))
+                returning[at >> 3] |= bit;
+            uint32_t group = fo_pool_group(pool, bit_in(pool, address));
+            if (fo_bitmap_test(&pool->open, group) || fo_bitmap_test(&pool->opening, group))
+                open[at >> 9] |= (uint8_t)(1 << ((at >> FO_GROUP_BITS) & 7));
+            if (address == UINT32_MAX)
+                break;
+        }
+    }
+    address_key(base, key);
+    return put(service, KEY_PAGE, key, sizeof key, value, sizeof value);
+}
+
+static bool put_endpoint(struct fo_service *service, const char *name,
+                         const struct fo_endpoint_record *record)
+{
+    uint8_t value[VALUE_MAX];
+    struct fo_writer writer;
+    fo_writer_init(&writer, value, sizeof value);
+    fo_write_u8(&writer, record->state);
+    fo_write_u8(&writer, record->partner_state);
+    fo_write_u8(&writer, record->first_time);
+    fo_write_u8(&writer, record->need_all);
+    fo_write_u8(&writer, record->update_all_owed);
+    fo_write_u32(&writer, record->state_since);
+    fo_write_u32(&writer, record->partner_state_since);
+    fo_write_u32(&writer, record->wait_until);
+    fo_write_u32(&writer, record->mclt);
+    fo_write_u32(&writer, record->last_contact);
+    fo_write_u32(&writer, record->connections);
+    fo_write_u32(&writer, record->partner_connections);
+    fo_write_bytes(&writer, record->secondary_buckets, FO_HBA_SIZE);
+    return put(service, KEY_ENDPOINT, name, strlen(name), value, fo_writer_length(&writer));
+}
+
+static bool put_meta(struct fo_service *service)
+{
+    uint8_t value[64], id[16];
+    struct fo_writer writer;
+    service->env->boot_id(service->env->context, id);
+    fo_writer_init(&writer, value, sizeof value);
+    fo_write_u32(&writer, FORMAT_VERSION);
+    fo_write_bytes(&writer, id, sizeof id);
+    fo_write_u8(&writer, service->stopping);
+    fo_write_u32(&writer, fo_service_now(service).seconds);
+    return put(service, KEY_META, "", 0, value, fo_writer_length(&writer));
+}
+
+/* ------------------------------------------------------------------ commits */
+
+/* Takes changes of the saving epoch into the batch, up to FO_BATCH_MAX bindings. */
+static bool collect(struct fo_service *service)
+{
+    service->taken_count = 0;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        uint32_t page = UINT32_MAX;
+        for (uint32_t bit = fo_bitmap_next(&pool->saving, 0);
+             bit != FO_BITMAP_NONE && service->taken_count < FO_BATCH_MAX;
+             bit = fo_bitmap_next(&pool->saving, bit + 1)) {
+            uint32_t address = pool->range.first + bit;
+            uint32_t base = address / FO_PAGE_ADDRESSES * FO_PAGE_ADDRESSES;
+            const struct fo_binding *binding = fo_table_find(&service->table, address);
+            if (base != page && !put_page(service, base))
+                return false;
+            if (binding != NULL && !put_binding(service, binding))
+                return false;
+            page = base;
+            service->taken[service->taken_count++] = address;
+        }
+    }
+    return true;
+}
+
+static void begin_epoch(struct fo_service *service)
+{
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        fo_bitmap_swap(&pool->saving, &pool->dirty); /* `saving` was empty */
+        if (pool->opening.count > 0)
+            fo_bitmap_copy(&pool->marking, &pool->opening);
+    }
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        struct fo_relationship *relationship = service->relationships[i];
+        relationship->record_saving |= relationship->record_dirty;
+        relationship->record_dirty = false;
+    }
+    service->saving_epoch = true;
+    service->dirty = service->meta_dirty = false;
+    service->epoch_open++;
+}
+
+void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
+{
+    if (service->committing || now->ms < service->commit_retry_at)
+        return;
+    if (now->ms >= service->stamp_at) {
+        service->stamp_at = now->ms + FO_STAMP_MS;
+        service->meta_dirty = true;
+    }
+    if (!service->saving_epoch) {
+        if (!service->dirty && !service->meta_dirty)
+            return;
+        begin_epoch(service);
+    }
+    service->write_count = service->arena_used = 0;
+    bool ok = put_meta(service);
+    for (size_t i = 0; ok && i < service->relationship_count; i++)
+        if (service->relationships[i]->record_saving)
+            ok = put_endpoint(service, service->relationships[i]->config.name,
+                              &service->relationships[i]->endpoint.record);
+    if (!ok || !collect(service)) {
+        fo_say(service, FAILOVER_OUT_OF_MEMORY, "a commit of the state file", NULL);
+        service->commit_retry_at = now->ms + 1000;
+        return;
+    }
+    seal_batch(service);
+    service->committing = true;
+    struct fo_store_batch batch = {service->writes, service->write_count};
+    service->env->store_commit(service->env->context, &batch);
+}
+
+/* What this batch wrote is saved; true where the epoch has no more. */
+static bool clear_saved(struct fo_service *service)
+{
+    bool rest = false;
+    for (size_t i = 0; i < service->taken_count; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, service->taken[i]);
+        if (pool != NULL)
+            fo_bitmap_clear(&pool->saving, bit_in(pool, service->taken[i]));
+    }
+    for (size_t i = 0; i < service->table.pool_count; i++)
+        rest = rest || service->table.pools[i].saving.count > 0;
+    return !rest;
+}
+
+static void epoch_is_durable(struct fo_service *service)
+{
+    struct fo_now now = fo_service_now(service);
+    service->saving_epoch = false;
+    service->epoch_durable = service->epoch_open - 1;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        for (uint32_t group = fo_bitmap_next(&pool->marking, 0); group != FO_BITMAP_NONE;
+             group = fo_bitmap_next(&pool->marking, group)) {
+            fo_bitmap_clear(&pool->marking, group);
+            fo_table_open_group(&service->table, pool, group);
+        }
+    }
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        struct fo_relationship *relationship = service->relationships[i];
+        bool saved = relationship->record_saving;
+        relationship->record_saving = false;
+        if (saved && !relationship->record_dirty)
+            fo_endpoint_stored(&relationship->endpoint, &now);
+    }
+}
+
+void fo_store_committed(struct fo_service *service, int error, const char *text)
+{
+    service->env->lock(service->env->context);
+    service->committing = false;
+    if (error != 0) {
+        struct fo_now now = fo_service_now(service);
+        service->commit_retry_at = now.ms + 1000;
+        if (!service->store_failing)
+            fo_say(service, FAILOVER_STORE_FAILED, service->config.state_file, text, NULL);
+        service->store_failing = true;
+    } else {
+        if (service->store_failing)
+            fo_say(service, FAILOVER_STORE_WORKS, service->config.state_file, NULL);
+        service->store_failing = false;
+        if (clear_saved(service))
+            epoch_is_durable(service);
+    }
+    service->env->wake(service->env->context);
+    service->env->unlock(service->env->context);
+}
+
+/* ------------------------------------------------------------------ loading */
+
+static bool load_meta(struct fo_service *service, struct fo_reader *reader, char *error)
+{
+    uint8_t id[16];
+    uint32_t version = fo_read_u32(reader);
+    const uint8_t *stored = fo_read_bytes(reader, sizeof id);
+    bool orderly = fo_read_u8(reader) != 0;
+    service->last_stamp = fo_read_u32(reader);
+    if (!fo_reader_ok(reader) || version != FORMAT_VERSION) {
+        snprintf(error, FO_CONFIG_ERROR_MAX, "format version %u, this software writes %u", version,
+                 FORMAT_VERSION);
+        return false;
+    }
+    service->env->boot_id(service->env->context, id);
+    service->same_boot = memcmp(id, stored, sizeof id) == 0;
+    service->orderly = orderly;
+    service->fresh_store = false;
+    return true;
+}
+
+static bool load_binding(struct fo_service *service, uint32_t address, struct fo_reader *reader)
+{
+    struct fo_binding *binding = fo_table_make(&service->table, address);
+    struct fo_client client = {0};
+    if (binding == NULL)
+        return false;
+    binding->status = fo_read_u8(reader);
+    binding->flags = fo_read_u8(reader);
+    binding->generation = fo_read_u32(reader);
+    binding->times.lease_expiration = fo_read_u32(reader);
+    binding->times.sent_potential = fo_read_u32(reader);
+    binding->times.acked_potential = fo_read_u32(reader);
+    binding->times.received_potential = fo_read_u32(reader);
+    binding->cltt = fo_read_u32(reader);
+    binding->start_of_state = fo_read_u32(reader);
+    binding->potential = fo_read_u32(reader);
+    client.hardware_type = fo_read_u8(reader);
+    client.hardware_length = fo_read_u8(reader);
+    client.identifier_length = fo_read_u8(reader);
+    client.hardware = fo_read_bytes(reader, client.hardware_length);
+    client.identifier = fo_read_bytes(reader, client.identifier_length);
+    if (!fo_reader_ok(reader) || binding->status < FO_FREE || binding->status > FO_RESET)
+        return false;
+    binding->flags &= (uint8_t)~FO_FLAG_IN_HEAP;
+    binding->flags |= FO_FLAG_SENT; /* nothing says that it was not (5.2.2) */
+    if (!fo_table_set_client(&service->table, binding, &client))
+        return false;
+    return (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED) ||
+           fo_table_watch_end(&service->table, binding);
+}
+
+static bool load_endpoint(struct fo_service *service, const uint8_t *name, size_t length,
+                          struct fo_reader *reader)
+{
+    if (length > FO_NAME_MAX)
+        return false;
+    void *fresh = service->env->reallocate(service->env->context, service->stored_records,
+                                           (service->stored_record_count + 1) *
+                                               sizeof *service->stored_records);
+    if (fresh == NULL)
+        return false;
+    service->stored_records = fresh;
+    struct fo_stored_record *stored = &service->stored_records[service->stored_record_count];
+    struct fo_endpoint_record *record = &stored->record;
+    memset(stored, 0, sizeof *stored);
+    memcpy(stored->name, name, length);
+    record->state = fo_read_u8(reader);
+    record->partner_state = fo_read_u8(reader);
+    record->first_time = fo_read_u8(reader) != 0;
+    record->need_all = fo_read_u8(reader) != 0;
+    record->update_all_owed = fo_read_u8(reader) != 0;
+    record->state_since = fo_read_u32(reader);
+    record->partner_state_since = fo_read_u32(reader);
+    record->wait_until = fo_read_u32(reader);
+    record->mclt = fo_read_u32(reader);
+    record->last_contact = fo_read_u32(reader);
+    record->connections = fo_read_u32(reader);
+    record->partner_connections = fo_read_u32(reader);
+    const uint8_t *buckets = fo_read_bytes(reader, FO_HBA_SIZE);
+    if (!fo_reader_ok(reader))
+        return false;
+    memcpy(record->secondary_buckets, buckets, FO_HBA_SIZE);
+    service->stored_record_count++;
+    return true;
+}
+
+static bool load_page(struct fo_service *service, uint32_t base, struct fo_reader *reader)
+{
+    void *fresh =
+        service->env->reallocate(service->env->context, service->pages,
+                                 (service->page_count + 1) * sizeof *service->pages);
+    if (fresh == NULL)
+        return false;
+    service->pages = fresh;
+    const uint8_t *bytes = fo_read_bytes(reader, FO_PAGE_BYTES);
+    if (!fo_reader_ok(reader))
+        return false;
+    service->pages[service->page_count].base = base;
+    memcpy(service->pages[service->page_count++].bytes, bytes, FO_PAGE_BYTES);
+    return true;
+}
+
+struct loading {
+    struct fo_service *service;
+    char *error;
+};
+
+static bool load_pair(void *context, const uint8_t *key, size_t key_length, const uint8_t *value,
+                      size_t value_length)
+{
+    struct loading *loading = context;
+    struct fo_service *service = loading->service;
+    struct fo_reader reader;
+    bool ok = false;
+    uint32_t address = 0;
+    if (key_length == 5)
+        address = (uint32_t)key[1] << 24 | (uint32_t)key[2] << 16 | (uint32_t)key[3] << 8 | key[4];
+    fo_reader_init(&reader, value, value_length);
+    switch (key[0]) {
+    case KEY_META:
+        ok = load_meta(service, &reader, loading->error);
+        break;
+    case KEY_ENDPOINT:
+        ok = load_endpoint(service, key + 1, key_length - 1, &reader);
+        break;
+    case KEY_BINDING:
+        ok = key_length == 5 && load_binding(service, address, &reader);
+        break;
+    case KEY_PAGE:
+        ok = key_length == 5 && load_page(service, address, &reader);
+        break;
+    default:
+        break;
+    }
+    if (!ok && loading->error[0] == '\0')
+        snprintf(loading->error, FO_CONFIG_ERROR_MAX, "an entry is damaged, or memory ran out");
+    return ok;
+}
+
+int fo_persistence_load(struct fo_service *service, char *error)
+{
+    struct loading loading = {service, error};
+    error[0] = '\0';
+    service->fresh_store = true;
+    service->epoch_open = 1;
+    int failure = service->env->store_load(service->env->context, load_pair, &loading);
+    if (failure != 0 && error[0] == '\0')
+        snprintf(error, FO_CONFIG_ERROR_MAX, "%s", strerror(failure));
+    return failure != 0 || error[0] != '\0' ? -1 : 0;
+}
+
+/* Puts one address's stored bits into its pool. */
+static void apply_bits(struct fo_service *service, struct fo_pool *pool, uint32_t address,
+                       const struct fo_stored_page *page)
+{
+    uint32_t at = address - page->base, bit = bit_in(pool, address);
+    uint8_t mask = (uint8_t)(1 << (at & 7));
+    fo_bitmap_put(&pool->backup, bit, (page->bytes[at >> 3] & mask) != 0);
+    fo_bitmap_put(&pool->unacked, bit, (page->bytes[512 + (at >> 3)] & mask) != 0);
+    fo_bitmap_put(&pool->returning, bit, (page->bytes[1024 + (at >> 3)] & mask) != 0);
+    bool open = (page->bytes[1536 + (at >> 9)] >> ((at >> FO_GROUP_BITS) & 7) & 1) != 0;
+    if (open && service->after_power_cut)
+        fo_bitmap_set(&pool->quarantined, bit);
+}
+
+void fo_persistence_apply_pages(struct fo_service *service)
+{
+    struct fo_binding *binding;
+    for (size_t i = 0; i < service->page_count; i++) {
+        const struct fo_stored_page *page = &service->pages[i];
+        for (size_t k = 0; k < service->table.pool_count; k++) {
+            struct fo_pool *pool = &service->table.pools[k];
+            uint32_t last = page->base + FO_PAGE_ADDRESSES - 1;
+            uint32_t from = pool->range.first > page->base ? pool->range.first : page->base;
+            uint32_t to = pool->range.last < last ? pool->range.last : last;
+            for (uint64_t address = from; address <= to; address++)
+                apply_bits(service, pool, (uint32_t)address, page);
+        }
+    }
+    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+        if (pool != NULL && binding->status != FO_FREE) {
+            fo_bitmap_set(&pool->used, bit_in(pool, binding->address));
+            fo_bitmap_clear(&pool->quarantined, bit_in(pool, binding->address));
+        }
+    }
+    service->env->release(service->env->context, service->pages);
+    service->pages = NULL;
+    service->page_count = 0;
+}
+
+bool fo_persistence_record(struct fo_service *service, const char *name,
+                           struct fo_endpoint_record *record)
+{
+    for (size_t i = 0; i < service->stored_record_count; i++)
+        if (strcmp(service->stored_records[i].name, name) == 0) {
+            *record = service->stored_records[i].record;
+            record->last_operational = service->last_stamp;
+            return true;
+        }
+    memset(record, 0, sizeof *record);
+    return false;
+}
+
+void fo_persistence_free(struct fo_service *service)
+{
+    const struct fo_env *env = service->env;
+    env->release(env->context, service->writes);
+    env->release(env->context, service->arena);
+    env->release(env->context, service->pages);
+    env->release(env->context, service->stored_records);
+}

@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What a callout asks (draft 5.2.2, 9.8.2, the service table of section 9): is this query ours to
+ * answer, which address, may it be claimed, for how long, and what came of it.
+ *
+ * Silence or NAK: silence only for an address of our pools that the table shows free and not ours,
+ * while the partner may have leased it. Elsewhere Kea decides, and its NAK stands.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "hook/service_internal.h"
+#include "protocol/hash_bucket.h"
+#include "protocol/state.h"
+
+enum { DHCPDISCOVER = 1, DHCPREQUEST = 3, DHCPDECLINE = 4, DHCPRELEASE = 7, DHCPINFORM = 8 };
+
+/* ------------------------------------------------------------------ what kind of query */
+
+/* RFC 2131 4.3.2, table 4. RENEW and REBIND differ on the wire only in their destination, and the
+   draft treats them alike. */
+static enum fo_query_kind kind_of(const struct fo_query *query)
+{
+    switch (query->message_type) {
+    case DHCPDISCOVER:
+        return FO_QUERY_DISCOVER;
+    case DHCPREQUEST:
+        return query->names_server ? FO_QUERY_SELECTING
+               : query->ciaddr     ? FO_QUERY_RENEW
+                                   : FO_QUERY_INIT_REBOOT;
+    case DHCPDECLINE:
+        return FO_QUERY_DECLINE;
+    case DHCPRELEASE:
+        return FO_QUERY_RELEASE;
+    default:
+        return FO_QUERY_INFORM;
+    }
+}
+
+static uint32_t address_of(const struct fo_query *query)
+{
+    if (query->message_type == DHCPRELEASE)
+        return query->ciaddr;
+    return query->asks_address ? query->asked_address : query->ciaddr;
+}
+
+static uint8_t bucket_of(const struct fo_query *query)
+{
+    const struct fo_client *client = &query->client;
+    return client->identifier_length
+               ? fo_hash_bucket(client->identifier, client->identifier_length)
+               : fo_hash_bucket(client->hardware, client->hardware_length);
+}
+
+/* Some clients send `secs` with its bytes exchanged: then the low byte is 0 and the high is not. */
+static uint32_t seconds_waited(const struct fo_query *query)
+{
+    return query->secs > 255 && (query->secs & 0xff) == 0 ? query->secs >> 8 : query->secs;
+}
+
+static bool our_bucket(const struct fo_relationship *relationship, uint8_t bucket)
+{
+    bool secondarys =
+        fo_hash_buckets_contain(relationship->endpoint.record.secondary_buckets, bucket);
+    return secondarys != relationship->config.primary;
+}
+
+/* NULL: ours to answer; else why not. */
+static const char *not_ours(struct fo_relationship *relationship, const struct fo_query *query)
+{
+    enum fo_query_kind kind = kind_of(query);
+    enum fo_state state = fo_serving_state(relationship);
+    const char *way_out;
+    if (fo_state_operation_missing(state) != NULL)
+        return fo_refusing(relationship, &way_out);
+    if (relationship->alone && kind != FO_QUERY_RENEW && kind != FO_QUERY_REBIND &&
+        kind != FO_QUERY_RELEASE && kind != FO_QUERY_INFORM)
+        return fo_refusing(relationship, &way_out);
+    switch (fo_state_service(state, kind)) {
+    case FO_SERVE_ALL:
+        return NULL;
+    case FO_SERVE_BALANCED:
+        if (query->names_server || our_bucket(relationship, bucket_of(query)) ||
+            seconds_waited(query) > relationship->config.max_seconds)
+            return NULL;
+        return "load balancing";
+    case FO_SERVE_NONE:
+        break;
+    }
+    const char *why = fo_refusing(relationship, &way_out);
+    return why ? why : "this state does not answer such queries";
+}
+
+/* ------------------------------------------------------------------ refusing */
+
+static void print_client(const struct fo_client *client, char *text, size_t size)
+{
+    size_t at = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < client->hardware_length && at + 4 < size; i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%02x", i ? ":" : "", client->hardware[i]);
+}
+
+static void refuse(struct fo_relationship *relationship, const struct fo_query *query,
+                   struct fo_decision *decision, const char *why)
+{
+    struct fo_refusal *refusal = &decision->refusal;
+    decision->answer = FO_DROP;
+    snprintf(refusal->relationship, sizeof refusal->relationship, "%.60s",
+             relationship ? relationship->config.name : "all");
+    snprintf(refusal->reason, sizeof refusal->reason, "%s", why);
+    snprintf(refusal->bucket, sizeof refusal->bucket, "%u", bucket_of(query));
+    print_client(&query->client, refusal->client, sizeof refusal->client);
+    if (relationship != NULL)
+        relationship->queries_dropped++;
+}
+
+/* No address left: told once a minute, and the partner's free ones are asked for (5.4). */
+static void short_of_addresses(struct fo_relationship *relationship, struct fo_pool *pool)
+{
+    struct fo_service *service = relationship->service;
+    struct fo_now now = fo_service_now(service);
+    char subnet[16], others[16];
+    relationship->clients_refused++;
+    pool->refused_at = now.ms;
+    if (relationship->config.primary)
+        pool->balanced_free = UINT32_MAX; /* looked at again */
+    else
+        fo_endpoint_request_pool(&relationship->endpoint, &now);
+    service->env->wake(service->env->context);
+    if (relationship->no_address_logged != 0 &&
+        now.ms - relationship->no_address_logged < FO_LOG_LIMIT_MS)
+        return;
+    relationship->no_address_logged = now.ms;
+    fo_say(service, FAILOVER_NO_ADDRESS, relationship->config.name,
+           fo_print(subnet, sizeof subnet, "%u", pool->range.subnet_id),
+           fo_print(others, sizeof others, "%u",
+                    relationship->config.primary ? pool->backup_count : pool->free_count),
+           NULL);
+}
+
+/* ------------------------------------------------------------------ which bindings */
+
+static bool may_give_free(const struct fo_relationship *relationship)
+{
+    return !relationship->alone &&
+           fo_state_free_from(fo_serving_state(relationship)) != FO_FREE_FROM_NONE;
+}
+
+/* 5.2.2: what the table allows this client to have at this address. */
+static bool claimable(struct fo_service *service, struct fo_relationship *relationship,
+                      struct fo_pool *pool, uint32_t address, const struct fo_query *query)
+{
+    const struct fo_binding *binding = fo_table_find(&service->table, address);
+    enum fo_binding_status status = fo_table_status(&service->table, pool, address);
+    if (fo_table_claimed(&service->table, address))
+        return false;
+    switch (status) {
+    case FO_ACTIVE:
+        return fo_table_same_client(binding, &query->client);
+    case FO_EXPIRED:
+    case FO_RELEASED: /* "provided it has not sent a BNDUPD message to its partner" */
+        return fo_table_same_client(binding, &query->client) &&
+               !(binding->flags & (FO_FLAG_SENT | FO_FLAG_FREEING)) && may_give_free(relationship);
+    case FO_FREE:
+    case FO_BACKUP:
+        break;
+    default:
+        return false;
+    }
+    if (!may_give_free(relationship))
+        return false;
+    if (fo_bitmap_test(&pool->reserved, bit_in(pool, address)))
+        /* Rule of safety 16: the primary when FREE, the secondary once it holds the BACKUP. */
+        return query->reserved_address == address &&
+               (status == FO_BACKUP) == !pool->primary &&
+               !fo_bitmap_test(&pool->returning, bit_in(pool, address));
+    if (!fo_table_ours(&service->table, pool, address))
+        return false;
+    const struct fo_hold *hold = fo_table_hold(&service->table, address);
+    if (hold != NULL)
+        return hold->serial == 0 &&
+               hold->client == fo_table_client_hash(&service->table, &query->client);
+    return fo_bitmap_test(&pool->open, fo_pool_group(pool, bit_in(pool, address)));
+}
+
+static bool in_network(struct fo_service *service, const struct fo_pool *pool, uint32_t network)
+{
+    (void)service;
+    return pool->range.network == network;
+}
+
+/* ------------------------------------------------------------------ DISCOVER */
+
+struct choice {
+    struct fo_service *service;
+    struct fo_relationship *relationship;
+    const struct fo_query *query;
+    uint32_t network;
+    fo_pool_allowed *allowed;
+    void *argument;
+};
+
+static bool allowed(const struct choice *choice, const struct fo_pool *pool)
+{
+    return choice->allowed == NULL ||
+           choice->allowed(choice->argument, pool->range.subnet_id, pool->range.first);
+}
+
+/* The client's own binding in this network that it may have again. */
+static struct fo_binding *own_binding(const struct choice *choice)
+{
+    struct fo_table *table = &choice->service->table;
+    struct fo_binding *binding = NULL, *best = NULL;
+    while ((binding = fo_table_next_of_client(table, &choice->query->client, binding)) != NULL) {
+        struct fo_pool *pool = fo_table_pool(table, binding->address);
+        if (pool == NULL || !in_network(choice->service, pool, choice->network) ||
+            !claimable(choice->service, choice->relationship, pool, binding->address,
+                       choice->query) ||
+            !allowed(choice, pool))
+            continue;
+        if (best == NULL || (binding->status == FO_ACTIVE && best->status != FO_ACTIVE) ||
+            (binding->status == best->status && binding->cltt > best->cltt))
+            best = binding;
+    }
+    return best;
+}
+
+/* Its present hold, or its wish. */
+static uint32_t wished(const struct choice *choice)
+{
+    struct fo_service *service = choice->service;
+    uint64_t client = fo_table_client_hash(&service->table, &choice->query->client);
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        if (!in_network(service, pool, choice->network))
+            continue;
+        uint32_t held =
+            fo_table_offered_to(&service->table, client, pool->range.first, pool->range.last);
+        if (held != 0 && allowed(choice, pool) &&
+            claimable(service, choice->relationship, pool, held, choice->query))
+            return held;
+    }
+    uint32_t wish = choice->query->asks_address ? choice->query->asked_address : 0;
+    struct fo_pool *pool = wish ? fo_table_pool(&service->table, wish) : NULL;
+    if (pool != NULL && in_network(service, pool, choice->network) && allowed(choice, pool) &&
+        claimable(service, choice->relationship, pool, wish, choice->query))
+        return wish;
+    return 0;
+}
+
+/* The next free one of ours. `lacking`: a pool that had none. */
+static uint32_t next_free(const struct choice *choice, struct fo_pool **lacking)
+{
+    struct fo_service *service = choice->service;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        if (!in_network(service, pool, choice->network) || !allowed(choice, pool))
+            continue;
+        uint32_t bit = fo_bitmap_next_cyclic(&pool->available, pool->cursor);
+        if (bit != FO_BITMAP_NONE) {
+            pool->cursor = bit + 1;
+            return pool->range.first + bit;
+        }
+        *lacking = pool;
+    }
+    return 0;
+}
+
+static void choose_address(const struct choice *choice, struct fo_decision *decision)
+{
+    struct fo_service *service = choice->service;
+    struct fo_relationship *relationship = choice->relationship;
+    struct fo_pool *lacking = NULL;
+    struct fo_now now = fo_service_now(service);
+    if (choice->query->reserved_address != 0) {
+        struct fo_pool *pool = fo_table_pool(&service->table, choice->query->reserved_address);
+        if (pool != NULL && !claimable(service, relationship, pool,
+                                       choice->query->reserved_address, choice->query))
+            refuse(relationship, choice->query, decision,
+                   "its reserved address is not this server's to give now");
+        return; /* the engine takes the reservation */
+    }
+    struct fo_binding *own = own_binding(choice);
+    uint32_t address = own != NULL ? own->address : wished(choice);
+    if (address == 0 && may_give_free(relationship))
+        address = next_free(choice, &lacking);
+    if (address == 0) {
+        if (lacking != NULL)
+            short_of_addresses(relationship, lacking);
+        refuse(relationship, choice->query, decision, "no free address of this server's is left");
+        return;
+    }
+    if (own == NULL || own->status != FO_ACTIVE) {
+        uint64_t client = fo_table_client_hash(&service->table, &choice->query->client);
+        int64_t until = now.ms + (int64_t)relationship->config.offer_hold * 1000;
+        if (!fo_table_offer(&service->table, address, client, until)) {
+            refuse(relationship, choice->query, decision, "out of memory");
+            return;
+        }
+    }
+    decision->address = address;
+    decision->steer = true;
+}
+
+/* ------------------------------------------------------------------ REQUEST */
+
+static void claim(struct fo_relationship *relationship, const struct fo_query *query,
+                  uint32_t address, struct fo_decision *decision)
+{
+    struct fo_service *service = relationship->service;
+    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    if (pool == NULL || pool->relationship != relationship->index)
+        return; /* not an address of our pools: Kea decides, a reservation outside included */
+    if (!claimable(service, relationship, pool, address, query)) {
+        enum fo_binding_status status = fo_table_status(&service->table, pool, address);
+        bool free = status == FO_FREE || status == FO_BACKUP;
+        if (fo_table_claimed(&service->table, address))
+            refuse(relationship, query, decision, "the binding is being changed");
+        else if (free && !fo_table_ours(&service->table, pool, address))
+            refuse(relationship, query, decision, "the address is the partner's to lease");
+        else if (free && fo_table_hold(&service->table, address) == NULL)
+            refuse(relationship, query, decision, "the address is not ready for use yet");
+        else if (status == FO_ACTIVE || free)
+            return; /* somebody else's: Kea's NAK stands, nothing is claimed */
+        else
+            refuse(relationship, query, decision, "the address is between two leases");
+        return;
+    }
+    if (FO_FAULTY(service, FO_FAULT_NO_CLAIM)) {
+        decision->claim = (struct fo_claim){.address = address, .serial = UINT32_MAX};
+        decision->address = address;
+        return;
+    }
+    uint32_t serial = fo_table_claim(&service->table, address);
+    if (serial == 0) {
+        refuse(relationship, query, decision, "out of memory");
+        return;
+    }
+    decision->claim = (struct fo_claim){.address = address, .serial = serial};
+    decision->address = address;
+}
+
+/* ------------------------------------------------------------------ the face */
+
+void fo_query_received(struct fo_service *service, const struct fo_query *query,
+                       struct fo_decision *decision)
+{
+    memset(decision, 0, sizeof *decision);
+    service->env->lock(service->env->context);
+    const char *why = "the service is not configured";
+    struct fo_relationship *only = NULL;
+    if (!service->configured || service->stopping) {
+        refuse(NULL, query, decision, service->stopping ? "the server stops" : why);
+    } else if (query->message_type == DHCPRELEASE || query->message_type == DHCPDECLINE) {
+        uint32_t address = address_of(query);
+        struct fo_pool *pool = fo_table_pool(&service->table, address);
+        struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+        if (relationship != NULL) {
+            decision->governed = true;
+            why = not_ours(relationship, query);
+            const struct fo_binding *binding = fo_table_find(&service->table, address);
+            if (why != NULL)
+                refuse(relationship, query, decision, why);
+            else if (binding == NULL || binding->status != FO_ACTIVE ||
+                     !fo_table_same_client(binding, &query->client))
+                refuse(relationship, query, decision, "the client has no lease on this address");
+            else
+                claim(relationship, query, address, decision);
+        }
+    } else if (!service->ungoverned) {
+        bool any = false;
+        for (size_t i = 0; i < service->relationship_count && !any; i++) {
+            const char *reason = not_ours(service->relationships[i], query);
+            any = reason == NULL;
+            why = reason;
+            only = service->relationships[i];
+        }
+        if (!any)
+            refuse(only, query, decision, why);
+    }
+    service->env->unlock(service->env->context);
+}
+
+void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
+                        const struct fo_query *query, fo_pool_allowed *pool_allowed, void *argument,
+                        struct fo_decision *decision)
+{
+    service->env->lock(service->env->context);
+    const struct fo_subnet_entry *subnet = fo_find_subnet(service, subnet_id);
+    struct fo_relationship *relationship =
+        subnet && subnet->relationship >= 0 ? service->relationships[subnet->relationship] : NULL;
+    if (relationship != NULL) {
+        const char *why = not_ours(relationship, query);
+        struct choice choice = {service,         relationship, query,
+                                subnet->network, pool_allowed, argument};
+        decision->governed = true;
+        if (why != NULL)
+            refuse(relationship, query, decision, why);
+        else if (query->message_type == DHCPDISCOVER)
+            choose_address(&choice, decision);
+        else if (query->message_type == DHCPREQUEST)
+            claim(relationship, query, address_of(query), decision);
+    }
+    service->env->unlock(service->env->context);
+}
+
+bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id)
+{
+    service->env->lock(service->env->context);
+    const struct fo_subnet_entry *subnet = fo_find_subnet(service, subnet_id);
+    bool matter = service->reservations && subnet != NULL && subnet->relationship >= 0;
+    service->env->unlock(service->env->context);
+    return matter;
+}
+
+/* ------------------------------------------------------------------ how long */
+
+/* Rule of safety 4; alone after a long stop without "now" in it (rule of safety 9). */
+static uint32_t bound_of(const struct fo_relationship *relationship,
+                         const struct fo_binding *binding, uint32_t now)
+{
+    static const struct fo_times never;
+    const struct fo_times *times = binding ? &binding->times : &never;
+    uint32_t mclt = relationship->endpoint.record.mclt;
+    if (!relationship->alone)
+        return fo_lease_bound(times, now, mclt);
+    uint32_t known = times->acked_potential > times->received_potential
+                         ? times->acked_potential
+                         : times->received_potential;
+    return known + mclt > now ? known + mclt : now + 1;
+}
+
+static uint32_t bounded(const struct fo_relationship *relationship,
+                        const struct fo_binding *binding, uint32_t desired, uint32_t now)
+{
+    if (FO_FAULTY(relationship->service, FO_FAULT_NO_CLAMP))
+        return desired;
+    return fo_lease_length(desired, bound_of(relationship, binding, now), now);
+}
+
+/* The record whose times count for this client: none of another client's tenure. */
+static const struct fo_binding *tenure_of(struct fo_service *service, uint32_t address,
+                                          const struct fo_query *query)
+{
+    const struct fo_binding *binding = fo_table_find(&service->table, address);
+    return binding != NULL && fo_table_same_client(binding, &query->client) ? binding : NULL;
+}
+
+enum fo_answer fo_lease_offered(struct fo_service *service, uint32_t subnet_id,
+                                const struct fo_query *query, struct fo_decision *decision,
+                                uint32_t *address, uint32_t *length)
+{
+    (void)subnet_id;
+    service->env->lock(service->env->context);
+    enum fo_answer answer = FO_PASS;
+    struct fo_now now = fo_service_now(service);
+    struct fo_pool *pool = fo_table_pool(&service->table, *address);
+    struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    if (relationship != NULL && *address != decision->address &&
+        !claimable(service, relationship, pool, *address, query)) {
+        /* The engine went another way (a class guard, a reservation): what we hold is offered
+           where it is of the same subnet, nothing else. */
+        struct fo_pool *held = fo_table_pool(&service->table, decision->address);
+        if (held != NULL && held->range.subnet_id == pool->range.subnet_id)
+            *address = decision->address;
+        else
+            refuse(relationship, query, decision, "Kea chose an address that is not ours");
+        answer = decision->answer;
+    }
+    if (relationship != NULL && answer == FO_PASS)
+        *length = bounded(relationship, tenure_of(service, *address, query), *length, now.seconds);
+    service->env->unlock(service->env->context);
+    return answer;
+}
+
+enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id,
+                                  const struct fo_query *query, struct fo_decision *decision,
+                                  uint32_t address, uint32_t *length)
+{
+    (void)subnet_id;
+    service->env->lock(service->env->context);
+    struct fo_now now = fo_service_now(service);
+    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    if (relationship != NULL && decision->claim.address != address) {
+        refuse(relationship, query, decision, "Kea grants an address that was not claimed");
+    } else if (relationship != NULL) {
+        decision->claim.row_written = true;
+        *length = bounded(relationship, tenure_of(service, address, query), *length, now.seconds);
+    }
+    enum fo_answer answer = decision->answer;
+    service->env->unlock(service->env->context);
+    return answer;
+}
+
+/* ------------------------------------------------------------------ what came of it */
+
+static bool claim_stands(struct fo_service *service, const struct fo_claim *held)
+{
+    const struct fo_hold *hold = fo_table_hold(&service->table, held->address);
+    return held->address != 0 && hold != NULL && hold->serial == held->serial;
+}
+
+/* The binding becomes ACTIVE, or its tenure goes on. */
+static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
+                  uint32_t start, uint32_t end, uint32_t potential, uint32_t now)
+{
+    bool goes_on = binding->status != FO_FREE;
+    if (binding->status != FO_ACTIVE) {
+        binding->start_of_state = now;
+        if (!goes_on)
+            memset(&binding->times, 0, sizeof binding->times);
+        binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP);
+        fo_table_set_status(&service->table, binding, FO_ACTIVE);
+    }
+    if (end > binding->times.lease_expiration) /* rule of safety 5: never lowered */
+        binding->times.lease_expiration = end;
+    if (potential > binding->potential)
+        binding->potential = potential;
+    if (binding->potential > binding->times.sent_potential)
+        binding->times.sent_potential = binding->potential;
+    binding->cltt = start; /* Kea's own, for the comparison of rule of safety 8 */
+    fo_table_watch_end(&service->table, binding);
+    fo_bitmap_clear(&pool->rows, bit_in(pool, binding->address)); /* Kea has just written it */
+    fo_touch(service, pool, binding->address);
+}
+
+enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
+                            const struct fo_query *query, struct fo_decision *decision,
+                            uint32_t cltt, uint32_t length, uint32_t desired, uint32_t *row_length)
+{
+    (void)subnet_id;
+    enum fo_answer answer = FO_DROP;
+    service->env->lock(service->env->context);
+    struct fo_claim *held = &decision->claim;
+    struct fo_pool *pool = fo_table_pool(&service->table, held->address);
+    struct fo_now now = fo_service_now(service);
+    *row_length = length;
+    if (pool != NULL &&
+        (claim_stands(service, held) || FO_FAULTY(service, FO_FAULT_NO_CLAIM))) {
+        struct fo_binding *binding = fo_table_make(&service->table, held->address);
+        if (binding != NULL && fo_table_set_client(&service->table, binding, &query->client)) {
+            uint32_t start = fo_from_wall(service, cltt);
+            uint32_t end = length == UINT32_MAX || start > UINT32_MAX - 1 - length
+                               ? UINT32_MAX - 1
+                               : start + length;
+            grant(service, pool, binding, start, end,
+                  fo_potential_expiration(now.seconds, length, desired), now.seconds);
+            *row_length = binding->times.lease_expiration - start;
+            held->row_written = false;
+            answer = FO_PASS;
+            service->env->wake(service->env->context);
+        }
+    }
+    if (answer == FO_DROP)
+        refuse(fo_relationship_of_pool(service, pool), query, decision, "the claim was lost");
+    service->env->unlock(service->env->context);
+    return answer;
+}
+
+void fo_released(struct fo_service *service, struct fo_decision *decision)
+{
+    service->env->lock(service->env->context);
+    struct fo_pool *pool = fo_table_pool(&service->table, decision->claim.address);
+    struct fo_binding *binding = fo_table_find(&service->table, decision->claim.address);
+    struct fo_now now = fo_service_now(service);
+    if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
+        binding->status == FO_ACTIVE) {
+        binding->cltt = now.seconds;
+        fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
+        service->env->wake(service->env->context);
+    }
+    service->env->unlock(service->env->context);
+}
+
+void fo_declined(struct fo_service *service, struct fo_decision *decision, uint32_t probation_end)
+{
+    service->env->lock(service->env->context);
+    struct fo_pool *pool = fo_table_pool(&service->table, decision->claim.address);
+    struct fo_binding *binding = fo_table_find(&service->table, decision->claim.address);
+    struct fo_now now = fo_service_now(service);
+    if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
+        binding->status == FO_ACTIVE) {
+        fo_abandon(service, pool, binding, now.seconds, fo_from_wall(service, probation_end));
+        fo_touch(service, pool, binding->address);
+        service->env->wake(service->env->context);
+    }
+    service->env->unlock(service->env->context);
+}
+
+void fo_row_deleted(struct fo_service *service, uint32_t address, const struct fo_client *client)
+{
+    service->env->lock(service->env->context);
+    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    struct fo_binding *binding = fo_table_find(&service->table, address);
+    if (pool != NULL && binding != NULL && binding->status == FO_ACTIVE) {
+        if (fo_table_same_client(binding, client) && !fo_table_claimed(&service->table, address))
+            fo_end_lease(service, pool, binding, FO_RELEASED, fo_service_now(service).seconds);
+        else
+            fo_mark_row(service, pool, address); /* written again from the table */
+        service->env->wake(service->env->context);
+    }
+    service->env->unlock(service->env->context);
+}
+
+void fo_claim_release(struct fo_service *service, struct fo_claim *held)
+{
+    if (held->address == 0)
+        return;
+    service->env->lock(service->env->context);
+    struct fo_pool *pool = fo_table_pool(&service->table, held->address);
+    if (fo_table_unhold(&service->table, held->address, held->serial) && pool != NULL) {
+        if (held->row_written) { /* the engine may have written, but nothing was committed */
+            struct fo_binding *binding = fo_table_make(&service->table, held->address);
+            if (binding != NULL)
+                binding->flags |= FO_FLAG_READ_ROW;
+            fo_mark_row(service, pool, held->address);
+        }
+        if (fo_bitmap_test(&pool->rows, bit_in(pool, held->address)))
+            service->env->wake_rows(service->env->context);
+        service->env->wake(service->env->context);
+    }
+    held->address = 0;
+    service->env->unlock(service->env->context);
+}

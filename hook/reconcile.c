@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * Kea's rows against our bindings, at start and after each reload (rule of safety 8), and our own
+ * past after a power cut (rule of safety 7).
+ *
+ * A row may be news: written by Kea after the last change that our store knows. Otherwise the
+ * store wins and the row is corrected (rows.c). Where the store is new, every row becomes ACTIVE.
+ */
+#include <string.h>
+
+#include "hook/service_internal.h"
+
+static uint32_t row_end(const struct fo_service *service, const struct fo_row *row)
+{
+    uint32_t cltt = fo_from_wall(service, row->cltt);
+    return row->length > UINT32_MAX - 1 - cltt ? UINT32_MAX - 1 : cltt + row->length;
+}
+
+static void adopt(struct fo_service *service, struct fo_pool *pool, const struct fo_row *row)
+{
+    struct fo_binding *binding = fo_table_make(&service->table, row->address);
+    if (binding == NULL || !fo_table_set_client(&service->table, binding, &row->client)) {
+        fo_say(service, FAILOVER_OUT_OF_MEMORY, "a lease of Kea's", NULL);
+        return;
+    }
+    memset(&binding->times, 0, sizeof binding->times);
+    binding->start_of_state = binding->cltt = fo_from_wall(service, row->cltt);
+    binding->times.lease_expiration = row_end(service, row);
+    binding->potential = binding->times.sent_potential = binding->times.lease_expiration;
+    binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_READ_ROW);
+    fo_table_set_status(&service->table, binding, FO_ACTIVE);
+    fo_table_watch_end(&service->table, binding);
+    fo_touch(service, pool, row->address);
+    service->adopted++;
+}
+
+static void correct(struct fo_service *service, struct fo_pool *pool, uint32_t address,
+                    uint64_t *counter)
+{
+    fo_mark_row(service, pool, address);
+    (*counter)++;
+}
+
+/* Same client: the later end wins. */
+static void compare_active(struct fo_service *service, struct fo_pool *pool,
+                           struct fo_binding *binding, const struct fo_row *row)
+{
+    uint32_t end = row_end(service, row), cltt = fo_from_wall(service, row->cltt);
+    if (end > binding->times.lease_expiration) {
+        binding->times.lease_expiration = end;
+        if (end > binding->times.sent_potential)
+            binding->times.sent_potential = end;
+        if (end > binding->potential)
+            binding->potential = end;
+        if (cltt > binding->cltt)
+            binding->cltt = cltt;
+        fo_touch(service, pool, row->address);
+        service->adopted++;
+    } else if (end < binding->times.lease_expiration) {
+        correct(service, pool, row->address, &service->corrected);
+    }
+}
+
+static bool is_news(struct fo_service *service, struct fo_pool *pool,
+                    const struct fo_binding *binding, const struct fo_row *row)
+{
+    enum fo_binding_status status = fo_table_status(&service->table, pool, row->address);
+    bool ours = (status == FO_FREE && pool->primary) || (status == FO_BACKUP && !pool->primary);
+    if (service->fresh_store || (ours && service->same_boot))
+        return true;
+    return fo_from_wall(service, row->cltt) > (binding ? binding->cltt : 0);
+}
+
+/* What a row that Kea has means for its address. */
+static void compare(struct fo_service *service, struct fo_pool *pool, const struct fo_row *row)
+{
+    struct fo_binding *binding = fo_table_find(&service->table, row->address);
+    enum fo_binding_status status = fo_table_status(&service->table, pool, row->address);
+    if (row->state == FO_ROW_LEASED && status == FO_ACTIVE &&
+        fo_table_same_client(binding, &row->client)) {
+        compare_active(service, pool, binding, row);
+    } else if (row->state == FO_ROW_DECLINED && status == FO_ABANDONED) {
+        return;
+    } else if (row->state == FO_ROW_RECLAIMED) {
+        if (status != FO_ACTIVE) /* an ended lease: ours ends by our own clock */
+            correct(service, pool, row->address, &service->removed);
+    } else if (!is_news(service, pool, binding, row)) {
+        correct(service, pool, row->address,
+                status == FO_ACTIVE ? &service->corrected : &service->removed);
+    } else if (row->state == FO_ROW_LEASED) {
+        adopt(service, pool, row);
+    } else if ((binding = fo_table_make(&service->table, row->address)) != NULL) {
+        fo_abandon(service, pool, binding, fo_from_wall(service, row->cltt), row_end(service, row));
+        fo_touch(service, pool, row->address);
+        service->adopted++;
+    }
+}
+
+void fo_reconcile_begin(struct fo_service *service)
+{
+    const struct fo_env *env = service->env;
+    env->lock(env->context);
+    size_t count = service->table.pool_count;
+    service->adopted = service->corrected = service->removed = 0;
+    service->seen = env->allocate(env->context, (count ? count : 1) * sizeof *service->seen);
+    for (size_t i = 0; service->seen != NULL && i < count; i++)
+        fo_bitmap_init(&service->seen[i], env, service->table.pools[i].size);
+    env->unlock(env->context);
+}
+
+void fo_reconcile_row(struct fo_service *service, const struct fo_row *row)
+{
+    service->env->lock(service->env->context);
+    struct fo_pool *pool = fo_table_pool(&service->table, row->address);
+    if (pool != NULL && pool->relationship >= 0) {
+        struct fo_bitmap *seen =
+            service->seen ? &service->seen[pool - service->table.pools] : NULL;
+        if (seen != NULL && seen->bits > 0)
+            fo_bitmap_set(seen, bit_in(pool, row->address));
+        compare(service, pool, row);
+    }
+    service->env->unlock(service->env->context);
+}
+
+/* Bindings that should have a row and have none get it again; ended ones are completed. */
+static void complete_rows(struct fo_service *service)
+{
+    struct fo_binding *binding;
+    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+        if (pool == NULL || pool->relationship < 0 || service->seen == NULL)
+            continue;
+        const struct fo_bitmap *seen = &service->seen[pool - service->table.pools];
+        bool shown = seen->bits > 0 && fo_bitmap_test(seen, bit_in(pool, binding->address));
+        bool needs = binding->status == FO_ACTIVE || binding->status == FO_ABANDONED;
+        if ((needs && !shown) || (binding->flags & FO_FLAG_FREEING))
+            correct(service, pool, binding->address, &service->corrected);
+    }
+}
+
+void fo_reconcile_end(struct fo_service *service)
+{
+    const struct fo_env *env = service->env;
+    char adopted[24], corrected[24], removed[24];
+    env->lock(env->context);
+    complete_rows(service);
+    for (size_t i = 0; service->seen != NULL && i < service->table.pool_count; i++)
+        fo_bitmap_free(&service->seen[i], env);
+    env->release(env->context, service->seen);
+    service->seen = NULL;
+    service->fresh_store = false;
+    service->same_boot = true; /* from now on nothing is older than this run */
+    if (service->adopted + service->corrected + service->removed > 0)
+        fo_say(service, FAILOVER_ADOPTED,
+               fo_print(adopted, sizeof adopted, "%llu", (unsigned long long)service->adopted),
+               fo_print(corrected, sizeof corrected, "%llu",
+                        (unsigned long long)service->corrected),
+               fo_print(removed, sizeof removed, "%llu", (unsigned long long)service->removed),
+               NULL);
+    env->wake(env->context);
+    env->unlock(env->context);
+}
+
+/* ------------------------------------------------------------------ after a power cut */
+
+/* Our own past is treated like a dead partner's: whatever a lease may have become in the moments
+   that were lost, it is over at this time. */
+static uint32_t doubtful_end(const struct fo_binding *binding, uint32_t last_moment, uint32_t mclt)
+{
+    const uint32_t times[] = {binding->times.lease_expiration, binding->times.sent_potential,
+                              binding->times.acked_potential, binding->times.received_potential};
+    uint32_t latest = last_moment;
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        if (times[i] > latest)
+            latest = times[i];
+    return latest > UINT32_MAX - 1 - mclt ? UINT32_MAX - 1 : latest + mclt;
+}
+
+void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
+{
+    uint32_t last_moment = service->last_stamp + FO_STAMP_MS / 1000;
+    uint32_t longest = 0;
+    uint64_t quarantined = 0;
+    struct fo_binding *binding;
+    char count[24], until[32];
+    if (last_moment > now->seconds)
+        last_moment = now->seconds;
+    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+        struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+        if (relationship == NULL || binding->flags & FO_FLAG_FREEING ||
+            (binding->status != FO_ACTIVE && binding->status != FO_EXPIRED &&
+             binding->status != FO_RELEASED))
+            continue;
+        binding->times.lease_expiration =
+            doubtful_end(binding, last_moment, relationship->endpoint.record.mclt);
+        binding->flags |= FO_FLAG_PAST;
+        fo_table_set_status(&service->table, binding, FO_ACTIVE);
+        fo_table_watch_end(&service->table, binding);
+        fo_touch(service, pool, binding->address);
+    }
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_relationship *relationship =
+            fo_relationship_of_pool(service, &service->table.pools[i]);
+        quarantined += service->table.pools[i].quarantined.count;
+        if (relationship != NULL && relationship->endpoint.record.mclt > longest)
+            longest = relationship->endpoint.record.mclt;
+    }
+    service->quarantine_until = last_moment + longest;
+    fo_say(service, FAILOVER_POWER_CUT,
+           fo_print(count, sizeof count, "%llu", (unsigned long long)quarantined),
+           fo_time_text(fo_to_wall(service, service->quarantine_until), until), NULL);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * One relationship of the service: an endpoint (protocol/endpoint.h) with its connections, its
+ * stored record, and its words for the operator.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "hook/service_internal.h"
+#include "protocol/hash_bucket.h"
+#include "protocol/state.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0"
+#endif
+
+/* ------------------------------------------------------------------ the endpoint's host */
+
+static bool host_send(void *context, const uint8_t *frame, size_t length)
+{
+    struct fo_relationship *relationship = context;
+    const struct fo_env *env = relationship->service->env;
+    return relationship->connection != 0 &&
+           env->net_send(env->context, relationship->connection, frame, length);
+}
+
+static void host_connect(void *context)
+{
+    struct fo_relationship *relationship = context;
+    const struct fo_env *env = relationship->service->env;
+    relationship->attempt =
+        env->net_connect(env->context, relationship->config.self.address,
+                         relationship->config.partner.address, relationship->config.partner.port);
+    if (relationship->attempt == 0) {
+        struct fo_now now = fo_service_now(relationship->service);
+        fo_endpoint_attempt_failed(&relationship->endpoint, "out of memory", &now);
+    }
+}
+
+static void host_disconnect(void *context, bool attempt)
+{
+    struct fo_relationship *relationship = context;
+    const struct fo_env *env = relationship->service->env;
+    fo_connection *connection = attempt ? &relationship->attempt : &relationship->connection;
+    if (*connection != 0)
+        env->net_close(env->context, *connection);
+    *connection = 0;
+}
+
+static void host_store(void *context)
+{
+    struct fo_relationship *relationship = context;
+    relationship->record_dirty = true;
+    relationship->service->dirty = true;
+}
+
+static void host_entered(void *context, enum fo_state from)
+{
+    struct fo_relationship *relationship = context;
+    struct fo_service *service = relationship->service;
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    char seconds[16];
+    (void)from;
+    if (endpoint->communicating) {
+        relationship->alone = false;
+    } else if (from == FO_STATE_STARTUP && endpoint->record.last_operational != 0 &&
+               endpoint->started > endpoint->record.last_operational + endpoint->record.mclt) {
+        /* Rule of safety 9: the partner may have been declared alone, and own addresses leased. */
+        relationship->alone = true;
+        fo_say(service, FAILOVER_ALONE_AFTER_LONG_STOP, relationship->config.name,
+               fo_print(seconds, sizeof seconds, "%u",
+                        endpoint->started - endpoint->record.last_operational),
+               NULL);
+    }
+    const char *missing = fo_state_operation_missing(fo_endpoint_state(endpoint));
+    if (missing != NULL)
+        fo_say(service, FAILOVER_STATE_NOT_SUPPORTED, relationship->config.name,
+               fo_state_name((uint8_t)fo_endpoint_state(endpoint)), missing, NULL);
+}
+
+static void note_state(struct fo_relationship *relationship, const char *why)
+{
+    const struct fo_endpoint_record *record = &relationship->endpoint.record;
+    const char *name = relationship->config.name;
+    fo_say(relationship->service, FAILOVER_STATE_CHANGED, name,
+           fo_state_name((uint8_t)fo_endpoint_state(&relationship->endpoint)),
+           relationship->endpoint.communicating ? fo_state_name(record->partner_state)
+                                                : "not in contact",
+           why, NULL);
+    if (record->state == FO_STATE_COMMUNICATIONS_INTERRUPTED && !relationship->endpoint.starting)
+        fo_say(relationship->service, FAILOVER_COMMUNICATIONS_INTERRUPTED, name,
+               relationship->config.partner.name, why, NULL);
+}
+
+static void note_primary_differs(struct fo_relationship *relationship, enum fo_note what)
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    const char *name = relationship->config.name;
+    char theirs[16], ours[16];
+    if (what == FO_NOTE_MCLT)
+        fo_say(relationship->service, FAILOVER_MCLT_DIFFERS, name,
+               fo_print(theirs, sizeof theirs, "%u", endpoint->record.mclt),
+               fo_print(ours, sizeof ours, "%u", relationship->config.mclt), NULL);
+    else
+        fo_say(relationship->service, FAILOVER_DIVISION_DIFFERS, name,
+               fo_print(theirs, sizeof theirs, "%u",
+                        fo_hash_buckets_count(endpoint->record.secondary_buckets)),
+               fo_print(ours, sizeof ours, "%u",
+                        fo_hash_buckets_count(endpoint->settings.session.secondary_buckets)),
+               NULL);
+}
+
+static void host_note(void *context, enum fo_note what, const char *detail)
+{
+    struct fo_relationship *relationship = context;
+    struct fo_service *service = relationship->service;
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    const char *name = relationship->config.name, *partner = relationship->config.partner.name;
+    char text[32];
+    switch (what) {
+    case FO_NOTE_STATE:
+        note_state(relationship, detail);
+        break;
+    case FO_NOTE_PARTNER_STATE:
+        fo_say(service, FAILOVER_PARTNER_STATE, name, fo_state_name(endpoint->record.partner_state),
+               NULL);
+        break;
+    case FO_NOTE_CONNECTED:
+        fo_say(service, FAILOVER_CONNECTED, name, partner, NULL);
+        break;
+    case FO_NOTE_ATTEMPT_FAILED:
+        fo_say(service, FAILOVER_CONNECTION_FAILED, name, partner, detail,
+               fo_print(text, sizeof text, "%lld",
+                        (long long)(endpoint->attempt_at - fo_service_now(service).ms) / 1000),
+               NULL);
+        break;
+    case FO_NOTE_LOST:
+        fo_say(service, FAILOVER_CONNECTION_CLOSED, name, partner, detail, NULL);
+        break;
+    case FO_NOTE_REJECTED:
+        fo_say(service, FAILOVER_CONNECTION_REJECTED, name, partner, detail,
+               fo_print(text, sizeof text, "%d", (int)endpoint->last_end.reason), NULL);
+        break;
+    case FO_NOTE_REFUSED:
+        fo_say(service, FAILOVER_CONNECT_REFUSED, name, partner, detail, NULL);
+        break;
+    case FO_NOTE_PROTOCOL:
+        fo_say(service, FAILOVER_PROTOCOL_ERROR, name, partner, detail, NULL);
+        break;
+    case FO_NOTE_MCLT:
+    case FO_NOTE_BUCKETS:
+        note_primary_differs(relationship, what);
+        break;
+    case FO_NOTE_REQUEST_SENT:
+        fo_say(service, FAILOVER_UPDATES_REQUESTED, name, detail, NULL);
+        break;
+    case FO_NOTE_REQUEST_RECEIVED:
+        fo_say(service, FAILOVER_UPDATES_SENDING, name, detail, NULL);
+        break;
+    case FO_NOTE_REQUEST_DONE:
+        fo_say(service, FAILOVER_UPDATES_DONE, name, NULL);
+        break;
+    case FO_NOTE_RECOVER_WAIT:
+        fo_say(service, FAILOVER_RECOVER_WAIT, name,
+               fo_time_text(fo_to_wall(service, endpoint->record.wait_until), text), NULL);
+        break;
+    }
+}
+
+/* ------------------------------------------------------------------ life */
+
+static struct fo_endpoint_settings settings_of(const struct fo_config_relationship *config)
+{
+    struct fo_endpoint_settings settings = {
+        .session =
+            {
+                .dialect = &fo_dialect_draft,
+                .relationship_name = config->name,
+                .vendor_class = "kea-failover " PACKAGE_VERSION,
+                .primary = config->primary,
+                .mclt = config->mclt,
+                .max_unacked = config->max_unacked,
+                .receive_timer = config->max_response_delay,
+                .contact_interval = config->contact_interval,
+                .max_clock_skew = config->max_clock_skew,
+            },
+        .startup_delay = config->startup_delay,
+        .connect_retry_delay = config->connect_retry_delay,
+    };
+    fo_hash_buckets_divide(config->primary_percent, settings.session.secondary_buckets);
+    return settings;
+}
+
+struct fo_relationship *fo_relationship_new(struct fo_service *service, int index,
+                                            const struct fo_config_relationship *config)
+{
+    struct fo_relationship *relationship =
+        service->env->allocate(service->env->context, sizeof *relationship);
+    struct fo_endpoint_record record;
+    struct fo_now now = fo_service_now(service);
+    if (relationship == NULL)
+        return NULL;
+    relationship->service = service;
+    relationship->index = index;
+    relationship->config = *config;
+    relationship->inbound_tail = &relationship->inbound;
+    relationship->rejected_retry_at = now.ms + FO_REJECTED_RETRY_MS;
+
+    const struct fo_endpoint_host host = {
+        .context = relationship,
+        .send = host_send,
+        .connect = host_connect,
+        .disconnect = host_disconnect,
+        .store = host_store,
+        .next_update = fo_next_update,
+        .acknowledged = fo_acknowledged,
+        .updates_lost = fo_updates_lost,
+        .received = fo_update_received,
+        .updates_requested = fo_updates_requested,
+        .requested_left = fo_requested_left,
+        .pool_requested = fo_pool_requested,
+        .entered = host_entered,
+        .note = host_note,
+    };
+    struct fo_endpoint_settings settings = settings_of(&relationship->config);
+    fo_persistence_record(service, config->name, &record);
+    fo_endpoint_start(&relationship->endpoint, &settings, &host, &record, &now);
+    return relationship;
+}
+
+void fo_relationship_set(struct fo_relationship *relationship,
+                         const struct fo_config_relationship *config)
+{
+    relationship->config = *config;
+    struct fo_endpoint_settings settings = settings_of(&relationship->config);
+    fo_endpoint_set(&relationship->endpoint, &settings);
+}
+
+void fo_relationship_free(struct fo_relationship *relationship)
+{
+    const struct fo_env *env = relationship->service->env;
+    host_disconnect(relationship, true);
+    host_disconnect(relationship, false);
+    fo_inbound_drop(relationship);
+    env->release(env->context, relationship);
+}
+
+/* ------------------------------------------------------------------ what it is for clients */
+
+enum fo_state fo_serving_state(const struct fo_relationship *relationship)
+{
+    return fo_endpoint_state(&relationship->endpoint);
+}
+
+const char *fo_refusing(const struct fo_relationship *relationship, const char **way_out)
+{
+    enum fo_state state = fo_serving_state(relationship);
+    *way_out = NULL;
+    if (fo_state_operation_missing(state) != NULL) {
+        *way_out = fo_state_operation_missing(state);
+        return "the operation of this state is not in this version";
+    }
+    switch (state) {
+    case FO_STATE_STARTUP:
+        *way_out = "contact with the partner, or the end of startup-delay";
+        return "the server has just started and looks for its partner first";
+    case FO_STATE_RECOVER:
+        *way_out = "contact with the partner";
+        return "this server's bindings may be incomplete; the partner must send them first";
+    case FO_STATE_RECOVER_WAIT:
+        *way_out = "the deadline";
+        return "leases given before the bindings were lost may still run; the MCLT must pass";
+    case FO_STATE_RECOVER_DONE:
+        *way_out = "the partner's state NORMAL";
+        return "new clients wait until the partner is in state NORMAL; leases are renewed";
+    case FO_STATE_PAUSED:
+    case FO_STATE_SHUTDOWN:
+        *way_out = "a restart";
+        return "the server stops";
+    default:
+        break;
+    }
+    if (relationship->alone) {
+        *way_out = "contact with the partner";
+        return "started alone after a stop longer than the MCLT: only unexpired leases are renewed";
+    }
+    return NULL;
+}

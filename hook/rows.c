@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * Kea's lease rows follow the table. An address whose row is to be written, deleted or read has a
+ * bit; Kea's main thread takes one after the other (fo_rows_next), under a claim, so that no query
+ * has the binding in its hands meanwhile. What the row must say is read from the table at that
+ * moment, so a job can be done late or twice without harm.
+ */
+#include <string.h>
+
+#include "hook/service_internal.h"
+
+static void fill_client(struct fo_row *row, const struct fo_binding *binding)
+{
+    struct fo_client client = fo_table_client(binding);
+    row->client = client;
+    row->client.hardware = row->bytes;
+    if (client.hardware_length)
+        memcpy(row->bytes, client.hardware, client.hardware_length);
+    if (client.identifier_length) {
+        row->client.identifier = row->bytes + client.hardware_length;
+        memcpy(row->bytes + client.hardware_length, client.identifier, client.identifier_length);
+    }
+}
+
+/* What the row of this address must be. */
+static void fill(struct fo_service *service, const struct fo_pool *pool,
+                 const struct fo_binding *binding, struct fo_row *row)
+{
+    row->job = FO_ROW_DELETE;
+    if (binding == NULL)
+        return;
+    if (binding->flags & FO_FLAG_READ_ROW) {
+        row->job = FO_ROW_READ;
+        return;
+    }
+    if (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED)
+        return;
+    (void)pool;
+    uint32_t start = binding->status == FO_ACTIVE && binding->cltt ? binding->cltt
+                                                                   : binding->start_of_state;
+    uint32_t end = binding->times.lease_expiration;
+    row->job = FO_ROW_PUT;
+    row->state = binding->status == FO_ACTIVE ? FO_ROW_LEASED : FO_ROW_DECLINED;
+    row->cltt = fo_to_wall(service, start);
+    row->length = end > start ? end - start : 1;
+    fill_client(row, binding);
+}
+
+bool fo_rows_next(struct fo_service *service, struct fo_row *row)
+{
+    bool found = false;
+    service->env->lock(service->env->context);
+    struct fo_now now = fo_service_now(service);
+    struct fo_table *table = &service->table;
+    int passed = 0;
+    if (now.ms < service->rows_resume_at || !service->configured) {
+        service->env->unlock(service->env->context);
+        return false;
+    }
+    for (size_t round = 0; round <= table->pool_count && table->pool_count && !found; round++) {
+        struct fo_pool *pool = &table->pools[service->row_pool % table->pool_count];
+        uint32_t bit = fo_bitmap_next(&pool->rows, service->row_bit);
+        while (bit != FO_BITMAP_NONE && fo_table_claimed(table, pool->range.first + bit) &&
+               passed++ < FO_SCAN_MAX)
+            bit = fo_bitmap_next(&pool->rows, bit + 1);
+        if (bit == FO_BITMAP_NONE || passed >= FO_SCAN_MAX) {
+            service->row_pool = (uint32_t)((service->row_pool + 1) % table->pool_count);
+            service->row_bit = 0;
+            continue;
+        }
+        service->row_bit = bit + 1;
+        memset(row, 0, offsetof(struct fo_row, bytes));
+        row->address = pool->range.first + bit;
+        row->subnet_id = pool->range.subnet_id;
+        row->serial = fo_table_claim(table, row->address);
+        if (row->serial == 0)
+            break;
+        fill(service, pool, fo_table_find(table, row->address), row);
+        found = true;
+    }
+    if (!found)
+        service->rows_wanted = false;
+    service->env->unlock(service->env->context);
+    return found;
+}
+
+/* The row is gone: what waited for that becomes FREE or BACKUP (rule of safety 2). */
+static void row_gone(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding)
+{
+    if (binding == NULL || !(binding->flags & FO_FLAG_FREEING))
+        return;
+    fo_table_set_status(&service->table, binding,
+                        (binding->flags & FO_FLAG_TO_BACKUP) ? FO_BACKUP : FO_FREE);
+    fo_mark_dirty(service, pool, binding->address);
+}
+
+/* A claim ended without commit, and the engine may have written: the row decides, where the table
+   allows what it says (rules of safety 1 and 17). */
+static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
+                     const struct fo_row *found)
+{
+    if (binding == NULL)
+        return;
+    binding->flags &= (uint8_t)~FO_FLAG_READ_ROW;
+    bool leased = found != NULL && found->state == FO_ROW_LEASED;
+    uint32_t end = leased ? fo_from_wall(service, found->cltt) + found->length : 0;
+    bool same = leased && fo_table_same_client(binding, &found->client);
+    if (leased && binding->status == FO_FREE && fo_table_ours(&service->table, pool, binding->address) &&
+        fo_table_set_client(&service->table, binding, &found->client)) {
+        memset(&binding->times, 0, sizeof binding->times);
+        binding->start_of_state = fo_from_wall(service, found->cltt);
+    } else if (!(same && binding->status == FO_ACTIVE && end >= binding->times.lease_expiration)) {
+        /* The table stands: written, or deleted, from it. */
+        if (leased || binding->status == FO_ACTIVE || binding->status == FO_ABANDONED)
+            fo_mark_row(service, pool, binding->address);
+        return;
+    }
+    binding->cltt = fo_from_wall(service, found->cltt);
+    binding->times.lease_expiration = end;
+    if (end > binding->potential)
+        binding->potential = end;
+    if (binding->potential > binding->times.sent_potential)
+        binding->times.sent_potential = binding->potential;
+    fo_table_set_status(&service->table, binding, FO_ACTIVE);
+    fo_table_watch_end(&service->table, binding);
+    fo_touch(service, pool, binding->address);
+}
+
+static void row_failed(struct fo_service *service, struct fo_pool *pool, const struct fo_row *row,
+                       const char *failure)
+{
+    struct fo_now now = fo_service_now(service);
+    char address[16];
+    const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    service->rows_resume_at = now.ms + FO_ROW_RETRY_MS;
+    if (service->row_failed_logged != 0 && now.ms - service->row_failed_logged < FO_LOG_LIMIT_MS)
+        return;
+    service->row_failed_logged = now.ms;
+    fo_say(service, FAILOVER_ROW_FAILED, relationship ? relationship->config.name : "failover",
+           fo_address_text(row->address, address), failure, NULL);
+}
+
+void fo_rows_done(struct fo_service *service, const struct fo_row *row, const struct fo_row *found,
+                  const char *failure)
+{
+    service->env->lock(service->env->context);
+    struct fo_pool *pool = fo_table_pool(&service->table, row->address);
+    fo_table_unhold(&service->table, row->address, row->serial);
+    if (pool != NULL && failure != NULL) {
+        row_failed(service, pool, row, failure);
+    } else if (pool != NULL) {
+        struct fo_binding *binding = fo_table_find(&service->table, row->address);
+        fo_bitmap_clear(&pool->rows, bit_in(pool, row->address));
+        if (row->job == FO_ROW_DELETE)
+            row_gone(service, pool, binding);
+        else if (row->job == FO_ROW_READ)
+            row_read(service, pool, binding, found);
+    }
+    service->env->wake(service->env->context);
+    service->env->unlock(service->env->context);
+}
+
+void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds)
+{
+    service->env->lock(service->env->context);
+    service->rows_resume_at = fo_service_now(service).ms + (microseconds + 999) / 1000;
+    service->rows_wanted = true;
+    service->env->wake(service->env->context);
+    service->env->unlock(service->env->context);
+}

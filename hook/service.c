@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * The service: its life, its configuration, its clock, and the step that does what is due.
+ *
+ * fo_service_step is the only place where things happen by time. It runs in the loop's thread, or
+ * is called by a simulator; each round does a bounded piece of work under the lock, so that a
+ * callout never waits longer than that.
+ */
+#include "hook/service.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "hook/service_internal.h"
+
+/* ------------------------------------------------------------------ clock and words */
+
+struct fo_now fo_service_now(const struct fo_service *service)
+{
+    int64_t boot = service->env->boot_time(service->env->context);
+    int64_t seconds = (service->anchor_wall + (boot - service->anchor_boot)) / 1000;
+    return (struct fo_now){.ms = boot, .seconds = (uint32_t)seconds};
+}
+
+/* How far Kea's wall clock is from ours, in whole seconds; under 1.5 s counts as none. */
+static int64_t wall_offset(const struct fo_service *service)
+{
+    const struct fo_env *env = service->env;
+    int64_t ours = service->anchor_wall + (env->boot_time(env->context) - service->anchor_boot);
+    int64_t offset = env->wall_time(env->context) - ours;
+    return offset > -1500 && offset < 1500 ? 0 : offset / 1000;
+}
+
+static uint32_t shifted(uint32_t time, int64_t by)
+{
+    int64_t result = (int64_t)time + by;
+    return result < 0 ? 0 : result > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)result;
+}
+
+uint32_t fo_from_wall(const struct fo_service *service, uint32_t wall)
+{
+    return shifted(wall, -wall_offset(service));
+}
+
+uint32_t fo_to_wall(const struct fo_service *service, uint32_t seconds)
+{
+    return shifted(seconds, wall_offset(service));
+}
+
+const char *fo_print(char *buffer, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(buffer, size, format, arguments);
+    va_end(arguments);
+    return buffer;
+}
+
+const char *fo_address_text(uint32_t address, char text[16])
+{
+    return fo_print(text, 16, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255,
+                    address & 255);
+}
+
+const char *fo_time_text(uint32_t wall, char text[32])
+{
+    time_t seconds = wall;
+    struct tm local;
+    localtime_r(&seconds, &local);
+    strftime(text, 32, "%Y-%m-%d %H:%M:%S", &local);
+    return text;
+}
+
+void fo_say(struct fo_service *service, enum fo_log_id id, const char *first, ...)
+{
+    const char *arguments[10] = {first};
+    va_list rest;
+    va_start(rest, first);
+    for (size_t i = 1; i < 9 && arguments[i - 1] != NULL; i++)
+        arguments[i] = va_arg(rest, const char *);
+    va_end(rest);
+    service->env->log(service->env->context, id, arguments);
+}
+
+/* ------------------------------------------------------------------ the step */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void end_quarantine(struct fo_service *service, const struct fo_now *now)
+{
+    if (service->quarantine_until == 0 || now->seconds < service->quarantine_until)
+        return;
+    service->quarantine_until = 0;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        for (uint32_t bit = fo_bitmap_next(&pool->quarantined, 0); bit != FO_BITMAP_NONE;
+             bit = fo_bitmap_next(&pool->quarantined, bit)) {
+            fo_bitmap_clear(&pool->quarantined, bit);
+            fo_table_refresh(&service->table, pool, pool->range.first + bit);
+        }
+    }
+}
+
+static void step_relationship(struct fo_relationship *relationship, const struct fo_now *now)
+{
+    if (now->ms >= relationship->rejected_retry_at) {
+        relationship->rejected_retry_at = now->ms + FO_REJECTED_RETRY_MS;
+        fo_retry_rejected(relationship);
+    }
+    fo_endpoint_timer(&relationship->endpoint, now);
+    fo_inbound_advance(relationship, now);
+    fo_endpoint_pump(&relationship->endpoint, now);
+}
+
+static void step_stop(struct fo_service *service, const struct fo_now *now)
+{
+    if (!service->stopping || service->stop_said)
+        return;
+    if (fo_epoch_of_changes(service) > service->epoch_durable && now->ms < service->stop_until)
+        return;
+    for (size_t i = 0; i < service->relationship_count; i++)
+        fo_endpoint_pause(&service->relationships[i]->endpoint, now);
+    service->stop_said = true;
+    service->meta_dirty = true; /* the orderly stop */
+}
+
+static void step_suspended(struct fo_service *service, const struct fo_now *now)
+{
+    if (!service->suspended || service->suspend_until == 0 || now->ms < service->suspend_until)
+        return;
+    service->suspend_until = 0;
+    for (size_t i = 0; i < service->relationship_count; i++)
+        fo_endpoint_close(&service->relationships[i]->endpoint, FO_REJECT_OTHER,
+                          "the configuration is loaded anew", now);
+}
+
+static int64_t next_deadline(struct fo_service *service, const struct fo_now *now, bool more)
+{
+    int64_t deadline = more ? now->ms + 1 : earlier(service->stamp_at, fo_network_deadline(service));
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        const struct fo_relationship *relationship = service->relationships[i];
+        deadline = earlier(deadline, fo_endpoint_deadline(&relationship->endpoint, now));
+        deadline = earlier(deadline, relationship->rejected_retry_at);
+    }
+    deadline = earlier(deadline, fo_table_expire_offers(&service->table, now->ms));
+    const struct fo_heap_entry *end = fo_heap_top(&service->table.ends);
+    if (end != NULL && end->when < UINT32_MAX - FO_EXPIRY_GUARD) {
+        int64_t wait = (int64_t)end->when + FO_EXPIRY_GUARD - (int64_t)now->seconds;
+        deadline = earlier(deadline, now->ms + (wait > 0 ? wait * 1000 : 1));
+    }
+    if (service->rows_wanted && service->rows_resume_at > now->ms)
+        deadline = earlier(deadline, service->rows_resume_at);
+    if (!service->committing && (service->dirty || service->saving_epoch))
+        deadline = earlier(deadline, service->commit_retry_at > now->ms ? service->commit_retry_at
+                                                                        : now->ms + 1);
+    if (service->stopping && !service->stop_said)
+        deadline = earlier(deadline, service->stop_until);
+    if (service->suspend_until != 0)
+        deadline = earlier(deadline, service->suspend_until);
+    if (service->quarantine_until != 0) {
+        int64_t wait = (int64_t)service->quarantine_until - (int64_t)now->seconds;
+        deadline = earlier(deadline, now->ms + (wait > 0 ? wait * 1000 : 1));
+    }
+    return deadline;
+}
+
+int64_t fo_service_step(struct fo_service *service)
+{
+    bool more = false;
+    service->env->lock(service->env->context);
+    struct fo_now now = fo_service_now(service);
+    if (service->configured) {
+        fo_network_timer(service, &now);
+        fo_table_expire_offers(&service->table, now.ms);
+        end_quarantine(service, &now);
+        if (!service->suspended && !service->stopping) {
+            more = fo_expire(service, &now);
+            more = fo_balance_pools(service, &now) || more;
+            fo_open_groups(service);
+        }
+        for (size_t i = 0; i < service->relationship_count; i++)
+            step_relationship(service->relationships[i], &now);
+        step_stop(service, &now);
+        step_suspended(service, &now);
+        fo_persistence_commit(service, &now);
+        if (service->rows_wanted && now.ms >= service->rows_resume_at)
+            service->env->wake_rows(service->env->context);
+    }
+    int64_t deadline = service->configured ? next_deadline(service, &now, more) : INT64_MAX;
+    service->env->unlock(service->env->context);
+    return deadline;
+}
+
+/* ------------------------------------------------------------------ configuration */
+
+static int by_id(const void *a, const void *b)
+{
+    uint32_t x = ((const struct fo_subnet_entry *)a)->id;
+    uint32_t y = ((const struct fo_subnet_entry *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
+const struct fo_subnet_entry *fo_find_subnet(const struct fo_service *service, uint32_t id)
+{
+    struct fo_subnet_entry key = {.id = id};
+    return service->subnet_count == 0
+               ? NULL
+               : bsearch(&key, service->subnets, service->subnet_count, sizeof key, by_id);
+}
+
+static bool set_subnets(struct fo_service *service, const struct fo_topology *topology)
+{
+    const struct fo_env *env = service->env;
+    size_t count = topology->subnet_count;
+    struct fo_subnet_entry *fresh =
+        env->allocate(env->context, (count ? count : 1) * sizeof *fresh);
+    if (fresh == NULL)
+        return false;
+    service->ungoverned = false;
+    for (size_t i = 0; i < count; i++) {
+        fresh[i].id = topology->subnets[i];
+        fresh[i].network = topology->networks[i];
+        fresh[i].relationship = fo_config_relationship_of(&service->config, fresh[i].id);
+        service->ungoverned = service->ungoverned || fresh[i].relationship < 0;
+    }
+    qsort(fresh, count, sizeof *fresh, by_id);
+    env->release(env->context, service->subnets);
+    service->subnets = fresh;
+    service->subnet_count = count;
+    return true;
+}
+
+static bool set_pools(struct fo_service *service, const struct fo_topology *topology)
+{
+    const struct fo_env *env = service->env;
+    size_t count = topology->pool_count;
+    struct fo_pool *pools = env->allocate(env->context, (count ? count : 1) * sizeof *pools);
+    if (pools == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct fo_pool_range *range = &topology->pools[i];
+        pools[i].range = *range;
+        pools[i].relationship = fo_config_relationship_of(&service->config, range->subnet_id);
+        pools[i].primary = pools[i].relationship >= 0 &&
+                           service->config.relationships[pools[i].relationship].primary;
+    }
+    bool ok = fo_table_set_pools(&service->table, pools, count);
+    env->release(env->context, pools);
+    return ok;
+}
+
+/* Rule of safety 16: a reserved address is in neither share. */
+static void set_reserved(struct fo_service *service, const struct fo_topology *topology)
+{
+    service->reservations = topology->reserved_count > 0;
+    for (size_t i = 0; i < service->table.pool_count; i++)
+        fo_bitmap_clear_all(&service->table.pools[i].reserved);
+    for (size_t i = 0; i < topology->reserved_count; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, topology->reserved[i]);
+        if (pool != NULL)
+            fo_bitmap_set(&pool->reserved, bit_in(pool, topology->reserved[i]));
+    }
+}
+
+static struct fo_relationship *take_existing(struct fo_service *service, const char *name)
+{
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        struct fo_relationship *relationship = service->relationships[i];
+        if (relationship != NULL && strcmp(relationship->config.name, name) == 0) {
+            service->relationships[i] = NULL;
+            return relationship;
+        }
+    }
+    return NULL;
+}
+
+/* What the connection itself depends on; a change of it makes the connection anew. */
+static bool same_wire(const struct fo_config_relationship *a,
+                      const struct fo_config_relationship *b)
+{
+    return a->primary == b->primary && a->self.address == b->self.address &&
+           a->self.port == b->self.port && a->partner.address == b->partner.address &&
+           a->partner.port == b->partner.port && a->mclt == b->mclt &&
+           a->primary_percent == b->primary_percent && a->max_unacked == b->max_unacked &&
+           a->max_response_delay == b->max_response_delay &&
+           a->contact_interval == b->contact_interval;
+}
+
+static bool set_relationships(struct fo_service *service, const struct fo_config *config)
+{
+    const struct fo_env *env = service->env;
+    struct fo_now now = fo_service_now(service);
+    struct fo_relationship **fresh =
+        env->allocate(env->context, (config->count + 1) * sizeof *fresh);
+    bool ok = fresh != NULL;
+    for (size_t i = 0; ok && i < config->count; i++) {
+        const struct fo_config_relationship *wanted = &config->relationships[i];
+        struct fo_relationship *relationship = take_existing(service, wanted->name);
+        if (relationship != NULL) {
+            bool anew = !same_wire(&relationship->config, wanted);
+            if (anew)
+                fo_endpoint_close(&relationship->endpoint, FO_REJECT_OTHER,
+                                  "the configuration changed", &now);
+            relationship->index = (int)i;
+            fo_relationship_set(relationship, wanted);
+        } else {
+            relationship = fo_relationship_new(service, (int)i, wanted);
+            ok = relationship != NULL;
+        }
+        fresh[i] = relationship;
+    }
+    for (size_t i = 0; i < service->relationship_count; i++)
+        if (service->relationships[i] != NULL) {
+            fo_endpoint_close(&service->relationships[i]->endpoint, FO_REJECT_OTHER,
+                              "the relationship was removed", &now);
+            fo_relationship_free(service->relationships[i]);
+        }
+    env->release(env->context, service->relationships);
+    service->relationships = fresh;
+    service->relationship_count = ok ? config->count : 0;
+    return ok;
+}
+
+static void first_configuration(struct fo_service *service, const struct fo_topology *topology)
+{
+    struct fo_now now = fo_service_now(service);
+    service->after_power_cut = !service->fresh_store && !service->orderly &&
+                               (!service->same_boot || !topology->persistent);
+    fo_persistence_apply_pages(service);
+    if (service->after_power_cut)
+        fo_doubt_own_past(service, &now);
+}
+
+/* After the bits were put in place: counts and what can be given follow from them. */
+static bool recount(struct fo_service *service, const struct fo_topology *topology)
+{
+    set_reserved(service, topology);
+    return set_pools(service, topology);
+}
+
+static void announce(struct fo_service *service)
+{
+    uint64_t addresses = 0;
+    char count[16], total[24];
+    for (size_t i = 0; i < service->table.pool_count; i++)
+        if (service->table.pools[i].relationship >= 0)
+            addresses += service->table.pools[i].size;
+    fo_say(service, FAILOVER_STARTED,
+           fo_print(count, sizeof count, "%zu", service->relationship_count),
+           fo_print(total, sizeof total, "%llu", (unsigned long long)addresses),
+           service->config.state_file, NULL);
+}
+
+int fo_service_configure(struct fo_service *service, const struct fo_config *config,
+                         const struct fo_topology *topology, char *error)
+{
+    const struct fo_env *env = service->env;
+    struct fo_config copy;
+    if (fo_config_copy(&copy, config) != 0) {
+        snprintf(error, FO_CONFIG_ERROR_MAX, "out of memory");
+        return -1;
+    }
+    env->lock(env->context);
+    bool first = !service->configured;
+    struct fo_config old = service->config;
+    service->config = copy;
+    service->decline_probation = topology->decline_probation;
+    bool ok = set_relationships(service, &service->config) && set_subnets(service, topology) &&
+              set_pools(service, topology);
+    fo_config_free(&old);
+    if (ok && first)
+        first_configuration(service, topology);
+    ok = ok && recount(service, topology);
+    if (!ok)
+        snprintf(error, FO_CONFIG_ERROR_MAX, "out of memory");
+    service->configured = ok;
+    service->suspended = false;
+    service->suspend_until = 0;
+    if (ok) {
+        fo_network_configure(service);
+        fo_open_groups(service);
+        if (first)
+            announce(service);
+    }
+    env->wake(env->context);
+    env->unlock(env->context);
+    return ok ? 0 : -1;
+}
+
+/* ------------------------------------------------------------------ life */
+
+struct fo_service *fo_service_new(const struct fo_env *env, char *error)
+{
+    struct fo_service *service = env->allocate(env->context, sizeof *service);
+    if (service == NULL) {
+        snprintf(error, FO_CONFIG_ERROR_MAX, "out of memory");
+        return NULL;
+    }
+    service->env = env;
+    service->anchor_boot = env->boot_time(env->context);
+    service->anchor_wall = env->wall_time(env->context);
+    if (!fo_table_init(&service->table, env)) {
+        snprintf(error, FO_CONFIG_ERROR_MAX, "out of memory, or OpenSSL has no SipHash");
+    } else if (fo_persistence_load(service, error) == 0) {
+        return service;
+    }
+    fo_service_free(service);
+    return NULL;
+}
+
+void fo_service_free(struct fo_service *service)
+{
+    const struct fo_env *env;
+    if (service == NULL)
+        return;
+    env = service->env;
+    for (size_t i = 0; i < service->relationship_count; i++)
+        fo_relationship_free(service->relationships[i]);
+    env->release(env->context, service->relationships);
+    env->release(env->context, service->subnets);
+    env->release(env->context, service->listeners);
+    fo_persistence_free(service);
+    fo_table_free(&service->table);
+    fo_config_free(&service->config);
+    env->release(env->context, service);
+}
+
+void fo_service_suspend(struct fo_service *service)
+{
+    service->env->lock(service->env->context);
+    service->suspended = true;
+    service->suspend_until = fo_service_now(service).ms + FO_SUSPEND_MS;
+    service->env->wake(service->env->context);
+    service->env->unlock(service->env->context);
+}
+
+void fo_service_stop(struct fo_service *service)
+{
+    service->env->lock(service->env->context);
+    service->stopping = true;
+    service->stop_until = fo_service_now(service).ms + FO_STOP_MS;
+    service->env->wake(service->env->context);
+    service->env->unlock(service->env->context);
+}
+
+bool fo_service_stopped(struct fo_service *service)
+{
+    const struct fo_env *env = service->env;
+    env->lock(env->context);
+    bool stopped = !service->configured ||
+                   (service->stop_said && !service->committing && !service->meta_dirty &&
+                    !service->saving_epoch);
+    env->unlock(env->context);
+    return stopped;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * The service's own structures, shared by the files of hook/ that make it up, and what each of
+ * them offers to the others. All functions here run under the service's lock.
+ */
+#ifndef FO_HOOK_SERVICE_INTERNAL_H
+#define FO_HOOK_SERVICE_INTERNAL_H
+
+#include "hook/binding_table.h"
+#include "hook/service.h"
+#include "protocol/endpoint.h"
+
+enum {
+    FO_PENDING_MAX = 16,          /* connections that have not said who they are */
+    FO_STAMP_MS = 10000,          /* how often "still running" is stored (rule of safety 7) */
+    FO_REJECTED_RETRY_MS = 300000, /* rejected updates are tried again so often */
+    FO_EXPIRY_GUARD = 2,          /* seconds after its end that a lease is over for us: both servers
+                                     time the same end, and header times are whole seconds */
+    FO_BATCH_MAX = 8192,          /* bindings in one commit of the store */
+    FO_STEP_MAX = 1024,           /* bindings touched in one step of expiry or balance */
+    FO_SCAN_MAX = 4096,           /* bits passed over in one search for something to send */
+    FO_ROW_RETRY_MS = 1000,
+    FO_SUSPEND_MS = 5000,         /* a reload that takes longer closes the connections */
+    FO_STOP_MS = 2500,
+    FO_OPEN_AHEAD = 256,          /* addresses of a pool kept ready in open groups */
+    FO_REFUSED_MS = 15000,        /* a refusal counts as shortage for so long (5.4) */
+    FO_LOG_LIMIT_MS = 60000,      /* repeated warnings are logged so often */
+    FO_PAGE_ADDRESSES = 4096,     /* addresses whose bits are stored together */
+    FO_PAGE_BYTES = 3 * 512 + 8,  /* backup, unacked, returning; open groups */
+};
+
+/* A BNDUPD received, on its way to its BNDACK. */
+struct fo_inbound {
+    struct fo_inbound *next;
+    uint32_t xid;
+    size_t count;     /* transactions */
+    size_t done;      /* of them judged */
+    bool judged;      /* all are; rows are being written */
+    bool saving;      /* all rows are written; durable with `epoch` */
+    uint64_t epoch;
+    struct fo_verdict verdicts[FO_UPDATES_MAX];
+    struct fo_update *updates; /* in `bytes`, whose strings they point into */
+    uint8_t *bytes;
+};
+
+struct fo_relationship {
+    struct fo_service *service;
+    int index;
+    struct fo_config_relationship config;
+    struct fo_endpoint endpoint;
+    fo_connection connection; /* of the session, 0: none */
+    fo_connection attempt;    /* TCP connection being made */
+    bool record_dirty, record_saving;
+    bool alone;               /* started without partner after longer than MCLT (rule of safety 9) */
+    size_t send_pool;         /* where the search for updates goes on */
+    uint32_t send_bit;
+    uint64_t requested;       /* bits set in `requested` of all its pools */
+    struct fo_inbound *inbound, **inbound_tail;
+    int64_t rejected_retry_at;
+    uint64_t updates_refused, queries_dropped, clients_refused;
+    int64_t no_address_logged, pools_differ_logged;
+    struct fo_session_partner warned; /* what was warned about already */
+};
+
+struct fo_pending_connection {
+    fo_connection connection; /* 0: free */
+    uint32_t local, remote;
+    uint16_t port;
+    int64_t deadline;
+    size_t fill;
+    uint8_t frame[FO_MESSAGE_MAX];
+};
+
+struct fo_listener {
+    uint32_t address;
+    uint16_t port;
+    bool listening, wanted;
+    int64_t retry_at;
+};
+
+struct fo_subnet_entry {
+    uint32_t id, network;
+    int relationship; /* -1: not governed */
+};
+
+/* Bits of 4096 addresses as they were stored, until the pools are known. */
+struct fo_stored_page {
+    uint32_t base;
+    uint8_t bytes[FO_PAGE_BYTES];
+};
+
+struct fo_service {
+    const struct fo_env *env;
+    struct fo_table table;
+    struct fo_relationship **relationships;
+    size_t relationship_count;
+    struct fo_config config;
+    struct fo_subnet_entry *subnets; /* sorted by id */
+    size_t subnet_count;
+    bool ungoverned;       /* there are subnets of no relationship: they pass */
+    bool reservations;
+    bool configured, suspended, stopping, stop_said;
+    uint32_t decline_probation;
+    /* clock: seconds since 1970 anchored at start, moved by boot time alone (rule of safety 11) */
+    int64_t anchor_boot, anchor_wall; /* ms */
+    /* store */
+    uint64_t epoch_open;    /* changes now belong to this epoch */
+    uint64_t epoch_durable; /* this one and all before are durable */
+    bool committing, store_failing, dirty, meta_dirty;
+    bool saving_epoch;      /* `saving` bits are being written */
+    int64_t commit_retry_at;
+    int64_t stamp_at;
+    struct fo_store_write *writes;
+    size_t write_count, write_capacity;
+    uint8_t *arena;
+    size_t arena_used, arena_capacity;
+    uint32_t taken[FO_BATCH_MAX]; /* addresses in the batch under way */
+    size_t taken_count;
+    struct fo_stored_page *pages;
+    size_t page_count;
+    struct fo_stored_record {
+        char name[FO_NAME_MAX + 1];
+        struct fo_endpoint_record record;
+    } *stored_records;
+    size_t stored_record_count;
+    bool fresh_store;       /* nothing was stored: every row of Kea's becomes ACTIVE */
+    bool after_power_cut, same_boot, orderly;
+    uint32_t last_stamp;    /* seconds, when this server last ran, 0: unknown */
+    uint32_t quarantine_until;
+    char loaded_error[FO_CONFIG_ERROR_MAX];
+    /* rows */
+    int64_t rows_resume_at;
+    int64_t row_failed_logged;
+    bool rows_wanted;
+    uint32_t row_pool, row_bit;
+    uint64_t adopted, corrected, removed; /* by the reconciliation */
+    struct fo_bitmap *seen; /* by pool: a row was shown */
+    /* network */
+    struct fo_pending_connection pending[FO_PENDING_MAX];
+    struct fo_listener *listeners;
+    size_t listener_count;
+    int64_t stranger_logged, crowd_logged;
+    int64_t suspend_until, stop_until;
+    unsigned faults; /* tests only: single rules switched off (fo_test_faults) */
+};
+
+/* Planted faults, for the proof that the simulator finds them. */
+enum {
+    FO_FAULT_NO_CLAMP = 1,       /* leases longer than the bound of rule of safety 4 */
+    FO_FAULT_EARLY_ACK = 2,      /* BNDACK before the commit */
+    FO_FAULT_NO_CLAIM = 4,       /* a REQUEST acts without claiming */
+};
+#ifdef FO_TEST_FAULTS
+#define FO_FAULTY(service, fault) (((service)->faults & (fault)) != 0)
+#else
+#define FO_FAULTY(service, fault) ((void)(service), false)
+#endif
+
+/* ------------------------------------------------------------------ service.c */
+struct fo_now fo_service_now(const struct fo_service *service);
+/* Kea's wall clock and the service's clock, seconds. */
+uint32_t fo_from_wall(const struct fo_service *service, uint32_t wall);
+uint32_t fo_to_wall(const struct fo_service *service, uint32_t seconds);
+struct fo_relationship *fo_relationship_of_pool(struct fo_service *service,
+                                                const struct fo_pool *pool);
+const struct fo_subnet_entry *fo_find_subnet(const struct fo_service *service, uint32_t id);
+void fo_say(struct fo_service *service, enum fo_log_id id, const char *first, ...);
+const char *fo_address_text(uint32_t address, char text[16]);
+const char *fo_time_text(uint32_t wall, char text[32]); /* local time */
+/* snprintf that returns its buffer. */
+const char *fo_print(char *buffer, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static inline uint32_t bit_in(const struct fo_pool *pool, uint32_t address)
+{
+    return address - pool->range.first;
+}
+
+/* ------------------------------------------------------------------ bindings.c */
+/* The address changed: the store is to know. */
+void fo_mark_dirty(struct fo_service *service, struct fo_pool *pool, uint32_t address);
+/* The partner is to hear of it: a new generation. */
+void fo_touch(struct fo_service *service, struct fo_pool *pool, uint32_t address);
+/* It need not hear of it any more. */
+void fo_settle(struct fo_service *service, struct fo_pool *pool, uint32_t address);
+/* Kea's row is to follow the table. */
+void fo_mark_row(struct fo_service *service, struct fo_pool *pool, uint32_t address);
+/* A lease ends: EXPIRED, RELEASED or RESET; counts as free only after row and partner. */
+void fo_end_lease(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
+                  enum fo_binding_status status, uint32_t now);
+void fo_abandon(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
+                uint32_t since, uint32_t until);
+/* Ends of leases and probations that have come. Returns true where more are waiting. */
+bool fo_expire(struct fo_service *service, const struct fo_now *now);
+
+/* ------------------------------------------------------------------ updates.c */
+bool fo_next_update(void *relationship, bool requested, size_t room, struct fo_outgoing *update);
+void fo_acknowledged(void *relationship, const struct fo_acknowledgement *acknowledgement);
+void fo_updates_lost(void *relationship);
+uint32_t fo_updates_requested(void *relationship, bool all);
+bool fo_requested_left(void *relationship);
+void fo_retry_rejected(struct fo_relationship *relationship);
+
+/* ------------------------------------------------------------------ inbound.c */
+void fo_update_received(void *relationship, const struct fo_message *message);
+/* Moves what was received on: judges, waits for rows and disk, acknowledges. */
+void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now);
+void fo_inbound_drop(struct fo_relationship *relationship);
+
+/* ------------------------------------------------------------------ sharing.c */
+uint32_t fo_pool_requested(void *relationship);
+/* Looks at pools whose counts changed. True where more is to be moved. */
+bool fo_balance_pools(struct fo_service *service, const struct fo_now *now);
+/* Marks the next groups of addresses for use (rule of safety 7). */
+void fo_open_groups(struct fo_service *service);
+
+/* ------------------------------------------------------------------ persistence.c */
+int fo_persistence_load(struct fo_service *service, char *error);
+void fo_persistence_apply_pages(struct fo_service *service);
+bool fo_persistence_record(struct fo_service *service, const char *name,
+                           struct fo_endpoint_record *record);
+/* Begins a commit where there is something to write and none is under way. */
+void fo_persistence_commit(struct fo_service *service, const struct fo_now *now);
+void fo_persistence_free(struct fo_service *service);
+/* The epoch with which everything changed so far is durable; durable when <= epoch_durable. */
+uint64_t fo_epoch_of_changes(const struct fo_service *service);
+
+/* ------------------------------------------------------------------ reconcile.c */
+/* Rule of safety 7, at the first configuration after a power cut. */
+void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now);
+
+/* ------------------------------------------------------------------ network.c */
+void fo_network_configure(struct fo_service *service);
+void fo_network_timer(struct fo_service *service, const struct fo_now *now);
+int64_t fo_network_deadline(const struct fo_service *service);
+
+/* ------------------------------------------------------------------ relationship.c */
+struct fo_relationship *fo_relationship_new(struct fo_service *service, int index,
+                                            const struct fo_config_relationship *config);
+void fo_relationship_set(struct fo_relationship *relationship,
+                         const struct fo_config_relationship *config);
+void fo_relationship_free(struct fo_relationship *relationship);
+/* The state that decides about clients, and why nobody is served, or NULL. */
+enum fo_state fo_serving_state(const struct fo_relationship *relationship);
+const char *fo_refusing(const struct fo_relationship *relationship, const char **way_out);
+
+#endif

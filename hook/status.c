@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What an operator may ask: each relationship's states, connection, waits and queues, and the
+ * addresses of its pools. Answers come from memory alone.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "hook/service_internal.h"
+#include "protocol/hash_bucket.h"
+#include "protocol/state.h"
+
+size_t fo_relationship_count(struct fo_service *service)
+{
+    return service->relationship_count;
+}
+
+static const char *connection_words(const struct fo_relationship *relationship)
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    if (endpoint->communicating)
+        return "established";
+    if (endpoint->session.phase != FO_SESSION_CLOSED)
+        return "handshake";
+    if (endpoint->attempting)
+        return "connecting";
+    return endpoint->settings.session.primary ? "waiting to try again" : "waiting for the primary";
+}
+
+/* When the present state ends by itself; 0: it does not. */
+static uint32_t deadline_of(const struct fo_relationship *relationship, const struct fo_now *now)
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    if (endpoint->starting)
+        return now->seconds + (uint32_t)((endpoint->startup_deadline - now->ms + 999) / 1000);
+    if (endpoint->record.state == FO_STATE_RECOVER_WAIT)
+        return endpoint->record.wait_until;
+    return 0;
+}
+
+static uint32_t wall_or_never(const struct fo_service *service, uint32_t seconds)
+{
+    return seconds ? fo_to_wall(service, seconds) : 0;
+}
+
+static void count_updates(struct fo_relationship *relationship,
+                          struct fo_relationship_status *status)
+{
+    struct fo_table *table = &relationship->service->table;
+    for (size_t i = 0; i < table->pool_count; i++) {
+        const struct fo_pool *pool = &table->pools[i];
+        if (pool->relationship != relationship->index)
+            continue;
+        status->unacknowledged += pool->in_flight.count;
+        status->pending += pool->unacked.count;
+        status->rejected += pool->rejected.count;
+    }
+    status->pending -= status->pending > status->unacknowledged ? status->unacknowledged
+                                                                : status->pending;
+}
+
+static void fill_status(struct fo_relationship *relationship,
+                        struct fo_relationship_status *status)
+{
+    struct fo_service *service = relationship->service;
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    const struct fo_endpoint_record *record = &endpoint->record;
+    struct fo_now now = fo_service_now(service);
+    unsigned secondarys = fo_hash_buckets_count(record->secondary_buckets);
+
+    status->name = relationship->config.name;
+    status->self_name = relationship->config.self.name;
+    status->partner_name = relationship->config.partner.name;
+    status->partner_url = relationship->config.partner.url;
+    status->parameters = &relationship->config;
+    status->primary = relationship->config.primary;
+    status->connected = endpoint->communicating;
+    status->connection = connection_words(relationship);
+    snprintf(status->last_error, sizeof status->last_error, "%s", endpoint->last_end.text);
+    status->state_code = (uint8_t)fo_endpoint_state(endpoint);
+    status->partner_state_code = record->partner_state;
+    status->state = fo_state_name(status->state_code);
+    status->partner_state = fo_state_name(record->partner_state);
+    status->meaning = fo_state_meaning(fo_endpoint_state(endpoint));
+    status->refusing = fo_refusing(relationship, &status->way_out);
+    status->state_since = wall_or_never(service, record->state_since);
+    status->partner_state_since = wall_or_never(service, record->partner_state_since);
+    status->last_contact = wall_or_never(service, record->last_contact);
+    status->deadline = wall_or_never(service, deadline_of(relationship, &now));
+    status->mclt = record->mclt;
+    status->buckets = relationship->config.primary ? 256 - secondarys : secondarys;
+    status->clock_difference = -endpoint->session.delta_least;
+    status->updates_sent = endpoint->updates_sent;
+    status->updates_received = endpoint->updates_received;
+    status->updates_rejected = endpoint->updates_rejected;
+    status->updates_refused = relationship->updates_refused;
+    status->queries_dropped = relationship->queries_dropped;
+    status->clients_refused = relationship->clients_refused;
+    count_updates(relationship, status);
+}
+
+bool fo_relationship_status(struct fo_service *service, size_t index,
+                            struct fo_relationship_status *status)
+{
+    memset(status, 0, sizeof *status);
+    service->env->lock(service->env->context);
+    bool found = index < service->relationship_count;
+    if (found)
+        fill_status(service->relationships[index], status);
+    service->env->unlock(service->env->context);
+    return found;
+}
+
+static void add_pool(struct fo_service *service, const struct fo_pool *pool,
+                     struct fo_pool_status *status)
+{
+    (void)service;
+    status->total += pool->size;
+    status->free += pool->free_count;
+    status->backup += pool->backup_count;
+    status->active += pool->status_count[FO_ACTIVE];
+    status->expired += pool->status_count[FO_EXPIRED];
+    status->released += pool->status_count[FO_RELEASED];
+    status->abandoned += pool->status_count[FO_ABANDONED];
+    status->reset += pool->status_count[FO_RESET];
+    status->reserved += pool->reserved.count;
+    status->available += pool->available.count;
+}
+
+bool fo_pool_status(struct fo_service *service, size_t relationship, size_t index,
+                    struct fo_pool_status *status)
+{
+    bool found = false;
+    memset(status, 0, sizeof *status);
+    service->env->lock(service->env->context);
+    for (size_t i = 0; i < service->subnet_count && !found; i++) {
+        if (service->subnets[i].relationship != (int)relationship || index-- != 0)
+            continue;
+        found = true;
+        status->subnet_id = service->subnets[i].id;
+        for (size_t k = 0; k < service->table.pool_count; k++)
+            if (service->table.pools[k].range.subnet_id == status->subnet_id)
+                add_pool(service, &service->table.pools[k], status);
+    }
+    service->env->unlock(service->env->context);
+    return found;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * Updates to the partner (draft 7.1.1, 7.2.2, 5.16). What is pending is a bit of the address, not a
+ * growing list: a partner away for a month costs no memory.
+ *
+ * An address may be sent when it is durable (rule "durable before it is said") and Kea's row
+ * follows it (rule of safety 2); it is in flight once at a time.
+ */
+#include "hook/service_internal.h"
+#include "protocol/binding.h"
+
+struct fo_relationship *fo_relationship_of_pool(struct fo_service *service,
+                                                const struct fo_pool *pool)
+{
+    if (pool == NULL || pool->relationship < 0 ||
+        (size_t)pool->relationship >= service->relationship_count)
+        return NULL;
+    return service->relationships[pool->relationship];
+}
+
+/* ------------------------------------------------------------------ choosing what to send */
+
+static bool sendable(const struct fo_pool *pool, uint32_t bit)
+{
+    return !fo_bitmap_test(&pool->in_flight, bit) && !fo_bitmap_test(&pool->dirty, bit) &&
+           !fo_bitmap_test(&pool->saving, bit) && !fo_bitmap_test(&pool->rows, bit);
+}
+
+/* The next sendable address, going round from where the last search ended. */
+static struct fo_pool *find_sendable(struct fo_relationship *relationship, bool requested,
+                                     uint32_t *bit)
+{
+    struct fo_service *service = relationship->service;
+    struct fo_table *table = &service->table;
+    int passed = 0;
+    for (size_t round = 0; round <= table->pool_count && table->pool_count > 0; round++) {
+        size_t number = relationship->send_pool % table->pool_count;
+        struct fo_pool *pool = &table->pools[number];
+        if (pool->relationship == relationship->index) {
+            const struct fo_bitmap *wanted = requested ? &pool->requested : &pool->unacked;
+            uint32_t at = fo_bitmap_next(wanted, relationship->send_bit);
+            for (; at != FO_BITMAP_NONE && passed < FO_SCAN_MAX; at = fo_bitmap_next(wanted, at + 1)) {
+                if (sendable(pool, at)) {
+                    relationship->send_pool = number;
+                    relationship->send_bit = at + 1;
+                    *bit = at;
+                    return pool;
+                }
+                passed++;
+            }
+            if (at != FO_BITMAP_NONE) {
+                relationship->send_bit = at; /* enough for now */
+                return NULL;
+            }
+        }
+        relationship->send_pool = number + 1;
+        relationship->send_bit = 0;
+    }
+    return NULL;
+}
+
+static void describe_client(const struct fo_binding *binding, struct fo_update *update,
+                            uint8_t *hardware)
+{
+    struct fo_client client = fo_table_client(binding);
+    if (client.identifier_length != 0) {
+        update->present |= FO_HAS(FO_OPT_CLIENT_IDENTIFIER);
+        update->client_identifier =
+            (struct fo_bytes){client.identifier, client.identifier_length};
+    }
+    if (client.hardware_length != 0) {
+        hardware[0] = client.hardware_type ? client.hardware_type : 1; /* "MUST NOT be zero" */
+        for (size_t i = 0; i < client.hardware_length; i++)
+            hardware[i + 1] = client.hardware[i];
+        update->present |= FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS);
+        update->hardware_address = (struct fo_bytes){hardware, client.hardware_length + 1};
+    }
+}
+
+/* Table 7.1-1. */
+static void describe(struct fo_service *service, struct fo_pool *pool, uint32_t address,
+                     struct fo_outgoing *out)
+{
+    /* Hardware addresses of the frame being packed: encode copies them before the next frame. */
+    static _Thread_local uint8_t hardware[FO_UPDATES_SENT_MAX][21];
+    static _Thread_local unsigned turn;
+    struct fo_update *update = &out->update;
+    const struct fo_binding *binding = fo_table_find(&service->table, address);
+    *out = (struct fo_outgoing){0};
+    update->address = address;
+    update->status = (uint8_t)fo_table_status(&service->table, pool, address);
+    update->present = FO_HAS(FO_OPT_ASSIGNED_IP_ADDRESS) | FO_HAS(FO_OPT_BINDING_STATUS);
+    if (fo_bitmap_test(&pool->reserved, bit_in(pool, address))) {
+        update->present |= FO_HAS(FO_OPT_IP_FLAGS);
+        update->ip_flags = FO_IP_FLAG_RESERVED;
+    }
+    if (binding == NULL)
+        return;
+    out->generation = binding->generation;
+    if (update->status != FO_ABANDONED)
+        describe_client(binding, update, hardware[turn++ % FO_UPDATES_SENT_MAX]);
+    if (binding->start_of_state != 0) {
+        update->present |= FO_HAS(FO_OPT_START_TIME_OF_STATE);
+        update->start_of_state = binding->start_of_state;
+    }
+    if (binding->cltt != 0 && update->status != FO_ABANDONED) {
+        update->present |= FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME);
+        update->client_last_transaction = binding->cltt;
+    }
+    if (update->status == FO_ACTIVE) {
+        update->present |= FO_HAS(FO_OPT_LEASE_EXPIRATION_TIME) |
+                           FO_HAS(FO_OPT_POTENTIAL_EXPIRATION_TIME);
+        update->lease_expiration = binding->times.lease_expiration;
+        update->potential_expiration = binding->potential > binding->times.lease_expiration
+                                           ? binding->potential
+                                           : binding->times.lease_expiration;
+    }
+}
+
+bool fo_next_update(void *context, bool requested, size_t room, struct fo_outgoing *update)
+{
+    struct fo_relationship *relationship = context;
+    struct fo_service *service = relationship->service;
+    uint32_t bit;
+    struct fo_pool *pool = find_sendable(relationship, requested, &bit);
+    if (pool == NULL || service->store_failing)
+        return false;
+    uint32_t address = pool->range.first + bit;
+    describe(service, pool, address, update);
+    if (fo_update_size(&update->update) > room) {
+        relationship->send_bit = bit;
+        return false;
+    }
+    struct fo_binding *binding = fo_table_find(&service->table, address);
+    if (binding != NULL)
+        binding->flags |= FO_FLAG_SENT;
+    fo_bitmap_set(&pool->in_flight, bit);
+    return true;
+}
+
+/* ------------------------------------------------------------------ the partner's verdict */
+
+static void rejected(struct fo_relationship *relationship, struct fo_pool *pool,
+                     const struct fo_acknowledgement *ack)
+{
+    struct fo_service *service = relationship->service;
+    uint32_t bit = bit_in(pool, ack->address);
+    char address[16], text[128];
+    int length = ack->text.length > 100 ? 100 : ack->text.length;
+    fo_say(service, FAILOVER_UPDATE_REJECTED, relationship->config.name,
+           fo_address_text(ack->address, address),
+           fo_status_name((uint8_t)fo_table_status(&service->table, pool, ack->address)),
+           length ? fo_print(text, sizeof text, "%s: %.*s", fo_reject_name(ack->reject_reason),
+                             length, (const char *)ack->text.data)
+                  : fo_reject_name(ack->reject_reason),
+           NULL);
+    fo_settle(service, pool, ack->address);
+    if (fo_bitmap_test(&pool->returning, bit))
+        fo_table_set_owner(&service->table, pool, ack->address, true); /* it stays the secondary's */
+    fo_bitmap_set(&pool->rejected, bit);
+}
+
+/* The partner knows; what was on its way to FREE is there (5.11). */
+static void accepted(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
+                     const struct fo_acknowledgement *ack)
+{
+    if (binding != NULL) {
+        if (binding->status == FO_ACTIVE &&
+            ack->potential_expiration > binding->times.acked_potential)
+            binding->times.acked_potential = ack->potential_expiration;
+        if (fo_status_becomes_free((enum fo_binding_status)binding->status))
+            fo_table_set_status(&service->table, binding, FO_FREE);
+    }
+    uint32_t bit = bit_in(pool, ack->address);
+    if (fo_bitmap_test(&pool->returning, bit))
+        fo_table_set_owner(&service->table, pool, ack->address, false);
+    fo_settle(service, pool, ack->address);
+}
+
+void fo_acknowledged(void *context, const struct fo_acknowledgement *ack)
+{
+    struct fo_relationship *relationship = context;
+    struct fo_service *service = relationship->service;
+    struct fo_pool *pool = fo_table_pool(&service->table, ack->address);
+    if (pool == NULL || pool->relationship != relationship->index)
+        return; /* the pool is gone since */
+    uint32_t bit = bit_in(pool, ack->address);
+    struct fo_binding *binding = fo_table_find(&service->table, ack->address);
+    fo_bitmap_clear(&pool->in_flight, bit);
+    if (!fo_bitmap_test(&pool->unacked, bit))
+        return; /* an update of the partner's has settled it meanwhile */
+    if ((binding ? binding->generation : 0) != ack->generation) {
+        /* Of an older generation (rule of safety 3): the newer one is sent next. What was asked
+           for by UPDREQ has been answered all the same. */
+        if (fo_bitmap_test(&pool->requested, bit)) {
+            fo_bitmap_clear(&pool->requested, bit);
+            relationship->requested--;
+        }
+        return;
+    }
+    if (ack->reject_reason != FO_REJECT_NONE)
+        rejected(relationship, pool, ack);
+    else
+        accepted(service, pool, binding, ack);
+}
+
+void fo_updates_lost(void *context)
+{
+    struct fo_relationship *relationship = context;
+    struct fo_table *table = &relationship->service->table;
+    for (size_t i = 0; i < table->pool_count; i++)
+        if (table->pools[i].relationship == relationship->index) {
+            fo_bitmap_clear_all(&table->pools[i].in_flight);
+            fo_bitmap_clear_all(&table->pools[i].requested);
+        }
+    relationship->requested = 0;
+    fo_inbound_drop(relationship);
+}
+
+void fo_retry_rejected(struct fo_relationship *relationship)
+{
+    struct fo_table *table = &relationship->service->table;
+    for (size_t i = 0; i < table->pool_count; i++)
+        if (table->pools[i].relationship == relationship->index &&
+            table->pools[i].rejected.count > 0) {
+            fo_bitmap_or(&table->pools[i].unacked, &table->pools[i].rejected);
+            fo_bitmap_clear_all(&table->pools[i].rejected);
+        }
+}
+
+/* 5.16: all that was ever associated with a client, and what is the secondary's. */
+static void mark_all(struct fo_relationship *relationship)
+{
+    struct fo_service *service = relationship->service;
+    struct fo_binding *binding;
+    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+        if (pool != NULL && pool->relationship == relationship->index)
+            fo_bitmap_set(&pool->unacked, bit_in(pool, binding->address));
+    }
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        if (pool->relationship == relationship->index)
+            fo_bitmap_or(&pool->unacked, &pool->backup);
+    }
+}
+
+uint32_t fo_updates_requested(void *context, bool all)
+{
+    struct fo_relationship *relationship = context;
+    struct fo_table *table = &relationship->service->table;
+    fo_retry_rejected(relationship);
+    if (all)
+        mark_all(relationship);
+    relationship->requested = 0;
+    for (size_t i = 0; i < table->pool_count; i++) {
+        struct fo_pool *pool = &table->pools[i];
+        if (pool->relationship != relationship->index)
+            continue;
+        fo_bitmap_copy(&pool->requested, &pool->unacked);
+        relationship->requested += pool->requested.count;
+    }
+    return (uint32_t)relationship->requested;
+}
+
+bool fo_requested_left(void *context)
+{
+    return ((struct fo_relationship *)context)->requested > 0;
+}

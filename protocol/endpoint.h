@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * One relationship's brain (draft sections 5.1.1, 7, 8.2, 9): it ties state, session, binding
+ * updates in flight and the bookkeeping of UPDREQ and UPDREQALL.
+ *
+ * Driven in one way only: connected / received / lost / timer / stored / changed go in; what is to
+ * be done comes out through fo_endpoint_host. The bindings themselves are the host's: the endpoint
+ * asks for the next update to send and hands over those received.
+ *
+ * The rule "durable before it is said": a STATE message leaves only after fo_endpoint_stored, and
+ * a BNDACK only when the host calls fo_endpoint_acknowledge.
+ */
+#ifndef FO_PROTOCOL_ENDPOINT_H
+#define FO_PROTOCOL_ENDPOINT_H
+
+#include "protocol/session.h"
+
+enum {
+    /* Transactions in one BNDUPD of ours: as many as a frame holds of usual size; bounds what must
+       be remembered of those in flight. */
+    FO_UPDATES_SENT_MAX = 32,
+    FO_REJECT_BACK_OFF_MS = 60000, /* 7.9: "wait a minute or two" after a reject */
+    FO_RETRY_MAX_MS = 60000,       /* attempts to connect are never rarer than this */
+    FO_UPDATE_REQUEST_MS = 120000, /* 9.5.2: UPDREQ without a BNDUPD or UPDDONE for so long: drop */
+    FO_POOLREQ_MS = 60000,         /* 7.7.2: POOLREQ is repeated after an answer that moved addresses */
+    FO_POOLREQ_LEAST_MS = 1000,    /* at most so often when this server has to refuse clients */
+};
+
+/* What survives a restart. */
+struct fo_endpoint_record {
+    uint8_t state; /* enum fo_state, FO_STATE_NONE: no record */
+    uint8_t partner_state;
+    bool first_time;        /* the partner said that it has never spoken with us, nor had we (9.6.2) */
+    bool need_all;          /* this store knows nothing of the partner: UPDREQALL (9.5.2) */
+    bool update_all_owed;   /* UPDREQALL received, UPDDONE not yet sent (7.4.2) */
+    uint32_t state_since;   /* seconds since 1970, our clock, as all times here */
+    uint32_t partner_state_since;
+    uint32_t wait_until;    /* RECOVER-WAIT ends (9.6.2) */
+    uint32_t mclt;          /* in force, seconds */
+    uint32_t last_contact;  /* last message of the partner */
+    uint32_t last_operational; /* at start: when this server last ran, 0: unknown (9.3.2, 9.6.2) */
+    uint32_t connections;         /* connections of this relationship, counted by us */
+    uint32_t partner_connections; /* the partner's own count, as it last said */
+    uint8_t secondary_buckets[FO_HBA_SIZE]; /* in force */
+};
+
+struct fo_endpoint_settings {
+    struct fo_session_settings session; /* connection numbers are filled by the endpoint */
+    uint32_t startup_delay;       /* seconds in STARTUP without partner */
+    uint32_t connect_retry_delay; /* seconds, grows to 60 */
+};
+
+/* A transaction to be sent, with the generation it speaks of (rule of safety 3). */
+struct fo_outgoing {
+    struct fo_update update;
+    uint32_t generation;
+};
+
+/* The partner's verdict of one binding. */
+struct fo_acknowledgement {
+    uint32_t address;
+    uint32_t generation;
+    uint32_t potential_expiration; /* as it was sent */
+    uint8_t reject_reason;         /* FO_REJECT_NONE: accepted */
+    struct fo_bytes text;
+};
+
+/* Our verdict of one binding received. */
+struct fo_verdict {
+    uint32_t address;
+    enum fo_reject_reason reject; /* FO_REJECT_NONE: accepted */
+};
+
+/* What the operator should know; the host makes messages of it. */
+enum fo_note {
+    FO_NOTE_STATE,         /* our state changed; detail: why */
+    FO_NOTE_PARTNER_STATE, /* the partner's state changed */
+    FO_NOTE_CONNECTED,
+    FO_NOTE_ATTEMPT_FAILED, /* no connection; detail: why */
+    FO_NOTE_LOST,           /* an established connection ended; detail: why */
+    FO_NOTE_REJECTED,       /* the partner rejected us; detail: why */
+    FO_NOTE_REFUSED,        /* we refused its CONNECT; detail: why */
+    FO_NOTE_PROTOCOL,       /* we closed for an error of the protocol; detail: which */
+    FO_NOTE_MCLT,           /* the primary's MCLT differs from ours */
+    FO_NOTE_BUCKETS,        /* its division too */
+    FO_NOTE_REQUEST_SENT,   /* detail: "UPDREQ" or "UPDREQALL" */
+    FO_NOTE_REQUEST_RECEIVED,
+    FO_NOTE_REQUEST_DONE,
+    FO_NOTE_RECOVER_WAIT,
+};
+
+struct fo_endpoint;
+
+struct fo_endpoint_host {
+    void *context;
+    bool (*send)(void *context, const uint8_t *frame, size_t length);
+    void (*connect)(void *context);    /* begin a TCP connection */
+    /* Close the attempt, or the session's connection once what was sent is written. */
+    void (*disconnect)(void *context, bool attempt);
+    void (*store)(void *context);      /* the record changed; fo_endpoint_stored once durable */
+    /* The next binding that the partner has not acknowledged and that is durable, at most `room`
+       bytes in a frame; `requested` : only those marked by updates_requested. The host remembers
+       that it is in flight. */
+    bool (*next_update)(void *context, bool requested, size_t room, struct fo_outgoing *update);
+    void (*acknowledged)(void *context, const struct fo_acknowledgement *acknowledgement);
+    void (*updates_lost)(void *context); /* nothing is in flight any more */
+    /* A BNDUPD came; answer by fo_endpoint_acknowledge with this xid when all is durable. */
+    void (*received)(void *context, const struct fo_message *message);
+    /* UPDREQ, or UPDREQALL where `all`: marks what is to be sent before UPDDONE; how many. */
+    uint32_t (*updates_requested)(void *context, bool all);
+    bool (*requested_left)(void *context); /* is any of them not answered yet? */
+    uint32_t (*pool_requested)(void *context); /* POOLREQ: addresses handed over because of it */
+    void (*entered)(void *context, enum fo_state from); /* the state changed */
+    void (*note)(void *context, enum fo_note note, const char *detail);
+};
+
+struct fo_in_flight {
+    uint32_t xid; /* 0: free */
+    uint32_t count;
+    struct {
+        uint32_t address, generation, potential;
+    } items[FO_UPDATES_SENT_MAX];
+};
+
+struct fo_endpoint {
+    struct fo_endpoint_settings settings;
+    struct fo_endpoint_host host;
+    struct fo_endpoint_record record;
+    struct fo_session session;
+    bool starting;          /* in STARTUP: the recorded state is the previous state (9.3) */
+    bool stopping;          /* PAUSED was said */
+    bool communicating;     /* a STATE came over this connection (8.3) */
+    bool attempting;        /* a TCP connection is being made */
+    bool state_unsaid;      /* the partner is to hear our state once it is durable */
+    bool partner_starting;  /* its STARTUP flag */
+    bool pool_request_due;
+    int64_t startup_deadline; /* ms */
+    int64_t attempt_at;       /* ms, next attempt to connect */
+    int64_t retry_delay;      /* ms */
+    int64_t request_deadline; /* ms, 0: no UPDREQ outstanding */
+    int64_t pool_request_at;  /* ms, not before */
+    int64_t pool_request_sent; /* ms, the last POOLREQ */
+    uint32_t request_xid;     /* of our UPDREQ or UPDREQALL, 0: none */
+    uint32_t pool_request_xid;
+    uint32_t partner_request_xid; /* of the partner's, 0: none */
+    bool partner_request;
+    uint32_t inbound;         /* BNDUPDs not yet acknowledged by us */
+    uint32_t failures;        /* connections ended by an error in a row */
+    uint32_t started;         /* seconds, when this server started */
+    struct fo_in_flight in_flight[FO_WINDOW_MAX];
+    uint32_t in_flight_count;
+    uint64_t updates_sent, updates_received, updates_rejected;
+    struct fo_session_end last_end; /* why there is no connection, or was none */
+    struct fo_message outgoing;
+};
+
+/* Starts in STARTUP with the stored record (9.3.2), or one with FO_STATE_NONE. */
+void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_settings *settings,
+                       const struct fo_endpoint_host *host,
+                       const struct fo_endpoint_record *record, const struct fo_now *now);
+
+/* The TCP connection that host.connect began stands, or failed. */
+void fo_endpoint_connected(struct fo_endpoint *endpoint, const struct fo_now *now);
+void fo_endpoint_attempt_failed(struct fo_endpoint *endpoint, const char *reason,
+                                const struct fo_now *now);
+/* A connection from the partner with its CONNECT; an older one must have been reported lost.
+   False: refused, close it. */
+bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *connect,
+                        const struct fo_now *now);
+/* The secondary asks the primary to connect (8.2). */
+void fo_endpoint_stimulated(struct fo_endpoint *endpoint, const struct fo_now *now);
+void fo_endpoint_received(struct fo_endpoint *endpoint, const uint8_t *data, size_t length,
+                          const struct fo_now *now);
+/* The session's connection is gone. */
+void fo_endpoint_lost(struct fo_endpoint *endpoint, const char *reason, const struct fo_now *now);
+/* Everything that host.store announced so far is durable. */
+void fo_endpoint_stored(struct fo_endpoint *endpoint, const struct fo_now *now);
+/* Bindings changed, became durable, or their rows are gone: there may be something to send. */
+void fo_endpoint_pump(struct fo_endpoint *endpoint, const struct fo_now *now);
+/* Answers a BNDUPD. */
+void fo_endpoint_acknowledge(struct fo_endpoint *endpoint, uint32_t xid,
+                             const struct fo_verdict *verdicts, size_t count,
+                             const struct fo_now *now);
+/* This server (secondary) runs short of addresses: POOLREQ, at most every few seconds. */
+void fo_endpoint_request_pool(struct fo_endpoint *endpoint, const struct fo_now *now);
+/* New parameters; true where the connection must be made anew for them to take effect. */
+void fo_endpoint_set(struct fo_endpoint *endpoint, const struct fo_endpoint_settings *settings);
+/* Tells the partner PAUSED and closes; no attempt to connect follows (9.13). */
+void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now);
+/* Closes the connection in order, with a reason, and begins anew after the retry delay. */
+void fo_endpoint_close(struct fo_endpoint *endpoint, enum fo_reject_reason reason, const char *text,
+                       const struct fo_now *now);
+
+void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now);
+int64_t fo_endpoint_deadline(const struct fo_endpoint *endpoint, const struct fo_now *now);
+
+/* The state that decides about clients: STARTUP while starting. */
+enum fo_state fo_endpoint_state(const struct fo_endpoint *endpoint);
+
+#endif

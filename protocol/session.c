@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * One connection's life: TCP stands -> CONNECT -> CONNECTACK -> established -> over.
+ *
+ * The steps of receiving CONNECT (7.8.2) and CONNECTACK (7.9.2) are in the draft's order, and
+ * every check that can refuse a connection is in fo_session_accept and take_connectack, nowhere
+ * else. After the handshake a session only frames, keeps the two timers and measures the clock
+ * difference; what messages mean is the endpoint's.
+ */
+#include "protocol/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/wire.h"
+
+/* Sub-options of vendor-specific-options between two of us (12.29). */
+enum { VENDOR_OWN_CONNECTIONS = 1, VENDOR_PARTNER_CONNECTIONS = 2 };
+
+void fo_message_begin(struct fo_message *message, uint8_t type)
+{
+    memset(message, 0, offsetof(struct fo_message, updates));
+    message->type = type;
+}
+
+static struct fo_bytes bytes_of(const char *text)
+{
+    return (struct fo_bytes){(const uint8_t *)text, (uint16_t)strlen(text)};
+}
+
+static void end_session(struct fo_session *session, const struct fo_session_end *end,
+                        const struct fo_now *now)
+{
+    if (session->phase == FO_SESSION_CLOSED)
+        return;
+    session->phase = FO_SESSION_CLOSED;
+    session->host.ended(session->host.context, end, now);
+}
+
+static void end_with(struct fo_session *session, enum fo_reject_reason reason, bool by_partner,
+                     const char *text, const struct fo_now *now)
+{
+    struct fo_session_end end = {.reason = reason, .by_partner = by_partner};
+    snprintf(end.text, sizeof end.text, "%s", text);
+    end_session(session, &end, now);
+}
+
+/* ------------------------------------------------------------------ sending */
+
+static void start_send_timer(struct fo_session *session, const struct fo_now *now)
+{
+    uint32_t timer = session->partner.receive_timer;
+    int64_t ms = (int64_t)timer * 1000 / 3; /* 7.9.1: "approximately 33 percent" */
+    if (session->settings.contact_interval != 0 &&
+        (int64_t)session->settings.contact_interval * 1000 < ms)
+        ms = (int64_t)session->settings.contact_interval * 1000;
+    session->send_deadline = now->ms + ms;
+}
+
+static bool send_frame(struct fo_session *session, const struct fo_message *message,
+                       const struct fo_now *now)
+{
+    uint8_t frame[FO_MESSAGE_MAX];
+    size_t length = fo_encode(session->settings.dialect, message, frame, sizeof frame);
+    if (length == 0 || !session->host.send(session->host.context, frame, length)) {
+        end_with(session, FO_REJECT_OTHER, false,
+                 length == 0 ? "a message did not fit into a frame" : "the partner does not read",
+                 now);
+        return false;
+    }
+    start_send_timer(session, now);
+    return true;
+}
+
+uint32_t fo_session_send(struct fo_session *session, struct fo_message *message, bool response,
+                         const struct fo_now *now)
+{
+    if (session->phase != FO_SESSION_ESTABLISHED)
+        return 0;
+    message->time = now->seconds;
+    if (!response) {
+        message->xid = session->next_xid++;
+        if (session->next_xid == 0)
+            session->next_xid = 1;
+    }
+    uint32_t xid = message->xid;
+    return send_frame(session, message, now) ? xid : 0;
+}
+
+void fo_session_close(struct fo_session *session, enum fo_reject_reason reason, const char *text,
+                      const struct fo_now *now)
+{
+    if (session->phase == FO_SESSION_ESTABLISHED) {
+        struct fo_message message;
+        fo_message_begin(&message, FO_MSG_DISCONNECT);
+        message.present = FO_HAS(FO_OPT_REJECT_REASON) | FO_HAS(FO_OPT_MESSAGE);
+        message.reject_reason = (uint8_t)reason;
+        message.message = bytes_of(text);
+        fo_session_send(session, &message, false, now);
+    }
+    end_with(session, reason, false, text, now);
+}
+
+void fo_session_lost(struct fo_session *session, const char *text, const struct fo_now *now)
+{
+    end_with(session, FO_REJECT_NONE, false, text, now);
+}
+
+/* ------------------------------------------------------------------ the handshake */
+
+static void put_connection_numbers(const struct fo_session_settings *settings,
+                                   struct fo_message *message, uint8_t *space, size_t size)
+{
+    struct fo_writer writer;
+    fo_writer_init(&writer, space, size);
+    fo_write_u16(&writer, VENDOR_OWN_CONNECTIONS);
+    fo_write_u16(&writer, 4);
+    fo_write_u32(&writer, settings->own_connections);
+    fo_write_u16(&writer, VENDOR_PARTNER_CONNECTIONS);
+    fo_write_u16(&writer, 4);
+    fo_write_u32(&writer, settings->partner_connections);
+    message->present |= FO_HAS(FO_OPT_VENDOR_SPECIFIC_OPTIONS);
+    message->vendor_options = (struct fo_bytes){space, 16};
+}
+
+static bool vendor_number(const struct fo_message *message, uint16_t code, uint32_t *number)
+{
+    struct fo_bytes value;
+    if (!fo_vendor_option(message, code, &value) || value.length != 4)
+        return false;
+    *number = (uint32_t)value.data[0] << 24 | (uint32_t)value.data[1] << 16 |
+              (uint32_t)value.data[2] << 8 | value.data[3];
+    return true;
+}
+
+/* What both handshake messages say of their sender. Vendor options count only from our own kind. */
+static void take_common(struct fo_session *session, const struct fo_message *message)
+{
+    struct fo_session_partner *partner = &session->partner;
+    size_t ours = strcspn(session->settings.vendor_class, " ");
+    bool own_kind = message->vendor_class.length >= ours &&
+                    memcmp(message->vendor_class.data, session->settings.vendor_class, ours) == 0;
+    partner->max_unacked = message->max_unacked;
+    partner->receive_timer = message->receive_timer;
+    if (partner->receive_timer > FO_RECEIVE_TIMER_MAX)
+        partner->receive_timer = FO_RECEIVE_TIMER_MAX;
+    partner->counts_connections =
+        own_kind && vendor_number(message, VENDOR_OWN_CONNECTIONS, &partner->own_connections) &&
+        vendor_number(message, VENDOR_PARTNER_CONNECTIONS, &partner->partner_connections);
+}
+
+/* The options that 7.8 and 7.9 demand of both. NULL, or the name of the missing one. */
+static const char *missing_option(const struct fo_message *message, const uint8_t *options,
+                                  size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(message->present & FO_HAS(options[i])))
+            return fo_option_name(options[i]);
+    return NULL;
+}
+
+static void measure_clock(struct fo_session *session, const struct fo_message *message,
+                          const struct fo_now *now)
+{
+    int32_t delta = (int32_t)(now->seconds - message->time);
+    if (!session->delta_known || delta < session->delta_least)
+        session->delta_least = delta;
+    if (!session->delta_known || delta > session->delta_most)
+        session->delta_most = delta;
+    session->delta_known = true;
+}
+
+static bool clock_acceptable(const struct fo_session_settings *settings, uint32_t time,
+                             const struct fo_now *now)
+{
+    int64_t difference = (int64_t)now->seconds - (int64_t)time;
+    if (difference < 0)
+        difference = -difference;
+    return settings->max_clock_skew == 0 || difference <= (int64_t)settings->max_clock_skew;
+}
+
+static void establish(struct fo_session *session, const struct fo_now *now)
+{
+    session->phase = FO_SESSION_ESTABLISHED;
+    session->receive_deadline = now->ms + (int64_t)session->settings.receive_timer * 1000;
+    start_send_timer(session, now);
+}
+
+static void reset(struct fo_session *session, const struct fo_session_settings *settings,
+                  const struct fo_session_host *host)
+{
+    memset(session, 0, offsetof(struct fo_session, buffer));
+    session->settings = *settings;
+    session->host = *host;
+    session->next_xid = 1;
+}
+
+void fo_session_connect(struct fo_session *session, const struct fo_session_settings *settings,
+                        const struct fo_session_host *host, const struct fo_now *now)
+{
+    struct fo_message message;
+    uint8_t vendor[16];
+    reset(session, settings, host);
+    session->phase = FO_SESSION_CONNECT_SENT;
+    session->handshake_deadline = now->ms + FO_HANDSHAKE_MS;
+
+    fo_message_begin(&message, FO_MSG_CONNECT);
+    message.time = now->seconds;
+    message.xid = session->connect_xid = session->next_xid++;
+    message.present = FO_HAS(FO_OPT_RELATIONSHIP_NAME) | FO_HAS(FO_OPT_MAX_UNACKED_BNDUPD) |
+                      FO_HAS(FO_OPT_RECEIVE_TIMER) | FO_HAS(FO_OPT_VENDOR_CLASS_IDENTIFIER) |
+                      FO_HAS(FO_OPT_PROTOCOL_VERSION) | FO_HAS(FO_OPT_TLS_REQUEST) |
+                      FO_HAS(FO_OPT_MCLT) | FO_HAS(FO_OPT_HASH_BUCKET_ASSIGNMENT);
+    message.relationship_name = bytes_of(settings->relationship_name);
+    message.max_unacked = settings->max_unacked;
+    message.receive_timer = settings->receive_timer;
+    message.vendor_class = bytes_of(settings->vendor_class);
+    message.protocol_version = FO_PROTOCOL_VERSION;
+    message.mclt = settings->mclt;
+    for (size_t i = 0; i < FO_HBA_SIZE; i++)
+        message.hash_buckets[i] = settings->dialect->buckets_are_secondarys
+                                      ? settings->secondary_buckets[i]
+                                      : (uint8_t)~settings->secondary_buckets[i];
+    if (settings->dialect->vendor_options)
+        put_connection_numbers(settings, &message, vendor, sizeof vendor);
+    send_frame(session, &message, now);
+}
+
+size_t fo_session_refuse(const struct fo_dialect *dialect, const struct fo_message *connect,
+                         enum fo_reject_reason reason, const char *text, uint32_t seconds,
+                         uint8_t *frame)
+{
+    struct fo_message message;
+    fo_message_begin(&message, FO_MSG_CONNECTACK);
+    message.time = seconds;
+    message.xid = connect->xid;
+    message.present = FO_HAS(FO_OPT_PROTOCOL_VERSION) | FO_HAS(FO_OPT_REJECT_REASON) |
+                      FO_HAS(FO_OPT_MESSAGE);
+    if (connect->present & FO_HAS(FO_OPT_RELATIONSHIP_NAME)) {
+        message.present |= FO_HAS(FO_OPT_RELATIONSHIP_NAME);
+        message.relationship_name = connect->relationship_name;
+    }
+    if (connect->present & FO_HAS(FO_OPT_TLS_REQUEST))
+        message.present |= FO_HAS(FO_OPT_TLS_REPLY);
+    message.protocol_version = FO_PROTOCOL_VERSION;
+    message.reject_reason = (uint8_t)reason;
+    message.message = bytes_of(text);
+    return fo_encode(dialect, &message, frame, FO_MESSAGE_MAX);
+}
+
+/* 7.8.2, steps 2 to 8. */
+static enum fo_reject_reason judge_connect(const struct fo_session_settings *settings,
+                                           const struct fo_message *connect,
+                                           const struct fo_now *now, struct fo_session_end *end)
+{
+    static const uint8_t must[] = {FO_OPT_MAX_UNACKED_BNDUPD, FO_OPT_RECEIVE_TIMER,
+                                   FO_OPT_PROTOCOL_VERSION, FO_OPT_MCLT,
+                                   FO_OPT_HASH_BUCKET_ASSIGNMENT};
+    const char *missing = missing_option(connect, must, sizeof must);
+    size_t room = sizeof end->text;
+    if (missing != NULL) {
+        snprintf(end->text, room, "CONNECT lacks the option %s", missing);
+        return FO_REJECT_UNKNOWN;
+    }
+    if (connect->protocol_version != FO_PROTOCOL_VERSION) {
+        snprintf(end->text, room, "protocol version %u, this server speaks %u",
+                 connect->protocol_version, FO_PROTOCOL_VERSION);
+        return FO_REJECT_VERSION_MISMATCH;
+    }
+    if ((connect->present & FO_HAS(FO_OPT_TLS_REQUEST)) && connect->tls_request == 2) {
+        snprintf(end->text, room, "the primary requires TLS, which this server does not have");
+        return FO_REJECT_TLS_NOT_SUPPORTED;
+    }
+    if (connect->present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) {
+        snprintf(end->text, room, "the primary signs its messages, no secret is configured here");
+        return FO_REJECT_DIGEST_NOT_CONFIGURED;
+    }
+    if (settings->primary) {
+        snprintf(end->text, room, "CONNECT came from a server that has the role of secondary here");
+        return FO_REJECT_INVALID_PARTNER;
+    }
+    if (!clock_acceptable(settings, connect->time, now)) {
+        snprintf(end->text, room, "the clocks differ by %lld s, max-clock-skew is %u s",
+                 (long long)now->seconds - (long long)connect->time, settings->max_clock_skew);
+        return FO_REJECT_TIME_MISMATCH;
+    }
+    if (connect->mclt == 0 || connect->mclt > FO_MCLT_MAX) {
+        snprintf(end->text, room, "an MCLT of %u s is not between 1 and %d s", connect->mclt,
+                 FO_MCLT_MAX);
+        return FO_REJECT_INVALID_MCLT;
+    }
+    if (connect->max_unacked == 0 || connect->receive_timer == 0) {
+        snprintf(end->text, room, "max-unacked-bndupd and receive-timer must not be 0");
+        return FO_REJECT_UNKNOWN;
+    }
+    return FO_REJECT_NONE;
+}
+
+bool fo_session_accept(struct fo_session *session, const struct fo_session_settings *settings,
+                       const struct fo_session_host *host, const struct fo_message *connect,
+                       const struct fo_now *now, struct fo_session_end *end)
+{
+    struct fo_message message;
+    uint8_t vendor[16];
+    reset(session, settings, host);
+    memset(end, 0, sizeof *end);
+    end->reason = judge_connect(settings, connect, now, end);
+    if (end->reason != FO_REJECT_NONE) {
+        uint8_t frame[FO_MESSAGE_MAX];
+        size_t length = fo_session_refuse(settings->dialect, connect, end->reason, end->text,
+                                          now->seconds, frame);
+        host->send(host->context, frame, length);
+        return false;
+    }
+    measure_clock(session, connect, now);
+    take_common(session, connect);
+    session->partner.mclt = connect->mclt;
+    for (size_t i = 0; i < FO_HBA_SIZE; i++)
+        session->partner.secondary_buckets[i] = settings->dialect->buckets_are_secondarys
+                                                    ? connect->hash_buckets[i]
+                                                    : (uint8_t)~connect->hash_buckets[i];
+    establish(session, now);
+
+    fo_message_begin(&message, FO_MSG_CONNECTACK);
+    message.xid = connect->xid;
+    message.present = FO_HAS(FO_OPT_RELATIONSHIP_NAME) | FO_HAS(FO_OPT_MAX_UNACKED_BNDUPD) |
+                      FO_HAS(FO_OPT_RECEIVE_TIMER) | FO_HAS(FO_OPT_VENDOR_CLASS_IDENTIFIER) |
+                      FO_HAS(FO_OPT_PROTOCOL_VERSION);
+    if (connect->present & FO_HAS(FO_OPT_TLS_REQUEST))
+        message.present |= FO_HAS(FO_OPT_TLS_REPLY);
+    message.relationship_name = bytes_of(settings->relationship_name);
+    message.max_unacked = settings->max_unacked;
+    message.receive_timer = settings->receive_timer;
+    message.vendor_class = bytes_of(settings->vendor_class);
+    message.protocol_version = FO_PROTOCOL_VERSION;
+    if (settings->dialect->vendor_options)
+        put_connection_numbers(settings, &message, vendor, sizeof vendor);
+    fo_session_send(session, &message, true, now);
+    return session->phase == FO_SESSION_ESTABLISHED;
+}
+
+/* 7.9.2, steps 2 to 8. */
+static void take_connectack(struct fo_session *session, const struct fo_message *ack,
+                            const struct fo_now *now)
+{
+    static const uint8_t must[] = {FO_OPT_MAX_UNACKED_BNDUPD, FO_OPT_RECEIVE_TIMER};
+    char text[160];
+    if (ack->xid != session->connect_xid)
+        return; /* "it SHOULD be ignored" */
+    if (ack->present & FO_HAS(FO_OPT_REJECT_REASON)) {
+        snprintf(text, sizeof text, "%s%s%.*s", fo_reject_name(ack->reject_reason),
+                 ack->message.length ? ": " : "", ack->message.length > 100 ? 100 : ack->message.length,
+                 ack->message.length ? (const char *)ack->message.data : "");
+        end_with(session, (enum fo_reject_reason)ack->reject_reason, true, text, now);
+        return;
+    }
+    const char *missing = missing_option(ack, must, sizeof must);
+    if (missing != NULL || ack->max_unacked == 0 || ack->receive_timer == 0) {
+        snprintf(text, sizeof text, "CONNECTACK without a usable %s",
+                 missing ? missing : "max-unacked-bndupd and receive-timer");
+        end_with(session, FO_REJECT_UNKNOWN, false, text, now);
+        return;
+    }
+    if ((ack->present & FO_HAS(FO_OPT_PROTOCOL_VERSION)) &&
+        ack->protocol_version != FO_PROTOCOL_VERSION) {
+        snprintf(text, sizeof text, "the partner speaks protocol version %u, this server %u",
+                 ack->protocol_version, FO_PROTOCOL_VERSION);
+        end_with(session, FO_REJECT_VERSION_MISMATCH, false, text, now);
+        return;
+    }
+    if (ack->present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) {
+        end_with(session, FO_REJECT_DIGEST_NOT_CONFIGURED, false,
+                 "the partner signs its messages, no secret is configured here", now);
+        return;
+    }
+    if (!clock_acceptable(&session->settings, ack->time, now)) {
+        snprintf(text, sizeof text, "the clocks differ by %lld s, max-clock-skew is %u s",
+                 (long long)now->seconds - (long long)ack->time, session->settings.max_clock_skew);
+        end_with(session, FO_REJECT_TIME_MISMATCH, false, text, now);
+        return;
+    }
+    measure_clock(session, ack, now);
+    take_common(session, ack);
+    establish(session, now);
+    session->host.established(session->host.context, now);
+}
+
+/* ------------------------------------------------------------------ receiving */
+
+static void take_message(struct fo_session *session, const struct fo_message *message,
+                         const struct fo_now *now)
+{
+    char text[160];
+    if (session->phase == FO_SESSION_CONNECT_SENT) {
+        if (message->type == FO_MSG_CONNECTACK) {
+            take_connectack(session, message, now);
+            return;
+        }
+        snprintf(text, sizeof text, "%s came before CONNECTACK", fo_message_name(message->type));
+        end_with(session, FO_REJECT_OTHER, false, text, now);
+        return;
+    }
+    session->receive_deadline = now->ms + (int64_t)session->settings.receive_timer * 1000;
+    measure_clock(session, message, now);
+    if (message->present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) {
+        fo_session_close(session, FO_REJECT_DIGEST_NOT_CONFIGURED,
+                         "a signed message, but no secret is configured here", now);
+        return;
+    }
+    switch (message->type) {
+    case FO_MSG_CONNECT:
+    case FO_MSG_CONNECTACK:
+        snprintf(text, sizeof text, "%s on an established connection",
+                 fo_message_name(message->type));
+        fo_session_close(session, FO_REJECT_DUPLICATE_CONNECTION, text, now);
+        break;
+    case FO_MSG_CONTACT:
+        break;
+    case FO_MSG_DISCONNECT:
+        snprintf(text, sizeof text, "%s%s%.*s", fo_reject_name(message->reject_reason),
+                 message->message.length ? ": " : "",
+                 message->message.length > 100 ? 100 : message->message.length,
+                 message->message.length ? (const char *)message->message.data : "");
+        end_with(session, (enum fo_reject_reason)message->reject_reason, true, text, now);
+        break;
+    default:
+        if (message->type < 128) /* above: "SHOULD ignore the message" (6.1) */
+            session->host.received(session->host.context, message, now);
+    }
+}
+
+/* Takes one whole frame; false where the session is over. */
+static bool take_frame(struct fo_session *session, const uint8_t *frame, size_t length,
+                       const struct fo_now *now)
+{
+    struct fo_decode_error error;
+    if (fo_decode(session->settings.dialect, frame, length, &session->incoming, &error))
+        take_message(session, &session->incoming, now);
+    else
+        fo_session_close(session, error.reason, error.text, now);
+    return session->phase != FO_SESSION_CLOSED;
+}
+
+void fo_session_receive(struct fo_session *session, const uint8_t *data, size_t length,
+                        const struct fo_now *now)
+{
+    while (length > 0 && session->phase != FO_SESSION_CLOSED) {
+        /* Whole frames are taken where they lie; a part waits in the buffer for its rest. */
+        int whole = session->fill == 0 ? fo_frame_length(data, length) : 0;
+        if (whole > 0 && (size_t)whole <= length) {
+            if (!take_frame(session, data, (size_t)whole, now))
+                return;
+            data += whole;
+            length -= (size_t)whole;
+            continue;
+        }
+        whole = whole < 0 ? -1 : fo_frame_length(session->buffer, session->fill);
+        size_t want = whole > 0 ? (size_t)whole - session->fill : session->fill < 2 ? 2 - session->fill : 0;
+        size_t take = want < length ? want : length;
+        if (whole >= 0) {
+            memcpy(session->buffer + session->fill, data, take);
+            session->fill += take;
+            data += take;
+            length -= take;
+            whole = fo_frame_length(session->buffer, session->fill);
+        }
+        if (whole < 0) {
+            fo_session_close(session, FO_REJECT_OTHER,
+                             "a message length outside 12 to 2048 bytes", now);
+            return;
+        }
+        if (whole > 0 && session->fill == (size_t)whole) {
+            session->fill = 0;
+            if (!take_frame(session, session->buffer, (size_t)whole, now))
+                return;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ timers and clocks */
+
+void fo_session_timer(struct fo_session *session, const struct fo_now *now)
+{
+    if (session->phase == FO_SESSION_CONNECT_SENT && now->ms >= session->handshake_deadline) {
+        end_with(session, FO_REJECT_NO_TRAFFIC, false, "no CONNECTACK within 15 s", now);
+    } else if (session->phase == FO_SESSION_ESTABLISHED) {
+        if (now->ms >= session->receive_deadline) {
+            char text[96];
+            snprintf(text, sizeof text, "no message from the partner for %u s",
+                     session->settings.receive_timer);
+            fo_session_close(session, FO_REJECT_NO_TRAFFIC, text, now);
+        } else if (now->ms >= session->send_deadline) {
+            struct fo_message message;
+            fo_message_begin(&message, FO_MSG_CONTACT);
+            fo_session_send(session, &message, false, now);
+        }
+    }
+}
+
+int64_t fo_session_deadline(const struct fo_session *session)
+{
+    switch (session->phase) {
+    case FO_SESSION_CONNECT_SENT:
+        return session->handshake_deadline;
+    case FO_SESSION_ESTABLISHED:
+        return session->send_deadline < session->receive_deadline ? session->send_deadline
+                                                                  : session->receive_deadline;
+    case FO_SESSION_CLOSED:
+        break;
+    }
+    return INT64_MAX;
+}
+
+static uint32_t convert(uint32_t time, int32_t delta)
+{
+    if (time == 0 || time == UINT32_MAX || (delta >= -1 && delta <= 1))
+        return time;
+    int64_t converted = (int64_t)time + delta;
+    return converted < 1 ? 1 : converted > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)converted;
+}
+
+uint32_t fo_session_permits(const struct fo_session *session, uint32_t time)
+{
+    return convert(time, session->delta_least);
+}
+
+uint32_t fo_session_forbids(const struct fo_session *session, uint32_t time)
+{
+    return convert(time, session->delta_most);
+}

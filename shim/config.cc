@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * The library's parameters: where they stand in Kea's configuration, and what speaks against
+ * loading the library. What the parameters say is judged by hook/config.c.
+ *
+ * The parameters are taken from Kea's list of libraries rather than from the handle that load()
+ * gets, because Kea may go back to an older configuration without loading the libraries again.
+ */
+#include "shim/shim.h"
+
+#include <cc/command_interpreter.h>
+#include <dhcpsrv/cfgmgr.h>
+#include <exceptions/exceptions.h>
+
+#include <dlfcn.h>
+
+namespace failover {
+
+using isc::data::ConstElementPtr;
+using isc::data::Element;
+
+namespace {
+
+std::string base_name(const std::string &path) { return path.substr(path.rfind('/') + 1); }
+
+/* The file from which this code was loaded. */
+const std::string &own_name()
+{
+    static const std::string name = [] {
+        Dl_info info;
+        const void *here = reinterpret_cast<const void *>(&own_name);
+        return dladdr(here, &info) != 0 && info.dli_fname != nullptr ? base_name(info.dli_fname)
+                                                                     : std::string();
+    }();
+    return name;
+}
+
+/* The hooks-libraries of a configuration in JSON. */
+std::vector<LibraryEntry> libraries_in(const ConstElementPtr &arguments)
+{
+    std::vector<LibraryEntry> result;
+    const ConstElementPtr config = arguments ? arguments->get("Dhcp4") : ConstElementPtr();
+    const ConstElementPtr list = config ? config->get("hooks-libraries") : ConstElementPtr();
+    if (!list || list->getType() != Element::list) {
+        return result;
+    }
+    for (const auto &entry : list->listValue()) {
+        const ConstElementPtr path = entry->get("library");
+        if (path && path->getType() == Element::string) {
+            result.emplace_back(path->stringValue(), entry->get("parameters"));
+        }
+    }
+    return result;
+}
+
+} // namespace
+
+void Config::parse(const ConstElementPtr &parameters)
+{
+    char error[FO_CONFIG_ERROR_MAX] = "";
+    fo_config_free(&config_);
+    config_ = fo_config();
+    if (fo_config_parse(parameters ? parameters->str().c_str() : "{}", &config_, error) != 0) {
+        isc_throw(isc::BadValue, error);
+    }
+}
+
+ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries)
+{
+    ConstElementPtr parameters;
+    int times = 0;
+    for (const LibraryEntry &entry : libraries) {
+        const std::string name = base_name(entry.first);
+        if (name == own_name()) {
+            parameters = entry.second;
+            times++;
+        } else if (name.compare(0, 11, "libdhcp_ha.") == 0) {
+            isc_throw(isc::BadValue, "hooks-libraries: " << name << " cannot be loaded beside "
+                      << own_name() << ": both would decide which server answers a client; remove "
+                      << "one of the two");
+        }
+    }
+    if (times > 1) {
+        isc_throw(isc::BadValue, "hooks-libraries: " << own_name() << " is named " << times
+                  << " times; name it once, with all relationships in its high-availability list");
+    }
+    return parameters;
+}
+
+void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config)
+{
+    for (const auto &subnet : *server.getCfgSubnets4()->getAll()) {
+        if (fo_config_relationship_of(&config, subnet->getID()) >= 0 &&
+            has_offer_lifetime(*subnet)) {
+            isc_throw(isc::BadValue, "subnet " << subnet->getID() << ": offer-lifetime must be 0 "
+                      << "with failover: an offer must not become a lease before the client asks "
+                      << "for it");
+        }
+    }
+}
+
+void check_tested_config(isc::hooks::CalloutHandle &handle)
+{
+#ifdef FO_KEA_BLIND_CONFIG_TEST
+    ConstElementPtr arguments, response;
+    handle.getArgument("arguments", arguments);
+    handle.getArgument("response", response);
+    int result = 0;
+    isc::config::parseAnswer(result, response);
+    if (result != isc::config::CONTROL_RESULT_SUCCESS) {
+        return;
+    }
+    try {
+        bool named = false;
+        const auto libraries = libraries_in(arguments);
+        for (const LibraryEntry &entry : libraries) {
+            named = named || base_name(entry.first) == own_name();
+        }
+        if (named) {
+            Config().parse(own_parameters(libraries));
+        }
+    } catch (const std::exception &error) {
+        handle.setArgument("response",
+                           isc::config::createAnswer(isc::config::CONTROL_RESULT_ERROR,
+                                                     error.what()));
+    }
+#else
+    static_cast<void>(handle);
+    static_cast<void>(libraries_in);
+#endif
+}
+
+} // namespace failover

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What the callouts know of a packet, and how it is read from Kea's packet and written into it.
+ *
+ * A Packet travels in the packet's callout handle and ends with it, wherever Kea drops it; its
+ * claim is released then at the latest.
+ */
+#ifndef FO_SHIM_PACKET_H
+#define FO_SHIM_PACKET_H
+
+#include "shim/shim.h"
+
+namespace failover {
+
+class Packet {
+public:
+    Packet();
+    ~Packet();
+    Packet(const Packet &) = delete;
+    Packet &operator=(const Packet &) = delete;
+
+    /* The query as the service sees it. */
+    void read(isc::dhcp::Pkt4 &query);
+    /* Undoes what is left of the claim; may be called again. */
+    void release();
+
+    fo_query query;
+    fo_decision decision;
+    uint32_t desired = 0;   /* lease time that the configuration gives */
+    bool bootp = false;
+    bool granted = false;   /* the engine was allowed to lease */
+    bool forbidden = false; /* the answer must not go out */
+
+private:
+    isc::dhcp::HWAddrPtr hardware_; /* what query.client points into */
+    isc::dhcp::OptionPtr identifier_;
+};
+
+using PacketPtr = boost::shared_ptr<Packet>;
+
+/* Does the service want to hear of this type of message? */
+bool concerns_us(uint8_t message_type);
+/* Puts the address into option 50, which the engine tries before it looks for one itself. */
+void steer(isc::dhcp::Pkt4 &query, uint32_t address);
+/* Configured T1 and T2 may not fit a shortened lease: then they are made to. */
+void fit_renewal_times(isc::dhcp::Pkt4 &response);
+
+/* What Kea will find out of the client's reservations a little later. */
+struct Reservations {
+    bool known = false;
+    uint32_t address = 0;
+};
+Reservations find_reservations(const isc::dhcp::Pkt4Ptr &query, const SubnetArgument &subnet);
+
+/* The classes by which Kea will judge whether the client may have an address of a pool. */
+isc::dhcp::ClientClasses classes_for_guards(const isc::dhcp::Pkt4Ptr &query,
+                                            const SubnetArgument &subnet);
+/* An fo_pool_allowed; its argument are those classes. */
+extern "C" bool failover_pool_allowed(void *classes, uint32_t subnet_id, uint32_t pool_first);
+
+} // namespace failover
+
+#endif

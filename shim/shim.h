@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * The shim's rooms, one file each: life, config, topology, callouts, packet, leases, statistics,
+ * commands, log, version. The shim translates between Kea's objects and the service (hook/failover.h); it
+ * decides nothing.
+ *
+ * Kea's lease, statistics and configuration managers are called only from Kea's main thread or, in
+ * a callout, from the thread that carries the packet. The service's own thread calls in here by two
+ * functions only, for the log and to wake the main thread, and both are safe for that.
+ */
+#ifndef FO_SHIM_SHIM_H
+#define FO_SHIM_SHIM_H
+
+#include "shim/kea_compat.h"
+
+#include <cc/data.h>
+#include <dhcp/hwaddr.h>
+#include <dhcp/option.h>
+#include <dhcp/pkt4.h>
+#include <dhcpsrv/lease.h>
+#include <dhcpsrv/srv_config.h>
+#include <hooks/hooks.h>
+#include <log/logger_support.h>
+#include <log/macros.h>
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hook/config.h"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* a function named like its struct is usual in C */
+#include "hook/failover.h"
+#pragma GCC diagnostic pop
+#include "hook/messages.h"
+
+namespace failover {
+
+/* ------------------------------------------------------------------ log.cc */
+
+/* Kea's logger of this library: "kea-dhcp4.failover-hooks". */
+extern isc::log::Logger &logger;
+
+/* Logs a message of hook/messages.def. Never throws. */
+void log(fo_log_id id, std::initializer_list<std::string> arguments) noexcept;
+/* The same for the service, which calls it from any thread. */
+extern "C" void failover_log(void *context, fo_log_id id, const char *const arguments[]);
+/* True if somebody reads debug messages: only then are they worth formatting. */
+bool debug_wanted();
+
+/* Runs `body`; an exception is logged and becomes false. Kea only logs what a callout throws and
+   goes on with the packet, so every entry of ours goes through here. */
+template <typename Body> bool guarded(const char *where, Body body) noexcept;
+
+/* ------------------------------------------------------------------ config.cc */
+
+/* The parameters, owned. */
+class Config {
+public:
+    Config() : config_() {}
+    ~Config() { fo_config_free(&config_); }
+    Config(const Config &) = delete;
+    Config &operator=(const Config &) = delete;
+    /* Throws isc::BadValue with fo_config_parse's text. */
+    void parse(const isc::data::ConstElementPtr &parameters);
+    const fo_config &get() const { return config_; }
+
+private:
+    fo_config config_;
+};
+
+/* One entry of `hooks-libraries`: path or name, and parameters. */
+using LibraryEntry = std::pair<std::string, isc::data::ConstElementPtr>;
+
+/* Finds our own entry and returns its parameters. Throws isc::BadValue where the library cannot
+   work with its neighbours. */
+isc::data::ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries);
+/* What speaks against this configuration of Kea, whatever the parameters say. Throws. */
+void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config);
+/* `config-test`: turns the answer into an error if our parameters are wrong in the configuration
+   under test. */
+void check_tested_config(isc::hooks::CalloutHandle &handle);
+
+/* ------------------------------------------------------------------ topology.cc */
+
+/* Kea's subnets, pools and reservations as the service wants them, owned. */
+class Topology {
+public:
+    explicit Topology(const isc::dhcp::SrvConfig &server);
+    const fo_topology &get() const { return topology_; }
+
+private:
+    void add_subnet(const isc::dhcp::Subnet4 &subnet, uint32_t network);
+    void add_reservations(const isc::dhcp::SrvConfig &server);
+
+    std::vector<fo_pool_range> pools_;
+    std::vector<uint32_t> subnets_, networks_, reserved_;
+    fo_topology topology_;
+};
+
+/* The file of the service's stable storage, unless `state-file` names one. */
+std::string default_state_file(const isc::dhcp::SrvConfig &server);
+/* Whether leases survive a power cut as far as Kea can tell. */
+bool leases_persist(const isc::dhcp::SrvConfig &server);
+
+/* ------------------------------------------------------------------ life.cc */
+
+/* The service, or NULL before the first configuration and after the end. */
+fo_service *service();
+/* True where the service knows the configuration that Kea is running. If not, the main thread has
+   been asked to tell it, and the packet is to be dropped. Any thread. */
+bool in_step();
+/* Whether a relationship governs a subnet, and whether class guards concern its network. */
+bool governed(uint32_t subnet_id);
+bool guarded_by_class(uint32_t subnet_id);
+/* Main thread: Kea changed subnets or reservations of the running configuration. */
+void configuration_edited();
+/* Main thread: reconfigures where Kea went back to an older configuration. */
+void get_in_step() noexcept;
+
+/* ------------------------------------------------------------------ callouts.cc */
+
+/* Registers the callouts of packets. */
+void register_callouts(isc::hooks::LibraryHandle &handle);
+
+/* ------------------------------------------------------------------ packet.cc */
+
+/* Fills in a client; the pointers live as long as the two objects. */
+void describe_client(const isc::dhcp::HWAddrPtr &hardware, const std::vector<uint8_t> *identifier,
+                     fo_client &client);
+
+/* ------------------------------------------------------------------ leases.cc */
+
+/* The eventfd by which any thread wakes Kea's main thread; registered and removed there. */
+bool open_wake(std::string &error);
+void close_wake();
+void watch_wake();
+void unwatch_wake();
+extern "C" void failover_wake_rows(void *context);
+
+/* Shows every row of governed subnets to the service. Main thread. */
+void reconcile_rows();
+/* A row of Kea as the service sees it. The pointers in it point into `lease`. */
+void describe_row(const isc::dhcp::Lease4 &lease, fo_row &row);
+
+/* ------------------------------------------------------------------ statistics.cc */
+
+/* Moves Kea's statistics from the row there was to the row there is; either may be null. */
+void count_row(const isc::dhcp::Lease4Ptr &before, const isc::dhcp::Lease4Ptr &after);
+
+/* ------------------------------------------------------------------ commands.cc */
+
+void register_commands(isc::hooks::LibraryHandle &handle);
+/* Adds what we have to say to the answer of status-get. */
+void add_to_status(isc::hooks::CalloutHandle &handle);
+
+/* ------------------------------------------------------------------ here */
+
+inline uint32_t number(const isc::asiolink::IOAddress &address) { return address.toUint32(); }
+
+template <typename Body> bool guarded(const char *where, Body body) noexcept
+{
+    try {
+        body();
+        return true;
+    } catch (const std::exception &error) {
+        log(FAILOVER_INTERNAL_ERROR, {where, error.what()});
+    } catch (...) {
+        log(FAILOVER_INTERNAL_ERROR, {where, "unknown exception"});
+    }
+    return false;
+}
+
+} // namespace failover
+
+#endif
