@@ -257,8 +257,8 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
     }
     seal_batch(service);
     service->committing = true;
-    struct fo_store_batch batch = {service->writes, service->write_count};
-    service->env->store_commit(service->env->context, &batch);
+    service->batch = (struct fo_store_batch){service->writes, service->write_count};
+    service->env->store_commit(service->env->context, &service->batch);
 }
 
 /* What this batch wrote is saved; true where the epoch has no more. */

@@ -111,6 +111,7 @@ struct fo_service {
     bool saving_epoch;      /* `saving` bits are being written */
     int64_t commit_retry_at;
     int64_t stamp_at;
+    struct fo_store_batch batch;
     struct fo_store_write *writes;
     size_t write_count, write_capacity;
     uint8_t *arena;

@@ -107,7 +107,7 @@ fo_connection fo_transport_connect(struct fo_transport *transport, uint32_t loca
 {
     fo_connection id = 0;
     pthread_mutex_lock(&transport->mutex);
-    struct fo_tcp *tcp = fo_tcp_new(transport, FO_TO_CONNECT);
+    struct fo_tcp *tcp = transport->ended ? NULL : fo_tcp_new(transport, FO_TO_CONNECT);
     if (tcp != NULL) {
         tcp->local = local;
         tcp->remote = remote;
@@ -190,8 +190,9 @@ int fo_transport_listen(struct fo_transport *transport, uint32_t address, uint16
     }
     pthread_mutex_lock(&transport->mutex);
     listener->id = ++transport->last_listener;
-    error = fo_poller_add(transport->poller, listener->descriptor,
-                              FO_TOKEN_LISTENER + listener->id, EPOLLIN);
+    error = transport->ended ? ECANCELED
+                             : fo_poller_add(transport->poller, listener->descriptor,
+                                             FO_TOKEN_LISTENER + listener->id, EPOLLIN);
     if (error == 0) {
         listener->next = transport->listeners;
         transport->listeners = listener;
@@ -245,6 +246,7 @@ struct fo_transport *fo_transport_new(struct fo_poller *poller, const struct fo_
 void fo_transport_close_all(struct fo_transport *transport)
 {
     pthread_mutex_lock(&transport->mutex);
+    transport->ended = true;
     while (transport->listeners != NULL)
         close_listener(&transport->listeners);
     for (struct fo_tcp *tcp = transport->connections; tcp != NULL; tcp = tcp->next)

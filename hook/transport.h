@@ -38,7 +38,7 @@ void fo_transport_event(struct fo_transport *transport, uint64_t token, uint32_t
 bool fo_transport_work(struct fo_transport *transport, struct fo_service *service);
 /* When fo_transport_work must be called at the latest; INT64_MAX: not before something happens. */
 int64_t fo_transport_deadline(struct fo_transport *transport);
-/* Closes all listeners, and all connections as fo_transport_close does. */
+/* Closes all listeners, and all connections as fo_transport_close does; no new ones are made. */
 void fo_transport_close_all(struct fo_transport *transport);
 /* No connection is left. */
 bool fo_transport_is_idle(struct fo_transport *transport);

@@ -71,6 +71,7 @@ struct fo_transport {
     uint32_t last_id;               /* [m] of connections */
     uint32_t last_listener;         /* [m] */
     size_t closing;                 /* [m] connections that are closing */
+    bool ended;                     /* [m] nothing is begun any more */
     int64_t accept_again;           /* [l] listeners rest until then; 0: they do not */
     bool accept_failed;             /* [l] and it was said */
     uint8_t *input;                 /* [l] FO_READ_SIZE bytes */

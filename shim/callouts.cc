@@ -48,7 +48,10 @@ PacketPtr packet_of(CalloutHandle &handle)
     return packet;
 }
 
-void drop(CalloutHandle &handle) { handle.setStatus(CalloutHandle::NEXT_STEP_DROP); }
+void drop(CalloutHandle &handle)
+{
+    handle.setStatus(CalloutHandle::NEXT_STEP_DROP);
+}
 
 void mark_forbidden(CalloutHandle &handle) noexcept
 {
@@ -99,8 +102,7 @@ extern "C" int pkt4_receive(CalloutHandle &handle)
             drop(handle);
             return;
         }
-        if (!concerns_us(query->getType()) ||
-            handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
+        if (!concerns_us(query->getType()) || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
             return;
         }
         const PacketPtr packet(new Packet());
@@ -181,9 +183,9 @@ void bound_grant(Packet &packet, Lease4 &lease)
     uint32_t length = lease.valid_lft_;
     packet.desired = length;
     lease.reuseable_valid_lft_ = 0;
-    packet.forbidden = fo_lease_requested(service(), lease.subnet_id_, &packet.query,
-                                          &packet.decision, number(lease.addr_),
-                                          &length) == FO_DROP;
+    packet.forbidden =
+        fo_lease_requested(service(), lease.subnet_id_, &packet.query, &packet.decision,
+                           number(lease.addr_), &length) == FO_DROP;
     if (!packet.forbidden) {
         lease.valid_lft_ = length;
         packet.granted = true;

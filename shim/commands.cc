@@ -55,7 +55,10 @@ template <typename Integer> ElementPtr integer(Integer value)
 }
 
 /* Seconds since 1970; 0 stands for never. */
-ElementPtr moment(uint32_t seconds) { return seconds != 0 ? integer(seconds) : Element::create(); }
+ElementPtr moment(uint32_t seconds)
+{
+    return seconds != 0 ? integer(seconds) : Element::create();
+}
 
 /* "COMMUNICATIONS-INTERRUPTED" as "communications-interrupted". */
 std::string lower(const char *name)
@@ -192,12 +195,13 @@ std::string wanted_relationship(const ConstElementPtr &arguments)
         return name;
     }
     if (arguments->getType() != Element::map) {
-        isc_throw(isc::BadValue, "'arguments' must be a map");
+        refuse("'arguments' must be a map");
     }
     for (const auto &entry : arguments->mapValue()) {
         if (entry.first != "relationship" || entry.second->getType() != Element::string) {
-            isc_throw(isc::BadValue, "'" << entry.first << "' is not allowed here: the only "
-                      << "argument is 'relationship', the name of one, a string");
+            refuse("'" + entry.first +
+                   "' is not allowed here: the only argument is 'relationship', the name of one, "
+                   "a string");
         }
         name = entry.second->stringValue();
     }
@@ -215,7 +219,7 @@ ConstElementPtr status_answer(const std::string &wanted)
         }
     }
     if (!wanted.empty() && list->empty()) {
-        isc_throw(isc::BadValue, "there is no relationship '" << wanted << "'");
+        refuse("there is no relationship '" + wanted + "'");
     }
     const ElementPtr arguments = Element::createMap();
     arguments->set("relationships", list);
@@ -300,15 +304,14 @@ ElementPtr remote_map(const Status &status)
     map->set("server-name", text(status.partner_name));
     map->set("role", text(status.primary ? "secondary" : "primary"));
     map->set("last-state", text(status.connected ? ha_word(state) : "unavailable"));
-    map->set("last-scopes", status.connected
-                                ? scopes(state, status.partner_name, status.self_name)
-                                : Element::createList());
+    map->set("last-scopes", status.connected ? scopes(state, status.partner_name, status.self_name)
+                                             : Element::createList());
     map->set("age", integer(age > 0 ? age : 0));
     map->set("in-touch", Element::create(status.connected));
     map->set("communication-interrupted", Element::create(!status.connected));
     /* Kea's library counts what it hears of the partner's clients; failover has no need to. */
-    for (const char *counter : {"connecting-clients", "unacked-clients", "unacked-clients-left",
-                                "analyzed-packets"}) {
+    for (const char *counter :
+         {"connecting-clients", "unacked-clients", "unacked-clients-left", "analyzed-packets"}) {
         map->set(counter, integer(0));
     }
     map->set("system-time", Element::create());

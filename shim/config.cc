@@ -22,7 +22,10 @@ using isc::data::Element;
 
 namespace {
 
-std::string base_name(const std::string &path) { return path.substr(path.rfind('/') + 1); }
+std::string base_name(const std::string &path)
+{
+    return path.substr(path.rfind('/') + 1);
+}
 
 /* The file from which this code was loaded. */
 const std::string &own_name()
@@ -56,13 +59,18 @@ std::vector<LibraryEntry> libraries_in(const ConstElementPtr &arguments)
 
 } // namespace
 
+void refuse(const std::string &text)
+{
+    isc_throw(isc::BadValue, text);
+}
+
 void Config::parse(const ConstElementPtr &parameters)
 {
     char error[FO_CONFIG_ERROR_MAX] = "";
     fo_config_free(&config_);
     config_ = fo_config();
     if (fo_config_parse(parameters ? parameters->str().c_str() : "{}", &config_, error) != 0) {
-        isc_throw(isc::BadValue, error);
+        refuse(error);
     }
 }
 
@@ -76,14 +84,13 @@ ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries)
             parameters = entry.second;
             times++;
         } else if (name.compare(0, 11, "libdhcp_ha.") == 0) {
-            isc_throw(isc::BadValue, "hooks-libraries: " << name << " cannot be loaded beside "
-                      << own_name() << ": both would decide which server answers a client; remove "
-                      << "one of the two");
+            refuse("hooks-libraries: " + name + " cannot be loaded beside " + own_name() +
+                   ": both would decide which server answers a client; remove one of the two");
         }
     }
     if (times > 1) {
-        isc_throw(isc::BadValue, "hooks-libraries: " << own_name() << " is named " << times
-                  << " times; name it once, with all relationships in its high-availability list");
+        refuse("hooks-libraries: " + own_name() + " is named " + std::to_string(times) +
+               " times; name it once, with all relationships in its high-availability list");
     }
     return parameters;
 }
@@ -93,9 +100,9 @@ void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config)
     for (const auto &subnet : *server.getCfgSubnets4()->getAll()) {
         if (fo_config_relationship_of(&config, subnet->getID()) >= 0 &&
             has_offer_lifetime(*subnet)) {
-            isc_throw(isc::BadValue, "subnet " << subnet->getID() << ": offer-lifetime must be 0 "
-                      << "with failover: an offer must not become a lease before the client asks "
-                      << "for it");
+            refuse("subnet " + std::to_string(subnet->getID()) +
+                   ": offer-lifetime must be 0 with failover: an offer must not become a lease "
+                   "before the client asks for it");
         }
     }
 }
@@ -121,9 +128,8 @@ void check_tested_config(isc::hooks::CalloutHandle &handle)
             Config().parse(own_parameters(libraries));
         }
     } catch (const std::exception &error) {
-        handle.setArgument("response",
-                           isc::config::createAnswer(isc::config::CONTROL_RESULT_ERROR,
-                                                     error.what()));
+        handle.setArgument(
+            "response", isc::config::createAnswer(isc::config::CONTROL_RESULT_ERROR, error.what()));
     }
 #else
     static_cast<void>(handle);

@@ -57,7 +57,10 @@ inline bool has_offer_lifetime(const isc::dhcp::Network4 &network)
     return network.getOfferLft().get() > 0;
 }
 #else
-inline bool has_offer_lifetime(const isc::dhcp::Network4 &) { return false; }
+inline bool has_offer_lifetime(const isc::dhcp::Network4 &)
+{
+    return false;
+}
 #endif
 
 /* A lease that a client released and that Kea keeps for it: not in use (since 2.7.0). Before,

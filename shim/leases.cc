@@ -102,8 +102,9 @@ void remove_names(const Lease4Ptr &lease)
 #ifdef FO_KEA_POOL_STATISTICS
 void note_pool(Lease4 &lease)
 {
-    const auto subnet = isc::dhcp::CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->
-        getBySubnetId(lease.subnet_id_);
+    const auto subnet =
+        isc::dhcp::CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->getBySubnetId(
+            lease.subnet_id_);
     const auto pool = subnet ? subnet->getPool(Lease::TYPE_V4, lease.addr_, false) : nullptr;
     lease.pool_id_ = pool ? pool->getID() : 0;
 }

@@ -49,7 +49,7 @@ struct Governed {
 
 /* The one service and what belongs to it. Changed by Kea's main thread with no packet in work. */
 class Life {
-public:
+  public:
     ~Life() { end_at_exit(); }
 
     void configure(const SrvConfigPtr &server);
@@ -64,7 +64,7 @@ public:
     std::atomic<const SrvConfig *> refused{nullptr};
     int loads = 0;
 
-private:
+  private:
     void create(const std::string &state_file);
     void start();
     void learn_subnets(const SrvConfig &server, const fo_config &config);
@@ -77,8 +77,6 @@ private:
 };
 
 Life life;
-
-[[noreturn]] void refuse(const std::string &text) { isc_throw(isc::BadValue, text); }
 
 void Life::create(const std::string &state_file)
 {
@@ -311,7 +309,10 @@ void restore_threads(const SrvConfig &running)
 
 /* ------------------------------------------------------------------ asked by packets */
 
-fo_service *service() { return life.service; }
+fo_service *service()
+{
+    return life.service;
+}
 
 bool in_step()
 {
@@ -325,7 +326,10 @@ bool in_step()
     return false;
 }
 
-bool governed(uint32_t subnet_id) { return life.subnets.count(subnet_id) != 0; }
+bool governed(uint32_t subnet_id)
+{
+    return life.subnets.count(subnet_id) != 0;
+}
 
 bool guarded_by_class(uint32_t subnet_id)
 {

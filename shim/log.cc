@@ -52,7 +52,10 @@ isc::log::Logger::Formatter formatter(fo_log_id id)
 
 } // namespace
 
-bool debug_wanted() { return logger.isDebugEnabled(DEBUG_LEVEL); }
+bool debug_wanted()
+{
+    return logger.isDebugEnabled(DEBUG_LEVEL);
+}
 
 void log(fo_log_id id, std::initializer_list<std::string> arguments) noexcept
 {

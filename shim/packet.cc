@@ -19,7 +19,9 @@
 #include <algorithm>
 #include <cstring>
 
+extern "C" {
 #include "protocol/lease_time.h"
+}
 
 namespace failover {
 
@@ -72,7 +74,10 @@ Packet::Packet()
     memset(&decision, 0, sizeof decision);
 }
 
-Packet::~Packet() { release(); }
+Packet::~Packet()
+{
+    release();
+}
 
 void Packet::release()
 {
@@ -132,11 +137,12 @@ void steer(Pkt4 &query, uint32_t address)
 void fit_renewal_times(Pkt4 &response)
 {
     uint32_t lease = 0, t1 = 0, t2 = 0;
-    if (!seconds_option(response, DHO_DHCP_LEASE_TIME, lease)) {
-        return;
+    const bool leased = seconds_option(response, DHO_DHCP_LEASE_TIME, lease);
+    const bool has_t1 = seconds_option(response, DHO_DHCP_RENEWAL_TIME, t1);
+    const bool has_t2 = seconds_option(response, DHO_DHCP_REBINDING_TIME, t2);
+    if (!leased || (!has_t1 && !has_t2)) {
+        return; /* with neither, the client computes both from the lease time */
     }
-    seconds_option(response, DHO_DHCP_RENEWAL_TIME, t1);
-    seconds_option(response, DHO_DHCP_REBINDING_TIME, t2);
     uint32_t fit1 = t1, fit2 = t2;
     fo_renewal_times(lease, &fit1, &fit2);
     if (fit1 != t1) {
@@ -160,8 +166,7 @@ static std::vector<uint8_t> duid_in(const std::vector<uint8_t> &identifier)
 static std::vector<uint8_t> circuit_of(const Pkt4 &query)
 {
     const OptionPtr agent = option_of(query, DHO_DHCP_AGENT_OPTIONS);
-    const OptionPtr circuit =
-        agent ? agent->getOption(RAI_OPTION_AGENT_CIRCUIT_ID) : OptionPtr();
+    const OptionPtr circuit = agent ? agent->getOption(RAI_OPTION_AGENT_CIRCUIT_ID) : OptionPtr();
     return circuit ? circuit->getData() : std::vector<uint8_t>();
 }
 

@@ -14,7 +14,7 @@
 namespace failover {
 
 class Packet {
-public:
+  public:
     Packet();
     ~Packet();
     Packet(const Packet &) = delete;
@@ -27,12 +27,12 @@ public:
 
     fo_query query;
     fo_decision decision;
-    uint32_t desired = 0;   /* lease time that the configuration gives */
+    uint32_t desired = 0; /* lease time that the configuration gives */
     bool bootp = false;
     bool granted = false;   /* the engine was allowed to lease */
     bool forbidden = false; /* the answer must not go out */
 
-private:
+  private:
     isc::dhcp::HWAddrPtr hardware_; /* what query.client points into */
     isc::dhcp::OptionPtr identifier_;
 };

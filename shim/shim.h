@@ -56,28 +56,31 @@ template <typename Body> bool guarded(const char *where, Body body) noexcept;
 
 /* ------------------------------------------------------------------ config.cc */
 
+/* Throws isc::BadValue: why a configuration cannot be. */
+[[noreturn]] void refuse(const std::string &text);
+
 /* The parameters, owned. */
 class Config {
-public:
+  public:
     Config() : config_() {}
     ~Config() { fo_config_free(&config_); }
     Config(const Config &) = delete;
     Config &operator=(const Config &) = delete;
-    /* Throws isc::BadValue with fo_config_parse's text. */
+    /* Refuses with fo_config_parse's text. */
     void parse(const isc::data::ConstElementPtr &parameters);
     const fo_config &get() const { return config_; }
 
-private:
+  private:
     fo_config config_;
 };
 
 /* One entry of `hooks-libraries`: path or name, and parameters. */
 using LibraryEntry = std::pair<std::string, isc::data::ConstElementPtr>;
 
-/* Finds our own entry and returns its parameters. Throws isc::BadValue where the library cannot
-   work with its neighbours. */
+/* Finds our own entry and returns its parameters. Refuses neighbours with which the library cannot
+   work. */
 isc::data::ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries);
-/* What speaks against this configuration of Kea, whatever the parameters say. Throws. */
+/* What speaks against this configuration of Kea, whatever the parameters say: refuses. */
 void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config);
 /* `config-test`: turns the answer into an error if our parameters are wrong in the configuration
    under test. */
@@ -87,11 +90,11 @@ void check_tested_config(isc::hooks::CalloutHandle &handle);
 
 /* Kea's subnets, pools and reservations as the service wants them, owned. */
 class Topology {
-public:
+  public:
     explicit Topology(const isc::dhcp::SrvConfig &server);
     const fo_topology &get() const { return topology_; }
 
-private:
+  private:
     void add_subnet(const isc::dhcp::Subnet4 &subnet, uint32_t network);
     void add_reservations(const isc::dhcp::SrvConfig &server);
 
@@ -158,7 +161,10 @@ void add_to_status(isc::hooks::CalloutHandle &handle);
 
 /* ------------------------------------------------------------------ here */
 
-inline uint32_t number(const isc::asiolink::IOAddress &address) { return address.toUint32(); }
+inline uint32_t number(const isc::asiolink::IOAddress &address)
+{
+    return address.toUint32();
+}
 
 template <typename Body> bool guarded(const char *where, Body body) noexcept
 {

@@ -48,8 +48,9 @@ void add_for_pool(const Lease4Ptr &lease, const std::string &statistic, int chan
     if (change == 0) {
         return;
     }
-    const auto subnet = isc::dhcp::CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->
-        getBySubnetId(lease->subnet_id_);
+    const auto subnet =
+        isc::dhcp::CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->getBySubnetId(
+            lease->subnet_id_);
     const auto pool = subnet ? subnet->getPool(Lease::TYPE_V4, lease->addr_, false) : nullptr;
     if (pool) {
         const std::string within = StatsMgr::generateName("pool", pool->getID(), statistic);

@@ -11,7 +11,13 @@ extern "C" {
 __attribute__((visibility("default"))) int version();
 __attribute__((visibility("default"))) int multi_threading_compatible();
 
-int version() { return KEA_HOOKS_VERSION; }
+int version()
+{
+    return KEA_HOOKS_VERSION;
+}
 
-int multi_threading_compatible() { return 1; }
+int multi_threading_compatible()
+{
+    return 1;
+}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * Several relationships beside each other; the parameters beside the subnets and pools of Kea's configuration, with the exact text that the
- * operator reads; and copies of both.
+ * Several relationships beside each other, and the parameters beside the subnets and pools of
+ * Kea's configuration, with the exact text that the operator reads; and copies of both.
  */
 #include <check.h>
 #include <stdio.h>
