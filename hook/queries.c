@@ -508,6 +508,7 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
                   uint32_t start, uint32_t end, uint32_t potential, uint32_t now)
 {
     bool goes_on = binding->status != FO_FREE;
+    bool was_active = binding->status == FO_ACTIVE;
     if (binding->status != FO_ACTIVE) {
         binding->start_of_state = now;
         if (!goes_on)
@@ -521,7 +522,11 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
         binding->potential = potential;
     if (binding->potential > binding->times.sent_potential)
         binding->times.sent_potential = binding->potential;
-    binding->cltt = start; /* Kea's own, for the comparison of rule of safety 8 */
+    /* Kea's own, for the comparison of rule of safety 8. After an ended lease it must be later than
+       the last, though a second is the finest step, or 7.1.3's time(1) rejects the update. */
+    if (goes_on && !was_active && start <= binding->cltt)
+        start = binding->cltt + 1;
+    binding->cltt = start;
     fo_table_watch_end(&service->table, binding);
     fo_bitmap_clear(&pool->rows, bit_in(pool, binding->address)); /* Kea has just written it */
     fo_touch(service, pool, binding->address);
@@ -568,7 +573,7 @@ void fo_released(struct fo_service *service, struct fo_decision *decision)
     struct fo_now now = fo_service_now(service);
     if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
         binding->status == FO_ACTIVE) {
-        binding->cltt = now.seconds;
+        binding->cltt = now.seconds > binding->cltt ? now.seconds : binding->cltt + 1; /* time(1) */
         fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
         service->env->wake(service->env->context);
     }
@@ -596,10 +601,13 @@ void fo_row_deleted(struct fo_service *service, uint32_t address, const struct f
     struct fo_pool *pool = fo_table_pool(&service->table, address);
     struct fo_binding *binding = fo_table_find(&service->table, address);
     if (pool != NULL && binding != NULL && binding->status == FO_ACTIVE) {
-        if (fo_table_same_client(binding, client) && !fo_table_claimed(&service->table, address))
-            fo_end_lease(service, pool, binding, FO_RELEASED, fo_service_now(service).seconds);
-        else
+        if (fo_table_same_client(binding, client) && !fo_table_claimed(&service->table, address)) {
+            uint32_t now = fo_service_now(service).seconds;
+            binding->cltt = now > binding->cltt ? now : binding->cltt + 1;
+            fo_end_lease(service, pool, binding, FO_RELEASED, now);
+        } else {
             fo_mark_row(service, pool, address); /* written again from the table */
+        }
         service->env->wake(service->env->context);
     }
     service->env->unlock(service->env->context);

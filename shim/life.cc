@@ -49,7 +49,7 @@ struct Governed {
 
 /* The one service and what belongs to it. Changed by Kea's main thread with no packet in work. */
 class Life {
-  public:
+public:
     ~Life() { end_at_exit(); }
 
     void configure(const SrvConfigPtr &server);
@@ -64,7 +64,7 @@ class Life {
     std::atomic<const SrvConfig *> refused{nullptr};
     int loads = 0;
 
-  private:
+private:
     void create(const std::string &state_file);
     void start();
     void learn_subnets(const SrvConfig &server, const fo_config &config);
@@ -227,6 +227,14 @@ void look_again_soon()
     failover_wake_rows(nullptr);
 }
 
+void reject(CalloutHandle &handle, const std::string &reason)
+{
+    log(FAILOVER_CONFIG_REFUSED, {reason});
+    handle.setArgument("error", reason);
+    handle.setStatus(CalloutHandle::NEXT_STEP_DROP);
+    look_again_soon();
+}
+
 extern "C" int dhcp4_srv_configured(CalloutHandle &handle)
 {
     try {
@@ -234,10 +242,9 @@ extern "C" int dhcp4_srv_configured(CalloutHandle &handle)
         handle.getArgument("server_config", server);
         life.configure(server);
     } catch (const std::exception &error) {
-        log(FAILOVER_CONFIG_REFUSED, {error.what()});
-        handle.setArgument("error", std::string(error.what()));
-        handle.setStatus(CalloutHandle::NEXT_STEP_DROP);
-        look_again_soon();
+        reject(handle, error.what());
+    } catch (...) {
+        reject(handle, "failover service: unknown error");
     }
     return 0;
 }
@@ -355,10 +362,10 @@ void get_in_step() noexcept
         }
         restore_threads(*running);
         isc::util::MultiThreadingCriticalSection no_packets;
+        life.refused = running.get(); /* until it turns out otherwise */
         try {
             life.configure(running);
         } catch (const std::exception &error) {
-            life.refused = running.get();
             log(FAILOVER_CONFIG_REFUSED, {error.what()});
         }
     });

@@ -14,7 +14,7 @@
 namespace failover {
 
 class Packet {
-  public:
+public:
     Packet();
     ~Packet();
     Packet(const Packet &) = delete;
@@ -32,7 +32,7 @@ class Packet {
     bool granted = false;   /* the engine was allowed to lease */
     bool forbidden = false; /* the answer must not go out */
 
-  private:
+private:
     isc::dhcp::HWAddrPtr hardware_; /* what query.client points into */
     isc::dhcp::OptionPtr identifier_;
 };

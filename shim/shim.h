@@ -61,7 +61,7 @@ template <typename Body> bool guarded(const char *where, Body body) noexcept;
 
 /* The parameters, owned. */
 class Config {
-  public:
+public:
     Config() : config_() {}
     ~Config() { fo_config_free(&config_); }
     Config(const Config &) = delete;
@@ -70,7 +70,7 @@ class Config {
     void parse(const isc::data::ConstElementPtr &parameters);
     const fo_config &get() const { return config_; }
 
-  private:
+private:
     fo_config config_;
 };
 
@@ -90,11 +90,11 @@ void check_tested_config(isc::hooks::CalloutHandle &handle);
 
 /* Kea's subnets, pools and reservations as the service wants them, owned. */
 class Topology {
-  public:
+public:
     explicit Topology(const isc::dhcp::SrvConfig &server);
     const fo_topology &get() const { return topology_; }
 
-  private:
+private:
     void add_subnet(const isc::dhcp::Subnet4 &subnet, uint32_t network);
     void add_reservations(const isc::dhcp::SrvConfig &server);
 
