@@ -91,12 +91,11 @@ struct fo_claim {
     bool row_written; /* the engine may have written Kea's row */
 };
 
-/* Why a query was dropped, for the log: NULL-terminated arguments of FAILOVER_QUERY_DROPPED. */
+/* Why a query was dropped, for the log; the strings live until the next configure. */
 struct fo_refusal {
-    char relationship[64];
-    char client[64];
-    char bucket[8];
-    char reason[160];
+    const char *relationship;
+    const char *reason;
+    uint8_t bucket;
 };
 
 struct fo_decision {

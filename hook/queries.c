@@ -7,7 +7,6 @@
  * Silence or NAK: silence only for an address of our pools that the table shows free and not ours,
  * while the partner may have leased it. Elsewhere Kea decides, and its NAK stands.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "hook/service_internal.h"
@@ -94,24 +93,15 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
 
 /* ------------------------------------------------------------------ refusing */
 
-static void print_client(const struct fo_client *client, char *text, size_t size)
-{
-    size_t at = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < client->hardware_length && at + 4 < size; i++)
-        at += (size_t)snprintf(text + at, size - at, "%s%02x", i ? ":" : "", client->hardware[i]);
-}
-
 static void refuse(struct fo_relationship *relationship, const struct fo_query *query,
                    struct fo_decision *decision, const char *why)
 {
-    struct fo_refusal *refusal = &decision->refusal;
     decision->answer = FO_DROP;
-    snprintf(refusal->relationship, sizeof refusal->relationship, "%.60s",
-             relationship ? relationship->config.name : "all");
-    snprintf(refusal->reason, sizeof refusal->reason, "%s", why);
-    snprintf(refusal->bucket, sizeof refusal->bucket, "%u", bucket_of(query));
-    print_client(&query->client, refusal->client, sizeof refusal->client);
+    decision->refusal = (struct fo_refusal){
+        .relationship = relationship ? relationship->config.name : "failover",
+        .reason = why,
+        .bucket = bucket_of(query),
+    };
     if (relationship != NULL)
         relationship->queries_dropped++;
 }

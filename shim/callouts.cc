@@ -83,11 +83,12 @@ template <typename Body> int marking(CalloutHandle &handle, const char *name, Bo
     return 0;
 }
 
-void drop_refused(CalloutHandle &handle, const fo_decision &decision)
+void drop_refused(CalloutHandle &handle, const Packet &packet)
 {
     if (debug_wanted()) {
-        const fo_refusal &why = decision.refusal;
-        log(FAILOVER_QUERY_DROPPED, {why.relationship, why.client, why.bucket, why.reason});
+        const fo_refusal &why = packet.decision.refusal;
+        log(FAILOVER_QUERY_DROPPED, {why.relationship, packet.client_text(),
+                                     std::to_string(why.bucket), why.reason});
     }
     drop(handle);
 }
@@ -113,7 +114,7 @@ extern "C" int pkt4_receive(CalloutHandle &handle)
         }
         fo_query_received(service(), &packet->query, &packet->decision);
         if (packet->decision.answer == FO_DROP) {
-            drop_refused(handle, packet->decision);
+            drop_refused(handle, *packet);
         }
     });
 }
@@ -135,7 +136,7 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
     fo_subnet_selected(service(), id, &packet.query, guards ? failover_pool_allowed : nullptr,
                        &classes, &packet.decision);
     if (packet.decision.answer == FO_DROP) {
-        drop_refused(handle, packet.decision);
+        drop_refused(handle, packet);
     } else if (packet.decision.steer && query->getType() == DHCPDISCOVER) {
         steer(*query, packet.decision.address);
     }

@@ -86,6 +86,11 @@ void Packet::release()
     }
 }
 
+std::string Packet::client_text() const
+{
+    return hardware_ ? hardware_->toText(false) : "a client without hardware address";
+}
+
 void Packet::read(Pkt4 &kea)
 {
     hardware_ = kea.getHWAddr();

@@ -22,6 +22,8 @@ public:
 
     /* The query as the service sees it. */
     void read(isc::dhcp::Pkt4 &query);
+    /* The client for the log: its hardware address. */
+    std::string client_text() const;
     /* Undoes what is left of the claim; may be called again. */
     void release();
 
