@@ -16,6 +16,8 @@
 
 #include "hook/binding_table_internal.h"
 
+_Static_assert(sizeof(struct fo_binding) == 64, "a record's size is promised in the header");
+
 /* ------------------------------------------------------------------ records */
 
 struct fo_binding *fo_table_record(struct fo_table *table, uint32_t index)
@@ -89,8 +91,7 @@ struct fo_binding *fo_table_make(struct fo_table *table, uint32_t address)
     if (table->record_count == table->chunk_count * FO_RECORD_CHUNK && !add_chunk(table))
         return NULL;
     uint32_t number = table->record_count++;
-    binding = fo_table_record(table, number);
-    memset(binding, 0, sizeof *binding);
+    binding = &table->chunks[number / FO_RECORD_CHUNK][number % FO_RECORD_CHUNK]; /* zeroed */
     binding->address = address;
     binding->status = FO_FREE;
     fo_index_add(&table->by_address, number);

@@ -22,7 +22,7 @@
 
 enum {
     FO_GROUP_BITS = 6,    /* 64 addresses are marked at once before first use (rule of safety 7) */
-    FO_IDENTITY_INLINE = 20,
+    FO_IDENTITY_INLINE = 16, /* an Ethernet address and an identifier made of it: 13 */
     FO_RECORD_CHUNK = 1024, /* records are allocated so many at a time and never move */
 };
 
@@ -49,7 +49,6 @@ struct fo_binding {
     uint8_t hardware_type;
     uint8_t hardware_length;
     uint8_t identifier_length;
-    uint8_t unused[3];
     union {
         uint8_t inside[FO_IDENTITY_INLINE]; /* hardware address, then client identifier */
         uint8_t *outside;                   /* where both are longer */
