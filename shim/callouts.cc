@@ -87,8 +87,8 @@ void drop_refused(CalloutHandle &handle, const Packet &packet)
 {
     if (debug_wanted()) {
         const fo_refusal &why = packet.decision.refusal;
-        log(FAILOVER_QUERY_DROPPED, {why.relationship, packet.client_text(),
-                                     std::to_string(why.bucket), why.reason});
+        log(FAILOVER_QUERY_DROPPED,
+            {why.relationship, packet.client_text(), std::to_string(why.bucket), why.reason});
     }
     drop(handle);
 }

@@ -74,6 +74,15 @@ void Config::parse(const ConstElementPtr &parameters)
     }
 }
 
+void Config::set_state_file(const std::string &path)
+{
+    if (path.size() >= sizeof config_.state_file) {
+        refuse("state-file: the path is too long: " + path);
+    }
+    path.copy(config_.state_file, path.size());
+    config_.state_file[path.size()] = '\0';
+}
+
 ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries)
 {
     ConstElementPtr parameters;

@@ -150,9 +150,10 @@ void Life::configure(const SrvConfigPtr &server)
     if (!LeaseMgrFactory::haveInstance()) {
         return; /* Kea only checks the configuration */
     }
-    const std::string state_file = *config.get().state_file != '\0'
-                                       ? std::string(config.get().state_file)
-                                       : default_state_file(*server);
+    if (*config.get().state_file == '\0') {
+        config.set_state_file(default_state_file(*server));
+    }
+    const std::string state_file = config.get().state_file;
     if (service == nullptr) {
         create(state_file);
     } else if (state_file != state_file_) {

@@ -68,6 +68,7 @@ public:
     Config &operator=(const Config &) = delete;
     /* Refuses with fo_config_parse's text. */
     void parse(const isc::data::ConstElementPtr &parameters);
+    void set_state_file(const std::string &path);
     const fo_config &get() const { return config_; }
 
 private:
