@@ -10,7 +10,12 @@
 void fo_mark_dirty(struct fo_service *service, struct fo_pool *pool, uint32_t address)
 {
     fo_bitmap_set(&pool->dirty, bit_in(pool, address));
+    if (service->dirty)
+        return;
+    /* The first change of a batch: the loop is woken once, and commits what has come together. */
     service->dirty = true;
+    service->commit_at = service->env->boot_time(service->env->context) + FO_COMMIT_DELAY_MS;
+    service->env->wake(service->env->context);
 }
 
 void fo_mark_row(struct fo_service *service, struct fo_pool *pool, uint32_t address)

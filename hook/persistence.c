@@ -227,7 +227,7 @@ static void begin_epoch(struct fo_service *service)
         relationship->record_dirty = false;
     }
     service->saving_epoch = true;
-    service->dirty = service->meta_dirty = false;
+    service->dirty = service->meta_dirty = service->urgent = false;
     service->epoch_open++;
 }
 
@@ -241,6 +241,8 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
     }
     if (!service->saving_epoch) {
         if (!service->dirty && !service->meta_dirty)
+            return;
+        if (service->dirty && !service->urgent && !service->stopping && now->ms < service->commit_at)
             return;
         begin_epoch(service);
     }

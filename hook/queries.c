@@ -546,7 +546,6 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
             *row_length = binding->times.lease_expiration - start;
             held->row_written = false;
             answer = FO_PASS;
-            service->env->wake(service->env->context);
         }
     }
     if (answer == FO_DROP)
@@ -565,7 +564,6 @@ void fo_released(struct fo_service *service, struct fo_decision *decision)
         binding->status == FO_ACTIVE) {
         binding->cltt = now.seconds > binding->cltt ? now.seconds : binding->cltt + 1; /* time(1) */
         fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
-        service->env->wake(service->env->context);
     }
     service->env->unlock(service->env->context);
 }
@@ -580,7 +578,6 @@ void fo_declined(struct fo_service *service, struct fo_decision *decision, uint3
         binding->status == FO_ACTIVE) {
         fo_abandon(service, pool, binding, now.seconds, fo_from_wall(service, probation_end));
         fo_touch(service, pool, binding->address);
-        service->env->wake(service->env->context);
     }
     service->env->unlock(service->env->context);
 }
@@ -598,7 +595,6 @@ void fo_row_deleted(struct fo_service *service, uint32_t address, const struct f
         } else {
             fo_mark_row(service, pool, address); /* written again from the table */
         }
-        service->env->wake(service->env->context);
     }
     service->env->unlock(service->env->context);
 }
@@ -618,7 +614,9 @@ void fo_claim_release(struct fo_service *service, struct fo_claim *held)
         }
         if (fo_bitmap_test(&pool->rows, bit_in(pool, held->address)))
             service->env->wake_rows(service->env->context);
-        service->env->wake(service->env->context);
+        struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+        if (relationship != NULL && relationship->inbound != NULL)
+            service->env->wake(service->env->context); /* an update may have waited for it */
     }
     held->address = 0;
     service->env->unlock(service->env->context);

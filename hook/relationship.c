@@ -52,7 +52,7 @@ static void host_store(void *context)
 {
     struct fo_relationship *relationship = context;
     relationship->record_dirty = true;
-    relationship->service->dirty = true;
+    relationship->service->dirty = relationship->service->urgent = true;
 }
 
 static void host_entered(void *context, enum fo_state from)

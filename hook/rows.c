@@ -79,8 +79,12 @@ bool fo_rows_next(struct fo_service *service, struct fo_row *row)
         fill(service, pool, fo_table_find(table, row->address), row);
         found = true;
     }
-    if (!found)
+    if (!found) {
         service->rows_wanted = false;
+        if (service->rows_moved) /* updates may have waited for their rows */
+            service->env->wake(service->env->context);
+        service->rows_moved = false;
+    }
     service->env->unlock(service->env->context);
     return found;
 }
@@ -156,8 +160,8 @@ void fo_rows_done(struct fo_service *service, const struct fo_row *row, const st
             row_gone(service, pool, binding);
         else if (row->job == FO_ROW_READ)
             row_read(service, pool, binding, found);
+        service->rows_moved = true;
     }
-    service->env->wake(service->env->context);
     service->env->unlock(service->env->context);
 }
 

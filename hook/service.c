@@ -157,9 +157,10 @@ static int64_t next_deadline(struct fo_service *service, const struct fo_now *no
     }
     if (service->rows_wanted && service->rows_resume_at > now->ms)
         deadline = earlier(deadline, service->rows_resume_at);
-    if (!service->committing && (service->dirty || service->saving_epoch))
-        deadline = earlier(deadline, service->commit_retry_at > now->ms ? service->commit_retry_at
-                                                                        : now->ms + 1);
+    if (!service->committing && (service->dirty || service->saving_epoch)) {
+        int64_t due = service->saving_epoch || service->urgent ? now->ms + 1 : service->commit_at;
+        deadline = earlier(deadline, due > service->commit_retry_at ? due : service->commit_retry_at);
+    }
     if (service->stopping && !service->stop_said)
         deadline = earlier(deadline, service->stop_until);
     if (service->suspend_until != 0)

@@ -18,6 +18,8 @@ enum {
     FO_EXPIRY_GUARD = 2,          /* seconds after its end that a lease is over for us: both servers
                                      time the same end, and header times are whole seconds */
     FO_BATCH_MAX = 8192,          /* bindings in one commit of the store */
+    FO_COMMIT_DELAY_MS = 20,      /* changes come together so long before a commit: one commit, one
+                                     BNDUPD and one wake-up for many clients */
     FO_STEP_MAX = 1024,           /* bindings touched in one step of expiry or balance */
     FO_SCAN_MAX = 4096,           /* bits passed over in one search for something to send */
     FO_ROW_RETRY_MS = 1000,
@@ -109,6 +111,8 @@ struct fo_service {
     uint64_t epoch_durable; /* this one and all before are durable */
     bool committing, store_failing, dirty, meta_dirty;
     bool saving_epoch;      /* `saving` bits are being written */
+    bool urgent;            /* a state or a stop waits: commit without delay */
+    int64_t commit_at;      /* ms, the present batch; from `dirty` on */
     int64_t commit_retry_at;
     int64_t stamp_at;
     struct fo_store_batch batch;
@@ -133,7 +137,7 @@ struct fo_service {
     /* rows */
     int64_t rows_resume_at;
     int64_t row_failed_logged;
-    bool rows_wanted;
+    bool rows_wanted, rows_moved;
     uint32_t row_pool, row_bit;
     uint64_t adopted, corrected, removed; /* by the reconciliation */
     struct fo_bitmap *seen; /* by pool: a row was shown */

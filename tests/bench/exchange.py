@@ -74,9 +74,9 @@ class Bench:
 
 def measure(threading, options):
     """The table of one threading mode."""
-    with Lab() as lab:
-        plain = Bench(lab, threading, False)
-        failover = Bench(lab, threading, True)
+    with Lab() as one, Lab() as other:
+        plain = Bench(one, threading, False)
+        failover = Bench(other, threading, True)
         ratios, costs = [], ([], [])
         for bench in (plain, failover):
             bench.cost(options.rate, 2)     # warm
