@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * Pearson's hash as RFC 3074 uses it: from the key's length, over its bytes from the last to the
- * first. Kea's own HA and ISC dhcpd compute the same.
+ * Load balancing by RFC 3074 (draft sections 5.3, 9.8.2 and 12.11): which of 256 buckets a client
+ * falls into, and which server has the bucket.
+ *
+ * The hash is Pearson's: it starts with the key's length and goes over the key's bytes from the
+ * last to the first. Kea's own HA and ISC dhcpd compute the same, so that a partner of another
+ * make agrees about every client. The bits of an assignment count from the least significant of
+ * the first byte on, as dhcpd has them; whose a one bit is depends on the dialect.
  */
 #include "protocol/hash_bucket.h"
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * Bytes <-> messages (draft sections 6, 7 and 12), driven by one table: for each option its form,
- * where its value lies in the C structs, and in which messages it may stand.
+ * Bytes <-> messages (draft sections 6, 7 and 12), driven by the table of message_options.def: for
+ * each option its form and length, in which messages it may stand, and where its value lies in the
+ * C structs.
  *
  * Where the draft leaves it open: a known option in a message where section 7 has no place for it
- * is an error that names both; unknown options are skipped (6.1). Lenient is what real partners
- * need: BNDUPD's time options with any status, and everything of CONNECTACK's table in a rejecting
- * one. A payload offset of 8, which 6.1 prints, is read as the 12 that its picture shows.
+ * is an error that names both; unknown options are skipped (6.1). An option may not appear twice in
+ * one transaction, or twice outside (6.2). A payload offset of 8, which 6.1 prints, is read as the
+ * 12 that its picture shows; larger ones skip the additional header bytes.
+ *
+ * What fo_encode writes fo_decode accepts, and the other way round: both ask the same table.
  */
 #include "protocol/message.h"
 
@@ -18,88 +21,52 @@
 #include "protocol/dialect.h"
 #include "protocol/wire.h"
 
-enum form { FORM_NONE, FORM_U8, FORM_U32, FORM_FLAGS, FORM_BYTES, FORM_BUCKETS, FORM_DDNS,
-            FORM_DIGEST };
-
-#define IN(type) (1U << FO_MSG_##type)
-#define EVERYWHERE 0x1ffeU
+enum form { FORM_BYTE, FORM_NUMBER, FORM_FLAGS, FORM_BYTES, FORM_BUCKETS, FORM_DDNS, FORM_DIGEST };
 
 struct option_rule {
     uint8_t form;
-    uint16_t least, most;   /* FORM_BYTES: bounds of the length */
+    uint16_t least, most;   /* bounds of the value's length */
     uint16_t outside;       /* messages that may have it outside transactions, a bit each */
     uint16_t inside;        /* messages whose transactions may have it */
     uint16_t message_field; /* where in struct fo_message, */
     uint16_t update_field;  /* and in struct fo_update */
 };
 
+#define IN(type) (1U << FO_MSG_##type)
+#define BINDING (IN(BNDUPD) | IN(BNDACK))
+#define HANDSHAKE (IN(CONNECT) | IN(CONNECTACK))
+#define EVERYWHERE ((2U << FO_MSG_DISCONNECT) - 2U)
+#define NOWHERE 0U
+#define ANY UINT16_MAX
 #define OF_MESSAGE(field) offsetof(struct fo_message, field)
 #define OF_UPDATE(field) offsetof(struct fo_update, field)
-#define BINDING (IN(BNDUPD) | IN(BNDACK))
 
 static const struct option_rule rules[FO_OPT_LAST + 1] = {
-    [FO_OPT_ADDRESSES_TRANSFERRED] = {FORM_U32, .outside = IN(POOLRESP),
-                                      .message_field = OF_MESSAGE(addresses_transferred)},
-    [FO_OPT_ASSIGNED_IP_ADDRESS] = {FORM_U32, .inside = BINDING,
-                                    .update_field = OF_UPDATE(address)},
-    [FO_OPT_BINDING_STATUS] = {FORM_U8, .inside = BINDING, .update_field = OF_UPDATE(status)},
-    [FO_OPT_CLIENT_IDENTIFIER] = {FORM_BYTES, 1, 255, .inside = BINDING,
-                                  .update_field = OF_UPDATE(client_identifier)},
-    [FO_OPT_CLIENT_HARDWARE_ADDRESS] = {FORM_BYTES, 2, 21, .inside = BINDING,
-                                        .update_field = OF_UPDATE(hardware_address)},
-    [FO_OPT_CLIENT_LAST_TRANSACTION_TIME] = {FORM_U32, .inside = BINDING,
-                                             .update_field = OF_UPDATE(client_last_transaction)},
-    [FO_OPT_CLIENT_REPLY_OPTIONS] = {FORM_BYTES, 4, 2000, .inside = BINDING,
-                                     .update_field = OF_UPDATE(reply_options)},
-    [FO_OPT_CLIENT_REQUEST_OPTIONS] = {FORM_BYTES, 4, 2000, .inside = BINDING,
-                                       .update_field = OF_UPDATE(request_options)},
-    [FO_OPT_DDNS] = {FORM_DDNS, 2, 257, .inside = BINDING, .update_field = OF_UPDATE(ddns_name)},
-    [FO_OPT_DELAYED_SERVICE_PARAMETER] = {FORM_U8, .outside = IN(CONNECT),
-                                          .message_field = OF_MESSAGE(delayed_service)},
-    [FO_OPT_HASH_BUCKET_ASSIGNMENT] = {FORM_BUCKETS, .outside = IN(CONNECT),
-                                       .message_field = OF_MESSAGE(hash_buckets)},
-    [FO_OPT_IP_FLAGS] = {FORM_FLAGS, .inside = BINDING, .update_field = OF_UPDATE(ip_flags)},
-    [FO_OPT_LEASE_EXPIRATION_TIME] = {FORM_U32, .inside = BINDING,
-                                      .update_field = OF_UPDATE(lease_expiration)},
-    [FO_OPT_MAX_UNACKED_BNDUPD] = {FORM_U32, .outside = IN(CONNECT) | IN(CONNECTACK),
-                                   .message_field = OF_MESSAGE(max_unacked)},
-    [FO_OPT_MCLT] = {FORM_U32, .outside = IN(CONNECT), .message_field = OF_MESSAGE(mclt)},
-    [FO_OPT_MESSAGE] = {FORM_BYTES, 0, 2000, .outside = IN(CONNECTACK) | IN(DISCONNECT),
-                        .inside = IN(BNDACK), .message_field = OF_MESSAGE(message),
-                        .update_field = OF_UPDATE(message)},
-    [FO_OPT_MESSAGE_DIGEST] = {FORM_DIGEST, 2, 65, .outside = EVERYWHERE,
-                               .message_field = OF_MESSAGE(digest)},
-    [FO_OPT_POTENTIAL_EXPIRATION_TIME] = {FORM_U32, .inside = BINDING,
-                                          .update_field = OF_UPDATE(potential_expiration)},
-    [FO_OPT_RECEIVE_TIMER] = {FORM_U32, .outside = IN(CONNECT) | IN(CONNECTACK),
-                              .message_field = OF_MESSAGE(receive_timer)},
-    [FO_OPT_PROTOCOL_VERSION] = {FORM_U8, .outside = IN(CONNECT) | IN(CONNECTACK),
-                                 .message_field = OF_MESSAGE(protocol_version)},
-    [FO_OPT_REJECT_REASON] = {FORM_U8, .outside = IN(CONNECTACK) | IN(DISCONNECT),
-                              .inside = IN(BNDACK), .message_field = OF_MESSAGE(reject_reason),
-                              .update_field = OF_UPDATE(reject_reason)},
-    [FO_OPT_RELATIONSHIP_NAME] = {FORM_BYTES, 1, 255, .outside = IN(CONNECT) | IN(CONNECTACK),
-                                  .message_field = OF_MESSAGE(relationship_name)},
-    [FO_OPT_SERVER_FLAGS] = {FORM_U8, .outside = IN(STATE),
-                             .message_field = OF_MESSAGE(server_flags)},
-    [FO_OPT_SERVER_STATE] = {FORM_U8, .outside = IN(STATE),
-                             .message_field = OF_MESSAGE(server_state)},
-    [FO_OPT_START_TIME_OF_STATE] = {FORM_U32, .outside = IN(STATE), .inside = BINDING,
-                                    .message_field = OF_MESSAGE(start_of_state),
-                                    .update_field = OF_UPDATE(start_of_state)},
-    [FO_OPT_TLS_REPLY] = {FORM_U8, .outside = IN(CONNECTACK),
-                          .message_field = OF_MESSAGE(tls_reply)},
-    [FO_OPT_TLS_REQUEST] = {FORM_U8, .outside = IN(CONNECT),
-                            .message_field = OF_MESSAGE(tls_request)},
-    [FO_OPT_VENDOR_CLASS_IDENTIFIER] = {FORM_BYTES, 1, 255,
-                                        .outside = IN(CONNECT) | IN(CONNECTACK),
-                                        .message_field = OF_MESSAGE(vendor_class)},
-    [FO_OPT_VENDOR_SPECIFIC_OPTIONS] = {FORM_BYTES, 0, 1024,
-                                        .outside = IN(CONNECT) | IN(CONNECTACK),
-                                        .message_field = OF_MESSAGE(vendor_options)},
+#define FO_OPTION(code, name, form, least, most, outside, inside, message_field, update_field)     \
+    [FO_OPT_##code] = {FORM_##form, least, most, outside, inside, message_field, update_field},
+#include "protocol/message_options.def"
+#undef FO_OPTION
 };
 
-/* ------------------------------------------------------------------ decoding */
+static bool has_updates(uint8_t type)
+{
+    return type == FO_MSG_BNDUPD || type == FO_MSG_BNDACK;
+}
+
+/* NULL where a value may begin with this byte, else what it should be. */
+static const char *first_byte_expected(uint16_t code, uint8_t byte)
+{
+    if (code == FO_OPT_BINDING_STATUS && (byte < FO_FREE || byte > FO_BACKUP))
+        return "1 to 7";
+    if (code == FO_OPT_SERVER_STATE && byte != FO_STATE_RECOVER_WAIT &&
+        (byte <= FO_STATE_STARTUP || byte > FO_STATE_CONFLICT_DONE)) /* STARTUP is "never sent" */
+        return "2 to 11 or 254";
+    if (code == FO_OPT_CLIENT_HARDWARE_ADDRESS && byte == 0)
+        return "a hardware type"; /* 12.5: "it MUST NOT be zero!" */
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ errors */
 
 static bool fail(struct fo_decode_error *error, enum fo_reject_reason reason, const char *format,
                  ...) __attribute__((format(printf, 3, 4)));
@@ -115,6 +82,35 @@ static bool fail(struct fo_decode_error *error, enum fo_reject_reason reason, co
     return false;
 }
 
+static bool fail_length(struct fo_decode_error *error, uint8_t type, uint16_t code, uint16_t length)
+{
+    const struct option_rule *rule = &rules[code];
+    char expected[32];
+    if (rule->least == rule->most)
+        snprintf(expected, sizeof expected, "%u", rule->least);
+    else if (rule->most == ANY)
+        snprintf(expected, sizeof expected, "at least %u", rule->least);
+    else
+        snprintf(expected, sizeof expected, "%u to %u", rule->least, rule->most);
+    return fail(error, FO_REJECT_OTHER, "%s: option %s has %u byte%s, %s expected",
+                fo_message_name(type), fo_option_name(code), length, length == 1 ? "" : "s",
+                expected);
+}
+
+static bool fail_place(struct fo_decode_error *error, uint8_t type, uint16_t code)
+{
+    char allowed[48];
+    size_t at = 0;
+    for (uint8_t other = FO_MSG_POOLREQ; other <= FO_MSG_DISCONNECT; other++)
+        if (((rules[code].outside | rules[code].inside) >> other & 1) && at < sizeof allowed)
+            at += (size_t)snprintf(allowed + at, sizeof allowed - at, "%s%s", at > 0 ? ", " : "",
+                                   fo_message_name(other));
+    return fail(error, FO_REJECT_OTHER, "%s: option %s belongs in %s only",
+                fo_message_name(type), fo_option_name(code), allowed);
+}
+
+/* ------------------------------------------------------------------ decoding */
+
 int fo_frame_length(const uint8_t *data, size_t available)
 {
     if (available < 2)
@@ -123,141 +119,129 @@ int fo_frame_length(const uint8_t *data, size_t available)
     return length < FO_HEADER_SIZE || length > FO_MESSAGE_MAX ? -1 : length;
 }
 
-/* The lengths that a fixed form may have on the wire. */
-static bool length_fits(const struct option_rule *rule, uint16_t length)
+/* Puts an option's value, whose length is right, where the rule says. */
+static void store(const struct option_rule *rule, uint8_t *base, size_t field,
+                  struct fo_bytes value)
 {
-    switch (rule->form) {
-    case FORM_U8:
-        return length == 1;
-    case FORM_U32:
-        return length == 4;
-    case FORM_FLAGS: /* 12.12 draws two bytes and prints a length of 1 */
-        return length == 2 || length == 1;
-    case FORM_BUCKETS:
-        return length == FO_HBA_SIZE;
-    default:
-        return length >= rule->least && length <= rule->most;
-    }
-}
-
-static uint16_t read_flags(struct fo_reader *value, uint16_t length)
-{
-    return length == 1 ? fo_read_u8(value) : fo_read_u16(value);
-}
-
-/* Puts an option's value where the rule says, in a message or a transaction. */
-static void store(const struct option_rule *rule, uint8_t *base, size_t field, const uint8_t *data,
-                  uint16_t length)
-{
-    struct fo_reader value;
-    fo_reader_init(&value, data, length);
-    switch (rule->form) {
-    case FORM_U8:
-        base[field] = fo_read_u8(&value);
+    struct fo_update *update = (struct fo_update *)(void *)base;
+    struct fo_message *message = (struct fo_message *)(void *)base;
+    struct fo_reader reader;
+    uint32_t number;
+    fo_reader_init(&reader, value.data, value.length);
+    switch ((enum form)rule->form) {
+    case FORM_BYTE:
+        base[field] = fo_read_u8(&reader);
         break;
-    case FORM_U32: {
-        uint32_t number = fo_read_u32(&value);
+    case FORM_NUMBER:
+        number = fo_read_u32(&reader);
         memcpy(base + field, &number, sizeof number);
         break;
-    }
     case FORM_FLAGS:
-        ((struct fo_update *)(void *)base)->ip_flags = read_flags(&value, length);
+        update->ip_flags = value.length == 1 ? fo_read_u8(&reader) : fo_read_u16(&reader);
+        break;
+    case FORM_BYTES:
+        memcpy(base + field, &value, sizeof value);
         break;
     case FORM_BUCKETS:
-        memcpy(base + field, data, FO_HBA_SIZE);
+        memcpy(base + field, value.data, FO_HBA_SIZE);
         break;
     case FORM_DDNS:
-        ((struct fo_update *)(void *)base)->ddns_flags = fo_read_u16(&value);
-        ((struct fo_update *)(void *)base)->ddns_name =
-            (struct fo_bytes){data + 2, (uint16_t)(length - 2)};
+        update->ddns_flags = fo_read_u16(&reader);
+        update->ddns_name = (struct fo_bytes){value.data + 2, (uint16_t)(value.length - 2)};
         break;
     case FORM_DIGEST:
-        ((struct fo_message *)(void *)base)->digest_type = fo_read_u8(&value);
-        ((struct fo_message *)(void *)base)->digest =
-            (struct fo_bytes){data + 1, (uint16_t)(length - 1)};
+        message->digest_type = fo_read_u8(&reader);
+        message->digest = (struct fo_bytes){value.data + 1, (uint16_t)(value.length - 1)};
         break;
-    default: {
-        struct fo_bytes bytes = {data, length};
-        memcpy(base + field, &bytes, sizeof bytes);
-    }
     }
 }
 
-static bool valid_state(uint8_t state)
-{
-    return (state > FO_STATE_STARTUP && state <= FO_STATE_CONFLICT_DONE) ||
-           state == FO_STATE_RECOVER_WAIT;
-}
-
-/* Values that no partner may say. */
-static bool check_value(const struct fo_message *message, uint16_t code, const uint8_t *data,
-                        struct fo_decode_error *error)
-{
-    if (code == FO_OPT_BINDING_STATUS && (data[0] < FO_FREE || data[0] > FO_BACKUP))
-        return fail(error, FO_REJECT_MISSING_INFORMATION, "%s: binding-status %u is not 1 to 7",
-                    fo_message_name(message->type), data[0]);
-    if (code == FO_OPT_SERVER_STATE && !valid_state(data[0]))
-        return fail(error, FO_REJECT_OTHER, "STATE: server-state %u is not 2 to 11 or 254", data[0]);
-    if (code == FO_OPT_CLIENT_HARDWARE_ADDRESS && data[0] == 0)
-        return fail(error, FO_REJECT_MISSING_INFORMATION, "%s: hardware type 0",
-                    fo_message_name(message->type));
-    return true;
-}
-
-static bool decode_option(struct fo_message *message, bool first, uint16_t code,
-                          const uint8_t *data, uint16_t length, struct fo_decode_error *error)
+/* May this option stand in this message, here, and with this value? */
+static bool check_option(const struct fo_message *message, bool first, uint16_t code,
+                         struct fo_bytes value, struct fo_decode_error *error)
 {
     const struct option_rule *rule = &rules[code];
     const char *in = fo_message_name(message->type), *option = fo_option_name(code);
-    uint16_t bit = (uint16_t)(1U << message->type);
-    struct fo_update *update =
-        message->update_count ? &message->updates[message->update_count - 1] : NULL;
-
-    if (!length_fits(rule, length))
-        return fail(error, FO_REJECT_OTHER, "%s: option %s has a length of %u, which is wrong", in,
-                    option, length);
-    if (!((rule->outside | rule->inside) & bit))
-        return fail(error, FO_REJECT_OTHER, "%s: option %s has no place in this message", in,
-                    option);
+    if (!((rule->outside | rule->inside) >> message->type & 1))
+        return fail_place(error, message->type, code);
     if (code == FO_OPT_MESSAGE_DIGEST && !first)
-        return fail(error, FO_REJECT_OTHER, "%s: message-digest is not the first option", in);
-    if (!check_value(message, code, data, error))
-        return false;
+        return fail(error, FO_REJECT_OTHER, "%s: option %s is not the first, as it has to be", in,
+                    option);
+    if (value.length < rule->least || value.length > rule->most)
+        return fail_length(error, message->type, code, value.length);
+    const char *expected = value.length > 0 ? first_byte_expected(code, value.data[0]) : NULL;
+    if (expected != NULL)
+        return fail(error, code == FO_OPT_SERVER_STATE ? FO_REJECT_OTHER
+                                                       : FO_REJECT_MISSING_INFORMATION,
+                    "%s: option %s %s %u, %s expected", in, option,
+                    value.length == 1 ? "is" : "begins with", value.data[0], expected);
+    return true;
+}
+
+/* The transaction that an option belongs to: the last one, or the one that it opens. */
+static struct fo_update *find_update(struct fo_message *message, uint16_t code,
+                                     struct fo_decode_error *error)
+{
     if (code == FO_OPT_ASSIGNED_IP_ADDRESS) {
-        if (message->update_count == FO_UPDATES_MAX)
-            return fail(error, FO_REJECT_OTHER, "%s: more than %d bindings", in, FO_UPDATES_MAX);
-        update = &message->updates[message->update_count++];
+        if (message->update_count == FO_UPDATES_MAX) {
+            fail(error, FO_REJECT_OTHER, "%s: more than %d bindings",
+                 fo_message_name(message->type), FO_UPDATES_MAX);
+            return NULL;
+        }
+        struct fo_update *update = &message->updates[message->update_count++];
         memset(update, 0, sizeof *update);
-    } else if ((rule->inside & bit) && update == NULL) {
-        return fail(error, FO_REJECT_OTHER, "%s: option %s before the first assigned-IP-address",
-                    in, option);
+        return update;
     }
-    bool inside = (rule->inside & bit) != 0;
+    if (message->update_count == 0) {
+        fail(error, FO_REJECT_OTHER, "%s: option %s comes before the first assigned-IP-address",
+             fo_message_name(message->type), fo_option_name(code));
+        return NULL;
+    }
+    return &message->updates[message->update_count - 1];
+}
+
+static bool decode_option(struct fo_message *message, bool first, uint16_t code,
+                          struct fo_bytes value, struct fo_decode_error *error)
+{
+    const struct option_rule *rule = &rules[code];
+    bool inside = (rule->inside >> message->type & 1) != 0;
+    struct fo_update *update = NULL;
+    if (!check_option(message, first, code, value, error))
+        return false;
+    if (inside && (update = find_update(message, code, error)) == NULL)
+        return false;
     uint32_t *present = inside ? &update->present : &message->present;
     if (*present & FO_HAS(code))
-        return fail(error, FO_REJECT_OTHER, "%s: option %s appears twice", in, option);
+        return fail(error, FO_REJECT_OTHER, "%s: option %s appears twice%s, once expected",
+                    fo_message_name(message->type), fo_option_name(code),
+                    inside ? " for one address" : "");
     *present |= FO_HAS(code);
     store(rule, inside ? (uint8_t *)update : (uint8_t *)message,
-          inside ? rule->update_field : rule->message_field, data, length);
+          inside ? rule->update_field : rule->message_field, value);
     return true;
 }
 
 static bool decode_options(struct fo_message *message, struct fo_reader *reader,
                            struct fo_decode_error *error)
 {
-    bool first = true;
-    while (fo_reader_left(reader) > 0) {
+    for (bool first = true; fo_reader_left(reader) > 0; first = false) {
         uint16_t code = fo_read_u16(reader);
         uint16_t length = fo_read_u16(reader);
-        const uint8_t *data = fo_read_bytes(reader, length);
+        struct fo_bytes value = {fo_read_bytes(reader, length), length};
         if (!fo_reader_ok(reader))
-            return fail(error, FO_REJECT_OTHER, "%s: an option reaches beyond the end of the message",
+            return fail(error, FO_REJECT_OTHER, "%s: the last option reaches beyond the message",
                         fo_message_name(message->type));
-        if (code >= 1 && code <= FO_OPT_LAST &&
-            !decode_option(message, first, code, data, length, error))
+        if (code >= 1 && code <= FO_OPT_LAST && !decode_option(message, first, code, value, error))
             return false;
-        first = false;
     }
+    if (!(message->present & FO_HAS(FO_OPT_VENDOR_CLASS_IDENTIFIER))) {
+        message->present &= ~FO_HAS(FO_OPT_VENDOR_SPECIFIC_OPTIONS); /* "MUST be ignored" (12.29) */
+        message->vendor_options = (struct fo_bytes){NULL, 0};
+    }
+    if (has_updates(message->type) && message->update_count == 0)
+        return fail(error, FO_REJECT_MISSING_INFORMATION,
+                    "%s: no assigned-IP-address option, at least one expected",
+                    fo_message_name(message->type));
     return true;
 }
 
@@ -272,130 +256,171 @@ bool fo_decode(const struct fo_dialect *dialect, const uint8_t *frame, size_t le
     uint8_t offset = fo_read_u8(&reader);
     message->time = fo_read_u32(&reader);
     message->xid = fo_read_u32(&reader);
-    if (!fo_reader_ok(&reader) || stated != length || length > FO_MESSAGE_MAX)
+    if (!fo_reader_ok(&reader) || length > FO_MESSAGE_MAX)
+        return fail(error, FO_REJECT_OTHER, "a message of %zu bytes, %d to %d expected", length,
+                    FO_HEADER_SIZE, FO_MESSAGE_MAX);
+    if (stated != length)
         return fail(error, FO_REJECT_OTHER, "a message of %zu bytes says that it has %zu", length,
                     stated);
-    if (offset < dialect->payload_offset_least ||
-        (offset > FO_HEADER_SIZE && offset > length))
-        return fail(error, FO_REJECT_OTHER, "%s: payload offset %u, 12 is right",
-                    fo_message_name(message->type), offset);
     if (message->type == 0 || (message->type > FO_MSG_DISCONNECT && message->type < 128))
-        return fail(error, FO_REJECT_OTHER, "message type %u is unknown", message->type);
+        return fail(error, FO_REJECT_OTHER, "message type %u is unknown, 1 to 12 expected",
+                    message->type);
     if (message->type >= 128)
         return true; /* may be ignored (6.1) */
+    if (offset < dialect->payload_offset_least || (offset > FO_HEADER_SIZE && offset > length))
+        return fail(error, FO_REJECT_OTHER, "%s: payload offset %u in a message of %zu bytes, %d "
+                    "expected", fo_message_name(message->type), offset, length, FO_HEADER_SIZE);
     if (offset > FO_HEADER_SIZE)
         fo_read_bytes(&reader, (size_t)offset - FO_HEADER_SIZE);
-    if (!decode_options(message, &reader, error))
-        return false;
-    if ((message->type == FO_MSG_BNDUPD || message->type == FO_MSG_BNDACK) &&
-        message->update_count == 0)
-        return fail(error, FO_REJECT_MISSING_INFORMATION, "%s without an assigned-IP-address",
-                    fo_message_name(message->type));
-    return true;
+    return decode_options(message, &reader, error);
 }
 
 bool fo_vendor_option(const struct fo_message *message, uint16_t code, struct fo_bytes *value)
 {
     struct fo_reader reader;
+    struct fo_bytes found = {NULL, 0};
+    if (!(message->present & FO_HAS(FO_OPT_VENDOR_SPECIFIC_OPTIONS)))
+        return false;
     fo_reader_init(&reader, message->vendor_options.data, message->vendor_options.length);
     while (fo_reader_left(&reader) > 0) {
-        uint16_t found = fo_read_u16(&reader);
+        uint16_t present = fo_read_u16(&reader);
         uint16_t length = fo_read_u16(&reader);
         const uint8_t *data = fo_read_bytes(&reader, length);
-        if (!fo_reader_ok(&reader))
-            return false;
-        if (found == code) {
-            *value = (struct fo_bytes){data, length};
-            return true;
-        }
+        if (present == code && found.data == NULL)
+            found = (struct fo_bytes){data, length};
     }
-    return false;
+    if (!fo_reader_ok(&reader) || found.data == NULL)
+        return false;
+    *value = found;
+    return true;
 }
 
 /* ------------------------------------------------------------------ encoding */
 
-static void write_bytes(struct fo_writer *writer, uint16_t code, struct fo_bytes bytes)
+static size_t value_length(const struct fo_dialect *dialect, const struct option_rule *rule,
+                           const uint8_t *base, size_t field)
 {
-    fo_write_u16(writer, code);
-    fo_write_u16(writer, bytes.length);
-    fo_write_bytes(writer, bytes.data, bytes.length);
+    struct fo_bytes bytes;
+    switch ((enum form)rule->form) {
+    case FORM_FLAGS:
+        return dialect->ip_flags_size;
+    case FORM_BYTES:
+        memcpy(&bytes, base + field, sizeof bytes);
+        return bytes.length;
+    case FORM_DDNS:
+        return (size_t)((const struct fo_update *)(const void *)base)->ddns_name.length + 2;
+    case FORM_DIGEST:
+        return (size_t)((const struct fo_message *)(const void *)base)->digest.length + 1;
+    default:
+        return rule->least;
+    }
 }
 
-static void encode_option(const struct fo_dialect *dialect, struct fo_writer *writer, uint16_t code,
-                          const uint8_t *base, size_t field)
+static void write_value(struct fo_writer *writer, const struct option_rule *rule, size_t length,
+                        const uint8_t *base, size_t field)
 {
     const struct fo_update *update = (const struct fo_update *)(const void *)base;
     const struct fo_message *message = (const struct fo_message *)(const void *)base;
     struct fo_bytes bytes;
     uint32_t number;
-    switch (rules[code].form) {
-    case FORM_U8:
-        write_bytes(writer, code, (struct fo_bytes){base + field, 1});
+    switch ((enum form)rule->form) {
+    case FORM_BYTE:
+    case FORM_BUCKETS:
+        fo_write_bytes(writer, base + field, length);
         break;
-    case FORM_U32:
+    case FORM_NUMBER:
         memcpy(&number, base + field, sizeof number);
-        fo_write_u16(writer, code);
-        fo_write_u16(writer, 4);
         fo_write_u32(writer, number);
         break;
     case FORM_FLAGS:
-        fo_write_u16(writer, code);
-        fo_write_u16(writer, dialect->ip_flags_size);
-        if (dialect->ip_flags_size == 2)
+        if (length == 2)
             fo_write_u8(writer, (uint8_t)(update->ip_flags >> 8));
         fo_write_u8(writer, (uint8_t)update->ip_flags);
         break;
-    case FORM_BUCKETS:
-        write_bytes(writer, code, (struct fo_bytes){base + field, FO_HBA_SIZE});
+    case FORM_BYTES:
+        memcpy(&bytes, base + field, sizeof bytes);
+        fo_write_bytes(writer, bytes.data, bytes.length);
         break;
     case FORM_DDNS:
-        fo_write_u16(writer, code);
-        fo_write_u16(writer, (uint16_t)(update->ddns_name.length + 2));
         fo_write_u16(writer, update->ddns_flags);
         fo_write_bytes(writer, update->ddns_name.data, update->ddns_name.length);
         break;
     case FORM_DIGEST:
-        fo_write_u16(writer, code);
-        fo_write_u16(writer, (uint16_t)(message->digest.length + 1));
         fo_write_u8(writer, message->digest_type);
         fo_write_bytes(writer, message->digest.data, message->digest.length);
         break;
-    default:
-        memcpy(&bytes, base + field, sizeof bytes);
-        write_bytes(writer, code, bytes);
     }
 }
 
-static void encode_update(const struct fo_dialect *dialect, struct fo_writer *writer,
+static void encode_option(const struct fo_dialect *dialect, struct fo_writer *writer, uint16_t code,
+                          const uint8_t *base, size_t field)
+{
+    const struct option_rule *rule = &rules[code];
+    size_t length = value_length(dialect, rule, base, field);
+    if (length < rule->least || length > rule->most) {
+        writer->failed = true;
+        return;
+    }
+    fo_write_u16(writer, code);
+    fo_write_u16(writer, (uint16_t)length);
+    write_value(writer, rule, length, base, field);
+    if (fo_writer_ok(writer) && length > 0 &&
+        first_byte_expected(code, writer->data[writer->at - length]) != NULL)
+        writer->failed = true;
+}
+
+/* "assigned-IP-address option ... MUST appear first in the option set" (6.3), whatever its bit. */
+static void encode_update(const struct fo_dialect *dialect, struct fo_writer *writer, uint8_t type,
                           const struct fo_update *update)
 {
+    uint32_t present = update->present | FO_HAS(FO_OPT_ASSIGNED_IP_ADDRESS);
     encode_option(dialect, writer, FO_OPT_ASSIGNED_IP_ADDRESS, (const uint8_t *)update,
-                  OF_UPDATE(address)); /* "MUST appear first" (6.3) */
-    for (uint16_t code = FO_OPT_ASSIGNED_IP_ADDRESS + 1; code <= FO_OPT_LAST; code++)
-        if ((update->present & FO_HAS(code)) && rules[code].inside)
-            encode_option(dialect, writer, code, (const uint8_t *)update, rules[code].update_field);
+                  OF_UPDATE(address));
+    for (uint16_t code = 1; code <= FO_OPT_LAST; code++) {
+        if (!(present & FO_HAS(code)) || code == FO_OPT_ASSIGNED_IP_ADDRESS)
+            continue;
+        if (!(rules[code].inside >> type & 1))
+            writer->failed = true;
+        encode_option(dialect, writer, code, (const uint8_t *)update, rules[code].update_field);
+    }
+}
+
+/* The options outside transactions; the digest "MUST appear as the first option" (12.17). */
+static void encode_outside(const struct fo_dialect *dialect, struct fo_writer *writer,
+                           const struct fo_message *message)
+{
+    const uint8_t *base = (const uint8_t *)message;
+    if (message->present & FO_HAS(FO_OPT_MESSAGE_DIGEST))
+        encode_option(dialect, writer, FO_OPT_MESSAGE_DIGEST, base, OF_MESSAGE(digest));
+    for (uint16_t code = 1; code <= FO_OPT_LAST; code++) {
+        if (!(message->present & FO_HAS(code)) || code == FO_OPT_MESSAGE_DIGEST)
+            continue;
+        if (!(rules[code].outside >> message->type & 1))
+            writer->failed = true;
+        encode_option(dialect, writer, code, base, rules[code].message_field);
+    }
+    if ((message->present & FO_HAS(FO_OPT_VENDOR_SPECIFIC_OPTIONS)) &&
+        !(message->present & FO_HAS(FO_OPT_VENDOR_CLASS_IDENTIFIER)))
+        writer->failed = true; /* 12.29: would be ignored */
 }
 
 size_t fo_encode(const struct fo_dialect *dialect, const struct fo_message *message,
                  uint8_t *buffer, size_t capacity)
 {
     struct fo_writer writer;
+    if (message->type < FO_MSG_POOLREQ || message->type > FO_MSG_DISCONNECT ||
+        message->update_count > FO_UPDATES_MAX ||
+        has_updates(message->type) != (message->update_count > 0))
+        return 0;
     fo_writer_init(&writer, buffer, capacity < FO_MESSAGE_MAX ? capacity : FO_MESSAGE_MAX);
     fo_write_u16(&writer, 0);
     fo_write_u8(&writer, message->type);
     fo_write_u8(&writer, dialect->payload_offset);
     fo_write_u32(&writer, message->time);
     fo_write_u32(&writer, message->xid);
-    if (message->present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) /* "MUST appear as the first" (12.17) */
-        encode_option(dialect, &writer, FO_OPT_MESSAGE_DIGEST, (const uint8_t *)message,
-                      OF_MESSAGE(digest));
-    for (uint16_t code = 1; code <= FO_OPT_LAST; code++)
-        if ((message->present & FO_HAS(code)) && code != FO_OPT_MESSAGE_DIGEST &&
-            rules[code].outside)
-            encode_option(dialect, &writer, code, (const uint8_t *)message,
-                          rules[code].message_field);
+    encode_outside(dialect, &writer, message);
     for (size_t i = 0; i < message->update_count; i++)
-        encode_update(dialect, &writer, &message->updates[i]);
+        encode_update(dialect, &writer, message->type, &message->updates[i]);
     size_t length = fo_writer_length(&writer);
     if (length != 0) {
         buffer[0] = (uint8_t)(length >> 8);
@@ -406,9 +431,10 @@ size_t fo_encode(const struct fo_dialect *dialect, const struct fo_message *mess
 
 size_t fo_update_size(const struct fo_update *update)
 {
-    uint8_t scratch[FO_MESSAGE_MAX];
-    struct fo_writer writer;
-    fo_writer_init(&writer, scratch, sizeof scratch);
-    encode_update(&fo_dialect_draft, &writer, update);
-    return fo_writer_ok(&writer) ? fo_writer_length(&writer) : SIZE_MAX;
+    size_t size = 8; /* assigned-IP-address */
+    for (uint16_t code = FO_OPT_ASSIGNED_IP_ADDRESS + 1; code <= FO_OPT_LAST; code++)
+        if ((update->present & FO_HAS(code)) && rules[code].inside != 0)
+            size += 4 + value_length(&fo_dialect_draft, &rules[code], (const uint8_t *)update,
+                                     rules[code].update_field);
+    return size;
 }

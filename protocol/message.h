@@ -5,8 +5,8 @@
  *
  * A frame is a 12-byte header and options of two-byte code and two-byte length. BNDUPD and BNDACK
  * may carry several binding update transactions (6.3), each opened by an assigned-IP-address
- * option. Which option exists, how long it is and in which message it may stand is one table in
- * message.c; a dialect (dialect.h) says where a partner differs from the draft.
+ * option. Which option exists, how long it is and in which message it may stand is one table,
+ * message_options.def; a dialect (dialect.h) says where a partner differs from the draft.
  *
  * Addresses and numbers are in host byte order in these structs. Byte strings point into the frame
  * that was decoded, and live as long as it does.
@@ -217,15 +217,18 @@ bool fo_decode(const struct fo_dialect *dialect, const uint8_t *frame, size_t le
                struct fo_message *message, struct fo_decode_error *error);
 
 /* Encodes `message` (options whose bits are set) into `buffer`.
-   Returns the frame's length, or 0 where it would exceed `capacity` or FO_MESSAGE_MAX. */
+   Returns the frame's length, or 0 where it would exceed `capacity` or FO_MESSAGE_MAX, or where
+   fo_decode would refuse it: an option that has no place in this message, a wrong length, status
+   or state, a BNDUPD or BNDACK without a transaction. */
 size_t fo_encode(const struct fo_dialect *dialect, const struct fo_message *message,
                  uint8_t *buffer, size_t capacity);
 
-/* The bytes that one transaction takes in a frame, for packing (6.3). */
+/* The bytes that one transaction takes in a frame, at most, for packing (6.3). */
 size_t fo_update_size(const struct fo_update *update);
 
 /* Finds sub-option `code` in vendor-specific-options (12.29). Returns false where it is absent or
-   the embedding is broken. */
+   the embedding is broken anywhere. Decoding drops the option where no vendor-class-identifier
+   stands beside it; whose class it is the caller asks. */
 bool fo_vendor_option(const struct fo_message *message, uint16_t code, struct fo_bytes *value);
 
 /* The draft's names, for logs: "BNDUPD", "binding-status", "ACTIVE", "COMMUNICATIONS-INTERRUPTED",

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
-/* The draft's names for its numbers, for logs and status. */
+/*
+ * The draft's names for its numbers, for logs, status and the texts of DISCONNECT: messages (6.1),
+ * options (section 12, from the same table that message.c reads), binding statuses (12.3), states
+ * (12.24) and reject reasons (12.21).
+ *
+ * RECOVER-WAIT is in section 9 but has no number in 12.24; 254 is what servers in the field send.
+ * A number that has no name gives a text that says so, never NULL.
+ */
 #include "protocol/message.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -15,35 +22,9 @@ static const char *const messages[] = {
 };
 
 static const char *const options[] = {
-    [FO_OPT_ADDRESSES_TRANSFERRED] = "addresses-transferred",
-    [FO_OPT_ASSIGNED_IP_ADDRESS] = "assigned-IP-address",
-    [FO_OPT_BINDING_STATUS] = "binding-status",
-    [FO_OPT_CLIENT_IDENTIFIER] = "client-identifier",
-    [FO_OPT_CLIENT_HARDWARE_ADDRESS] = "client-hardware-address",
-    [FO_OPT_CLIENT_LAST_TRANSACTION_TIME] = "client-last-transaction-time",
-    [FO_OPT_CLIENT_REPLY_OPTIONS] = "client-reply-options",
-    [FO_OPT_CLIENT_REQUEST_OPTIONS] = "client-request-options",
-    [FO_OPT_DDNS] = "DDNS",
-    [FO_OPT_DELAYED_SERVICE_PARAMETER] = "delayed-service-parameter",
-    [FO_OPT_HASH_BUCKET_ASSIGNMENT] = "hash-bucket-assignment",
-    [FO_OPT_IP_FLAGS] = "IP-flags",
-    [FO_OPT_LEASE_EXPIRATION_TIME] = "lease-expiration-time",
-    [FO_OPT_MAX_UNACKED_BNDUPD] = "max-unacked-bndupd",
-    [FO_OPT_MCLT] = "MCLT",
-    [FO_OPT_MESSAGE] = "message",
-    [FO_OPT_MESSAGE_DIGEST] = "message-digest",
-    [FO_OPT_POTENTIAL_EXPIRATION_TIME] = "potential-expiration-time",
-    [FO_OPT_RECEIVE_TIMER] = "receive-timer",
-    [FO_OPT_PROTOCOL_VERSION] = "protocol-version",
-    [FO_OPT_REJECT_REASON] = "reject-reason",
-    [FO_OPT_RELATIONSHIP_NAME] = "relationship-name",
-    [FO_OPT_SERVER_FLAGS] = "server-flags",
-    [FO_OPT_SERVER_STATE] = "server-state",
-    [FO_OPT_START_TIME_OF_STATE] = "start-time-of-state",
-    [FO_OPT_TLS_REPLY] = "TLS-reply",
-    [FO_OPT_TLS_REQUEST] = "TLS-request",
-    [FO_OPT_VENDOR_CLASS_IDENTIFIER] = "vendor-class-identifier",
-    [FO_OPT_VENDOR_SPECIFIC_OPTIONS] = "vendor-specific-options",
+#define FO_OPTION(code, name, ...) [FO_OPT_##code] = name,
+#include "protocol/message_options.def"
+#undef FO_OPTION
 };
 
 static const char *const statuses[] = {

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
-/* Every access to a frame's bytes goes through `take` or `room`, where the bounds are. */
+/*
+ * Numbers and byte strings, in network byte order, out of a buffer and into one (draft section 6).
+ * It knows nothing of messages and options; message.c does.
+ *
+ * Every access to a frame's bytes goes through `take` or `room`, which alone compare with the
+ * bounds: what is left is never computed by an addition that could overflow. An error sticks, so
+ * that a caller reads or writes to the end and asks once whether all was well.
+ */
 #include "protocol/wire.h"
 
 #include <string.h>
@@ -18,7 +25,9 @@ static const uint8_t *take(struct fo_reader *reader, size_t length)
 
 void fo_reader_init(struct fo_reader *reader, const uint8_t *data, size_t length)
 {
-    *reader = (struct fo_reader){.data = data, .length = length};
+    static const uint8_t nothing[1];
+    *reader = (struct fo_reader){.data = data != NULL ? data : nothing,
+                                 .length = data != NULL ? length : 0};
 }
 
 bool fo_reader_ok(const struct fo_reader *reader)
@@ -40,7 +49,9 @@ uint8_t fo_read_u8(struct fo_reader *reader)
 uint16_t fo_read_u16(struct fo_reader *reader)
 {
     const uint8_t *b = take(reader, 2);
-    return b ? (uint16_t)(b[0] << 8 | b[1]) : 0;
+    if (b == NULL)
+        return 0;
+    return (uint16_t)(b[0] << 8 | b[1]);
 }
 
 uint32_t fo_read_u32(struct fo_reader *reader)
@@ -101,7 +112,7 @@ void fo_write_u32(struct fo_writer *writer, uint32_t value)
 
 void fo_write_bytes(struct fo_writer *writer, const uint8_t *bytes, size_t length)
 {
-    uint8_t *b = room(writer, length);
-    if (b != NULL && length > 0)
+    uint8_t *b = length > 0 ? room(writer, length) : NULL;
+    if (b != NULL)
         memcpy(b, bytes, length);
 }

@@ -160,6 +160,7 @@ class Lab:
         self.tag = f"{os.getpid()}n{next(_counter)}"
         self.namespaces = []
         self.workdir = None
+        self._ports = itertools.count(1)
         self._stops = []
         self._closed = False
 
@@ -228,7 +229,7 @@ class Lab:
 
     def plug(self, switch, namespace, interface="eth0", address=None, bridge="br0"):
         """Plug a new interface of a namespace into a switch made by `bridge`."""
-        port = f"p{len(run('ip', '-n', switch, '-o', 'link').splitlines())}"
+        port = f"p{next(self._ports)}"
         end = (namespace, interface, address) if address else (namespace, interface)
         self.link((switch, port), end)
         run("ip", "-n", switch, "link", "set", port, "master", bridge)

@@ -165,6 +165,8 @@ def test_both_offers(pair_of):
     """Urgent clients get two offers, of different addresses, take one, and the other is free for
     somebody else after offer-hold."""
     made = pair_of(pools=["192.0.2.10 - 192.0.2.13"], hook={"offer-hold": 1}).start(wait="NORMAL")
+    agree.settled(made)
+    agree.until(lambda: None if agree.count_of(made.s2, "available") else "not opened yet")
     since = time.time()
     made.clients.do("discover-only", OURS[0], secs=9)
     time.sleep(0.3)
@@ -180,7 +182,7 @@ def test_both_offers(pair_of):
 def test_unbounded_wish(pair_of):
     """What a client asks for changes nothing about the bound; a shorter wish is granted, and a
     shorter renewal does not shorten what is known of the lease."""
-    made = pair_of(mclt=20, lifetime=None or 600,
+    made = pair_of(mclt=20, lifetime=600,
                    kea={"min-valid-lifetime": 10, "max-valid-lifetime": 4000}).start(wait="NORMAL")
     client = OURS[0]
     assert made.clients.do("discover", client, want=3000)["lease"] in (19, 20)
