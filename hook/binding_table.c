@@ -255,10 +255,12 @@ enum fo_binding_status fo_table_status(struct fo_table *table, struct fo_pool *p
 
 bool fo_table_watch_end(struct fo_table *table, struct fo_binding *binding)
 {
-    if (binding->flags & FO_FLAG_IN_HEAP)
+    uint32_t end = binding->times.lease_expiration;
+    if ((binding->flags & FO_FLAG_IN_HEAP) && binding->watched <= end)
         return true;
-    if (!fo_heap_push(&table->ends, binding->times.lease_expiration, binding->address))
+    if (!fo_heap_push(&table->ends, end, binding->address))
         return false;
+    binding->watched = end;
     binding->flags |= FO_FLAG_IN_HEAP;
     return true;
 }

@@ -44,6 +44,7 @@ struct fo_binding {
     uint32_t cltt;           /* client-last-transaction-time */
     uint32_t start_of_state;
     uint32_t potential;      /* what the next update says as potential-expiration-time */
+    uint32_t watched;        /* the time under which it stands in the heap of ends, with IN_HEAP */
     uint8_t status;          /* enum fo_binding_status, FO_FREE for both FREE and BACKUP */
     uint8_t flags;
     uint8_t hardware_type;
@@ -168,7 +169,8 @@ bool fo_table_ours(struct fo_table *table, struct fo_pool *pool, uint32_t addres
 uint32_t fo_pool_group(const struct fo_pool *pool, uint32_t bit);
 /* Opens one, after its mark is durable. */
 void fo_table_open_group(struct fo_table *table, struct fo_pool *pool, uint32_t group);
-/* Puts the record's end into the heap where it is not. False: no memory. */
+/* Puts the record's end into the heap where it is not there already, or only later; an entry that is
+   not the record's `watched` is stale. False: no memory. */
 bool fo_table_watch_end(struct fo_table *table, struct fo_binding *binding);
 
 /* ------------------------------------------------------------------ offers and claims */

@@ -81,10 +81,12 @@ void fo_abandon(struct fo_service *service, struct fo_pool *pool, struct fo_bind
 }
 
 /* One binding whose turn in the heap has come. */
-static void expire_one(struct fo_service *service, struct fo_binding *binding,
+static void expire_one(struct fo_service *service, struct fo_binding *binding, uint32_t when,
                        const struct fo_now *now)
 {
     struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+    if (!(binding->flags & FO_FLAG_IN_HEAP) || binding->watched != when)
+        return; /* an earlier end was put in since */
     binding->flags &= (uint8_t)~FO_FLAG_IN_HEAP;
     if (pool == NULL || (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED))
         return;
@@ -97,8 +99,10 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding,
     }
     if (fo_table_claimed(&service->table, binding->address)) {
         /* A query or a row job has it in its hands: looked at again in a second. */
-        if (fo_heap_push(&service->table.ends, now->seconds + 1, binding->address))
+        if (fo_heap_push(&service->table.ends, now->seconds + 1, binding->address)) {
+            binding->watched = now->seconds + 1;
             binding->flags |= FO_FLAG_IN_HEAP;
+        }
         return;
     }
     fo_end_lease(service, pool, binding,
@@ -112,11 +116,11 @@ bool fo_expire(struct fo_service *service, const struct fo_now *now)
         top = fo_heap_top(&service->table.ends);
         if (top == NULL || top->when > now->seconds - FO_EXPIRY_GUARD)
             return false;
-        uint32_t address = top->value;
+        uint32_t address = top->value, when = top->when;
         fo_heap_pop(&service->table.ends);
         struct fo_binding *binding = fo_table_find(&service->table, address);
         if (binding != NULL)
-            expire_one(service, binding, now);
+            expire_one(service, binding, when, now);
     }
     return true;
 }

@@ -134,7 +134,8 @@ static void apply_ended(struct fo_service *service, struct fo_pool *pool,
     fo_mark_row(service, pool, update->address);
 }
 
-/* FREE or BACKUP over a free address: it changes hands. An offer of ours on it ends. */
+/* Over a free address: it changes hands. A lease that began and ended at the partner without our
+   knowing leaves it FREE (5.11). An offer of ours on it ends. */
 static void apply_owner(struct fo_relationship *relationship, struct fo_pool *pool,
                         const struct fo_update *update)
 {
@@ -157,9 +158,8 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
     enum fo_binding_status own = fo_table_status(&service->table, pool, update->address);
     bool own_free = own == FO_FREE || own == FO_BACKUP;
     if (own_free && update->status != FO_ACTIVE && update->status != FO_ABANDONED) {
-        if (update->status == FO_FREE || update->status == FO_BACKUP)
-            apply_owner(relationship, pool, update);
-        return true; /* it is over here already */
+        apply_owner(relationship, pool, update);
+        return true;
     }
     struct fo_binding *binding = fo_table_make(&service->table, update->address);
     if (binding == NULL)

@@ -386,6 +386,8 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
         struct choice choice = {service,         relationship, query,
                                 subnet->network, pool_allowed, argument};
         decision->governed = true;
+        /* Here, and not by the loop alone: an offer does not wake that. */
+        fo_table_expire_offers(&service->table, fo_service_now(service).ms);
         if (why != NULL)
             refuse(relationship, query, decision, why);
         else if (query->message_type == DHCPDISCOVER)

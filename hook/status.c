@@ -112,10 +112,11 @@ bool fo_relationship_status(struct fo_service *service, size_t index,
     return found;
 }
 
-static void add_pool(struct fo_service *service, const struct fo_pool *pool,
-                     struct fo_pool_status *status)
+static void add_pool(const struct fo_pool *pool, struct fo_pool_status *status)
 {
-    (void)service;
+    uint64_t own = pool->primary ? pool->free_count : pool->backup_count;
+    uint64_t idle = (uint64_t)pool->available.count + pool->closed.count +
+                    pool->quarantined.count + pool->returning.count;
     status->total += pool->size;
     status->free += pool->free_count;
     status->backup += pool->backup_count;
@@ -126,6 +127,7 @@ static void add_pool(struct fo_service *service, const struct fo_pool *pool,
     status->reset += pool->status_count[FO_RESET];
     status->reserved += pool->reserved.count;
     status->available += pool->available.count;
+    status->offered += own > idle ? own - idle : 0; /* held for a client: offered or claimed */
 }
 
 bool fo_pool_status(struct fo_service *service, size_t relationship, size_t index,
@@ -141,7 +143,7 @@ bool fo_pool_status(struct fo_service *service, size_t relationship, size_t inde
         status->subnet_id = service->subnets[i].id;
         for (size_t k = 0; k < service->table.pool_count; k++)
             if (service->table.pools[k].range.subnet_id == status->subnet_id)
-                add_pool(service, &service->table.pools[k], status);
+                add_pool(&service->table.pools[k], status);
     }
     service->env->unlock(service->env->context);
     return found;
