@@ -42,6 +42,6 @@ void fo_renewal_times(uint32_t lease, uint32_t *t1, uint32_t *t2)
 {
     if (*t2 == 0 || *t2 >= lease)
         *t2 = (uint32_t)((uint64_t)lease * 7 / 8);
-    if (*t1 == 0 || *t1 >= *t2)
-        *t1 = lease / 2;
+    if (*t1 == 0 || *t1 >= *t2) /* a T2 before the half keeps the proportion of the two */
+        *t1 = lease / 2 < *t2 ? lease / 2 : (uint32_t)((uint64_t)*t2 * 4 / 7);
 }

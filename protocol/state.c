@@ -13,9 +13,9 @@ enum { ROW_RECOVER_WAIT = FO_STATE_CONFLICT_DONE + 1, ROWS };
 
 static unsigned row_of(enum fo_state state)
 {
-    return state == FO_STATE_RECOVER_WAIT ? (unsigned)ROW_RECOVER_WAIT
-           : (unsigned)state < ROWS       ? (unsigned)state
-                                          : (unsigned)FO_STATE_NONE;
+    return state == FO_STATE_RECOVER_WAIT                ? (unsigned)ROW_RECOVER_WAIT
+           : (unsigned)state <= FO_STATE_CONFLICT_DONE ? (unsigned)state
+                                                       : (unsigned)FO_STATE_NONE;
 }
 
 #define STAY 0
