@@ -102,6 +102,8 @@ struct fo_decision {
     enum fo_answer answer;
     bool governed;        /* a relationship of ours is concerned */
     bool steer;           /* DISCOVER: put `address` into option 50 */
+    bool nak;             /* REQUEST: it is refused aloud; fo_lease_requested will answer FO_DROP, and
+                             where that skips a lease4_select, the engine's NAK goes out */
     uint32_t address;     /* DISCOVER: the address held for the client, 0: the engine's own choice
                              (its lease or reservation); REQUEST: the claimed address */
     struct fo_claim claim;

@@ -240,7 +240,8 @@ static uint32_t wished(const struct choice *choice)
     return 0;
 }
 
-/* The next free one of ours. `lacking`: a pool that had none. */
+/* The next free one of ours. `lacking`: a pool that had none. One whose addresses wait for their
+   group's mark (rule of safety 7) lacks none: the client's next attempt finds them open. */
 static uint32_t next_free(const struct choice *choice, struct fo_pool **lacking)
 {
     struct fo_service *service = choice->service;
@@ -253,7 +254,10 @@ static uint32_t next_free(const struct choice *choice, struct fo_pool **lacking)
             pool->cursor = bit + 1;
             return pool->range.first + bit;
         }
-        *lacking = pool;
+        if (pool->closed.count == 0)
+            *lacking = pool;
+        else
+            service->env->wake(service->env->context);
     }
     return 0;
 }
@@ -306,9 +310,13 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
     if (!claimable(service, relationship, pool, address, query)) {
         enum fo_binding_status status = fo_table_status(&service->table, pool, address);
         bool free = status == FO_FREE || status == FO_BACKUP;
+        bool ours = fo_table_ours(&service->table, pool, address);
         if (fo_table_claimed(&service->table, address))
             refuse(relationship, query, decision, "the binding is being changed");
-        else if (free && !fo_table_ours(&service->table, pool, address))
+        else if (free && query->names_server &&
+                 (!ours || fo_table_hold(&service->table, address) != NULL))
+            decision->nak = true; /* offered by us and lost since: it is to ask anew, at once */
+        else if (free && !ours)
             refuse(relationship, query, decision, "the address is the partner's to lease");
         else if (free && fo_table_hold(&service->table, address) == NULL)
             refuse(relationship, query, decision, "the address is not ready for use yet");

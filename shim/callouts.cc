@@ -216,6 +216,7 @@ extern "C" int lease4_select(CalloutHandle &handle)
         if (packet->forbidden && !argument<bool>(handle, "fake_allocation")) {
             /* The engine would take another library's DROP for CONTINUE here. */
             handle.setStatus(CalloutHandle::NEXT_STEP_SKIP);
+            packet->forbidden = !packet->decision.nak;
         }
     });
 }

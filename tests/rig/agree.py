@@ -108,7 +108,7 @@ def acknowledged(answers):
     return answers
 
 
-def servers_of(pair, client, since):
-    """Names of the servers that answered a client since then."""
+def servers_of(pair, client, since, results=("offer", "ack", "nak")):
+    """Names of the servers that answered a client since then, with one of the results."""
     return {pair.server_at(a["server"]).name for a in pair.clients.said_to(client, since)
-            if a.get("server")}
+            if a.get("server") and a["result"] in results}

@@ -196,7 +196,9 @@ class Pair(Segment):
         return merge(merge(plain, self.kea), self.kea_sides[name])
 
     def start(self, wait=None, timeout=60):
-        """Start both servers and the clients; with wait="NORMAL" wait for that state on both."""
+        """Start both servers and the clients; with wait="NORMAL" wait until both are in that state
+        and have addresses to give: the first balance comes after it, and a client that is refused
+        until then (it would ask again) is not what most tests are about."""
         self.s1.start(wait=False)
         self.s2.start(wait=False)
         for server in (self.s1, self.s2):
@@ -204,7 +206,15 @@ class Pair(Segment):
         self.start_clients()
         if wait:
             self.wait_state(wait, timeout)
+        if wait == "NORMAL":
+            self.wait_available()
         return self
+
+    def wait_available(self, timeout=10):
+        """Wait until both servers have addresses that they can give to new clients."""
+        for server in (self.s1, self.s2):
+            server.wait_status(lambda s: any(subnet["available"] for subnet in s["subnets"]),
+                               timeout, what="a free address of its own")
 
     def wait_state(self, state="NORMAL", timeout=60):
         """Wait until both servers are in that state."""

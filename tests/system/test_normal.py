@@ -103,7 +103,8 @@ def test_server_identifier(pair_of):
         lease = made.clients.do("select", client)
         assert (lease["result"], lease["server"]) == ("ack", address)
         time.sleep(0.3)
-        assert agree.servers_of(made, client, since) == {server.name}
+        # The other server's offer may come as late as this; an answer to the REQUEST may not.
+        assert agree.servers_of(made, client, since, ("ack", "nak")) == {server.name}
     agree.settled(made)
     assert len(made.s1.leases()) == 2
 
@@ -177,6 +178,21 @@ def test_both_offers(pair_of):
     clients = [OURS[1], THEIRS[0], THEIRS[1]]
     answers = made.clients.do_all("discover", clients, retransmit=True, timeout=20)
     assert len({a["address"] for a in agree.acknowledged(answers).values()}) == 3
+
+
+def test_offer_lost(pair_of):
+    """An offered address that the partner has asked back: the client is told so by a DHCPNAK and
+    starts over, instead of repeating a REQUEST that nobody answers."""
+    made = pair_of(pools=["192.0.2.10 - 192.0.2.15"]).start(wait="NORMAL")
+    agree.settled(made)
+    offer = made.clients.do("discover-only", THEIRS[0])
+    assert made.server_at(offer["server"]) is made.s2
+    agree.acknowledged(made.clients.do_all("discover", OURS[:3]))
+    agree.until(lambda: "nothing is asked back" if agree.count_of(made.s2, "backup") > 1 else None)
+    assert made.clients.do("select", THEIRS[0])["result"] == "nak"
+    answer = made.clients.do("discover", THEIRS[0], retransmit=True, timeout=20)
+    assert answer["result"] == "ack" and answer["address"] != offer["address"]
+    agree.settled(made)
 
 
 def test_unbounded_wish(pair_of):
