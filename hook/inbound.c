@@ -37,6 +37,22 @@ static uint32_t transaction_time(struct fo_relationship *relationship,
     return fo_session_forbids(&relationship->endpoint.session, update->client_last_transaction);
 }
 
+/* time(1) of 7.1.3 asks for a later transaction, and a second is the finest step. Two servers out of
+   contact may have heard a client within one second: one the end of its lease, the other its wish
+   for one. Where that lease runs, somebody may hold it, so it counts as the later; the other server,
+   by the rule as printed, rejects the end. Else both would reject, and never agree. */
+static bool runs_since_the_same_second(const struct fo_relationship *relationship,
+                                       const struct fo_judgement *judgement,
+                                       const struct fo_update *update)
+{
+    return judgement->received_status == FO_ACTIVE &&
+           (judgement->own_status == FO_RELEASED || judgement->own_status == FO_EXPIRED) &&
+           judgement->received_has_transaction &&
+           judgement->received_transaction == judgement->own_transaction &&
+           fo_session_forbids(&relationship->endpoint.session, update->lease_expiration) >
+               judgement->now;
+}
+
 static enum fo_reject_reason judge(struct fo_relationship *relationship, struct fo_pool *pool,
                                    const struct fo_binding *binding,
                                    const struct fo_update *update, const struct fo_now *now)
@@ -63,6 +79,8 @@ static enum fo_reject_reason judge(struct fo_relationship *relationship, struct 
         judgement.own_has_client = fo_table_has_client(binding);
         judgement.same_client = fo_table_same_client(binding, &client);
     }
+    if (runs_since_the_same_second(relationship, &judgement, update))
+        judgement.received_transaction++;
     return fo_binding_judge(&judgement);
 }
 

@@ -522,10 +522,12 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
         binding->potential = potential;
     if (binding->potential > binding->times.sent_potential)
         binding->times.sent_potential = binding->potential;
-    /* Kea's own, for the comparison of rule of safety 8. After an ended lease it must be later than
-       the last, though a second is the finest step, or 7.1.3's time(1) rejects the update. */
-    if (goes_on && !was_active && start <= binding->cltt)
-        start = binding->cltt + 1;
+    /* Kea's own, for the comparison of rule of safety 8. It must be later than the last, though a
+       second is the finest step, or 7.1.3's time(1) rejects the update, or prefers the end of the
+       lease at the partner, out of contact, to its renewal here in the same second. Renewals alone
+       do not push it further into the future than that. */
+    if (goes_on && start <= binding->cltt)
+        start = was_active && binding->cltt > now ? binding->cltt : binding->cltt + 1;
     binding->cltt = start;
     fo_table_watch_end(&service->table, binding);
     fo_bitmap_clear(&pool->rows, bit_in(pool, binding->address)); /* Kea has just written it */

@@ -67,7 +67,12 @@ static bool is_news(struct fo_service *service, struct fo_pool *pool,
 {
     enum fo_binding_status status = fo_table_status(&service->table, pool, row->address);
     bool ours = (status == FO_FREE && pool->primary) || (status == FO_BACKUP && !pool->primary);
-    if (service->fresh_store || (ours && service->same_boot))
+    /* A row over an ended lease, itself not ended: leased again, perhaps in the second of the end. (A
+       release deletes the row, an expiry leaves one that is over.) */
+    bool again = (status == FO_EXPIRED || status == FO_RELEASED) &&
+                 !(binding->flags & FO_FLAG_FREEING) && row->state == FO_ROW_LEASED &&
+                 row_end(service, row) > fo_service_now(service).seconds;
+    if (service->fresh_store || ((ours || again) && service->same_boot))
         return true;
     return fo_from_wall(service, row->cltt) > (binding ? binding->cltt : 0);
 }

@@ -244,12 +244,15 @@ class KeaServer:
             return text.read()
 
     def log_tail(self, lines=60):
-        """The end of the log and of what the process printed."""
+        """The end of the log, without the commands that a test asks by the dozen, and of what the
+        process printed."""
         console = ""
         if os.path.exists(self.console_file):
             with open(self.console_file, encoding="utf-8", errors="replace") as text:
                 console = text.read()
-        return "\n".join((self.log() + console).splitlines()[-lines:])
+        said = [line for line in (self.log() + console).splitlines()
+                if "COMMAND_RECEIVED" not in line]
+        return "\n".join(said[-lines:])
 
     def wait_log(self, text, timeout=10, count=1):
         """Wait until a text has been logged so many times."""
