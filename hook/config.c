@@ -53,7 +53,7 @@ static int refuse(const struct place *place, const char *key, const json_t *valu
 {
     if (value == NULL)
         return fail(place, "%s is missing: %s", key, right);
-    char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
     const char *text = shown != NULL ? shown : "the value";
     int length = (int)strnlen(text, SHOWN_MAX);
     fail(place, "%s: %.*s%s is not allowed: %s", key, length, text,

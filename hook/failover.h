@@ -219,6 +219,7 @@ struct fo_relationship_status {
     uint64_t updates_sent, updates_received, updates_rejected, updates_refused;
     uint64_t queries_dropped, clients_refused;
     const struct fo_config_relationship *parameters;
+    const char *state_file;
 };
 
 size_t fo_relationship_count(struct fo_service *service);

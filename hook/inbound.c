@@ -222,7 +222,7 @@ static void refused(struct fo_relationship *relationship, struct fo_pool *pool,
             relationship->pools_differ_logged != 0)
             return;
         relationship->pools_differ_logged = now;
-        fo_say(service, FAILOVER_POOLS_DIFFER, relationship->config.name, address, NULL);
+        fo_say(service, FAILOVER_UPDATE_OUTSIDE_POOLS, relationship->config.name, address, NULL);
     } else {
         fo_say(service, FAILOVER_UPDATE_REFUSED, relationship->config.name, address,
                fo_status_name(update->status), own, fo_reject_name((uint8_t)reason), NULL);
@@ -375,7 +375,7 @@ void fo_update_received(void *context, const struct fo_message *message)
     struct fo_inbound *inbound = keep(service, message);
     if (inbound == NULL) {
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "a BNDUPD", NULL);
-        fo_endpoint_close(&relationship->endpoint, FO_REJECT_OTHER, "out of memory", &now);
+        fo_session_close(&relationship->endpoint.session, FO_REJECT_OTHER, "out of memory", &now);
         return;
     }
     *relationship->inbound_tail = inbound;

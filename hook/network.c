@@ -119,8 +119,9 @@ static void accepted(struct fo_service *service, fo_connection connection, uint3
     struct fo_relationship *primary = NULL;
     char text[16], count[8];
     fo_address_text(remote, text);
-    if (service->stopping || !is_peer(service, local, port, remote, &primary)) {
-        if (!service->stopping && may_log(&service->stranger_logged, now))
+    bool closed = service->stopping || fo_service_removed(service);
+    if (closed || !is_peer(service, local, port, remote, &primary)) {
+        if (!closed && may_log(&service->stranger_logged, now))
             fo_say(service, FAILOVER_STRANGER, text, NULL);
         env->net_close(env->context, connection);
         return;

@@ -55,6 +55,13 @@ static void host_store(void *context)
     relationship->service->dirty = relationship->service->urgent = true;
 }
 
+/* Rule of safety 9: the partner may have been declared alone, and own addresses leased. */
+static bool stopped_for_long(const struct fo_endpoint *endpoint)
+{
+    return endpoint->record.last_operational != 0 &&
+           endpoint->started > endpoint->record.last_operational + endpoint->record.mclt;
+}
+
 static void host_entered(void *context, enum fo_state from)
 {
     struct fo_relationship *relationship = context;
@@ -64,9 +71,8 @@ static void host_entered(void *context, enum fo_state from)
     (void)from;
     if (endpoint->communicating) {
         relationship->alone = false;
-    } else if (from == FO_STATE_STARTUP && endpoint->record.last_operational != 0 &&
-               endpoint->started > endpoint->record.last_operational + endpoint->record.mclt) {
-        /* Rule of safety 9: the partner may have been declared alone, and own addresses leased. */
+        relationship->met = true;
+    } else if (from == FO_STATE_STARTUP && stopped_for_long(endpoint)) {
         relationship->alone = true;
         fo_say(service, FAILOVER_ALONE_AFTER_LONG_STOP, relationship->config.name,
                fo_print(seconds, sizeof seconds, "%u",
@@ -81,33 +87,20 @@ static void host_entered(void *context, enum fo_state from)
 
 static void note_state(struct fo_relationship *relationship, const char *why)
 {
-    const struct fo_endpoint_record *record = &relationship->endpoint.record;
-    const char *name = relationship->config.name;
-    fo_say(relationship->service, FAILOVER_STATE_CHANGED, name,
-           fo_state_name((uint8_t)fo_endpoint_state(&relationship->endpoint)),
-           relationship->endpoint.communicating ? fo_state_name(record->partner_state)
-                                                : "not in contact",
-           why, NULL);
-    if (record->state == FO_STATE_COMMUNICATIONS_INTERRUPTED && !relationship->endpoint.starting)
-        fo_say(relationship->service, FAILOVER_COMMUNICATIONS_INTERRUPTED, name,
-               relationship->config.partner.name, why, NULL);
-}
-
-static void note_primary_differs(struct fo_relationship *relationship, enum fo_note what)
-{
     const struct fo_endpoint *endpoint = &relationship->endpoint;
+    const char *partner = endpoint->communicating ? fo_state_name(endpoint->record.partner_state)
+                                                  : "not in contact";
     const char *name = relationship->config.name;
-    char theirs[16], ours[16];
-    if (what == FO_NOTE_MCLT)
-        fo_say(relationship->service, FAILOVER_MCLT_DIFFERS, name,
-               fo_print(theirs, sizeof theirs, "%u", endpoint->record.mclt),
-               fo_print(ours, sizeof ours, "%u", relationship->config.mclt), NULL);
-    else
-        fo_say(relationship->service, FAILOVER_DIVISION_DIFFERS, name,
-               fo_print(theirs, sizeof theirs, "%u",
-                        fo_hash_buckets_count(endpoint->record.secondary_buckets)),
-               fo_print(ours, sizeof ours, "%u",
-                        fo_hash_buckets_count(endpoint->settings.session.secondary_buckets)),
+    bool interrupted = fo_endpoint_state(endpoint) == FO_STATE_COMMUNICATIONS_INTERRUPTED;
+    bool long_stop = !relationship->met && stopped_for_long(endpoint); /* host_entered tells */
+    char text[64];
+    fo_say(relationship->service, FAILOVER_STATE_CHANGED, name,
+           fo_state_name((uint8_t)fo_endpoint_state(endpoint)), partner, why, NULL);
+    if (interrupted && !long_stop)
+        fo_say(relationship->service, FAILOVER_COMMUNICATIONS_INTERRUPTED, name,
+               relationship->config.partner.name,
+               endpoint->communicating ? fo_print(text, sizeof text, "its state is %s", partner)
+                                       : why,
                NULL);
 }
 
@@ -150,7 +143,10 @@ static void host_note(void *context, enum fo_note what, const char *detail)
         break;
     case FO_NOTE_MCLT:
     case FO_NOTE_BUCKETS:
-        note_primary_differs(relationship, what);
+        fo_note_primary_differs(relationship, what);
+        break;
+    case FO_NOTE_POOLS:
+        fo_note_pools(relationship);
         break;
     case FO_NOTE_REQUEST_SENT:
         fo_say(service, FAILOVER_UPDATES_REQUESTED, name, detail, NULL);
@@ -234,6 +230,7 @@ void fo_relationship_set(struct fo_relationship *relationship,
 {
     relationship->config = *config;
     struct fo_endpoint_settings settings = settings_of(&relationship->config);
+    relationship->clock_warning_at = 0;
     fo_endpoint_set(&relationship->endpoint, &settings);
 }
 

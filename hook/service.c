@@ -115,6 +115,7 @@ static void step_relationship(struct fo_relationship *relationship, const struct
         fo_retry_rejected(relationship);
     }
     fo_endpoint_timer(&relationship->endpoint, now);
+    fo_watch_clock(relationship, now);
     fo_inbound_advance(relationship, now);
     fo_endpoint_pump(&relationship->endpoint, now);
 }
@@ -141,17 +142,23 @@ static void step_suspended(struct fo_service *service, const struct fo_now *now)
                           "the configuration is loaded anew", now);
 }
 
+/* Kea runs on without the library: no partner may take this server for one that answers clients. */
+bool fo_service_removed(const struct fo_service *service)
+{
+    return service->suspended && service->suspend_until == 0;
+}
+
 static int64_t next_deadline(struct fo_service *service, const struct fo_now *now, bool more)
 {
     int64_t deadline = more ? now->ms + 1 : earlier(service->stamp_at, fo_network_deadline(service));
-    for (size_t i = 0; i < service->relationship_count; i++) {
+    for (size_t i = 0; i < service->relationship_count && !fo_service_removed(service); i++) {
         const struct fo_relationship *relationship = service->relationships[i];
         deadline = earlier(deadline, fo_endpoint_deadline(&relationship->endpoint, now));
         deadline = earlier(deadline, relationship->rejected_retry_at);
     }
     deadline = earlier(deadline, fo_table_expire_offers(&service->table, now->ms));
     const struct fo_heap_entry *end = fo_heap_top(&service->table.ends);
-    if (end != NULL && end->when < UINT32_MAX - FO_EXPIRY_GUARD) {
+    if (!service->suspended && end != NULL && end->when < UINT32_MAX - FO_EXPIRY_GUARD) {
         int64_t wait = (int64_t)end->when + FO_EXPIRY_GUARD - (int64_t)now->seconds;
         deadline = earlier(deadline, now->ms + (wait > 0 ? wait * 1000 : 1));
     }
@@ -186,7 +193,7 @@ int64_t fo_service_step(struct fo_service *service)
             more = fo_balance_pools(service, &now) || more;
             fo_open_groups(service);
         }
-        for (size_t i = 0; i < service->relationship_count; i++)
+        for (size_t i = 0; i < service->relationship_count && !fo_service_removed(service); i++)
             step_relationship(service->relationships[i], &now);
         step_stop(service, &now);
         step_suspended(service, &now);
@@ -306,9 +313,12 @@ static bool set_relationships(struct fo_service *service, const struct fo_config
         struct fo_relationship *relationship = take_existing(service, wanted->name);
         if (relationship != NULL) {
             bool anew = !same_wire(&relationship->config, wanted);
-            if (anew)
+            if (anew && relationship->connection != 0) {
+                fo_say(service, FAILOVER_CONFIG_CHANGED, wanted->name,
+                       "the connection to the partner is made anew for the new parameters", NULL);
                 fo_endpoint_close(&relationship->endpoint, FO_REJECT_OTHER,
                                   "the configuration changed", &now);
+            }
             relationship->index = (int)i;
             fo_relationship_set(relationship, wanted);
         } else {
@@ -385,6 +395,8 @@ int fo_service_configure(struct fo_service *service, const struct fo_config *con
     service->suspended = false;
     service->suspend_until = 0;
     if (ok) {
+        for (size_t i = 0; i < service->relationship_count; i++)
+            fo_relationship_tell_pools(service->relationships[i]);
         fo_network_configure(service);
         fo_open_groups(service);
         if (first)

@@ -62,7 +62,9 @@ struct fo_relationship {
     int64_t rejected_retry_at;
     uint64_t updates_refused, queries_dropped, clients_refused;
     int64_t no_address_logged, pools_differ_logged;
-    struct fo_session_partner warned; /* what was warned about already */
+    bool met;                 /* has been in contact since the start */
+    int64_t clock_warning_at; /* ms, not before */
+    bool pools_differ;        /* from the partner's, as far as is known */
 };
 
 struct fo_pending_connection {
@@ -164,6 +166,8 @@ enum {
 
 /* ------------------------------------------------------------------ service.c */
 struct fo_now fo_service_now(const struct fo_service *service);
+/* Kea unloaded the library and did not load it again. */
+bool fo_service_removed(const struct fo_service *service);
 /* Kea's wall clock and the service's clock, seconds. */
 uint32_t fo_from_wall(const struct fo_service *service, uint32_t wall);
 uint32_t fo_to_wall(const struct fo_service *service, uint32_t seconds);
@@ -248,5 +252,13 @@ void fo_relationship_free(struct fo_relationship *relationship);
 /* The state that decides about clients, and why nobody is served, or NULL. */
 enum fo_state fo_serving_state(const struct fo_relationship *relationship);
 const char *fo_refusing(const struct fo_relationship *relationship, const char **way_out);
+
+/* ------------------------------------------------------------------ differences.c */
+
+/* After the table has its pools: the partner is told which they are. */
+void fo_relationship_tell_pools(struct fo_relationship *relationship);
+void fo_note_primary_differs(struct fo_relationship *relationship, enum fo_note what);
+void fo_note_pools(struct fo_relationship *relationship);
+void fo_watch_clock(struct fo_relationship *relationship, const struct fo_now *now);
 
 #endif

@@ -74,6 +74,7 @@ static void fill_status(struct fo_relationship *relationship,
     status->partner_name = relationship->config.partner.name;
     status->partner_url = relationship->config.partner.url;
     status->parameters = &relationship->config;
+    status->state_file = service->config.state_file;
     status->primary = relationship->config.primary;
     status->connected = endpoint->communicating;
     status->connection = connection_words(relationship);
@@ -84,9 +85,12 @@ static void fill_status(struct fo_relationship *relationship,
     status->partner_state = fo_state_name(record->partner_state);
     status->meaning = fo_state_meaning(fo_endpoint_state(endpoint));
     status->refusing = fo_refusing(relationship, &status->way_out);
-    status->state_since = wall_or_never(service, record->state_since);
+    status->state_since = wall_or_never(
+        service, endpoint->starting ? endpoint->started : record->state_since);
     status->partner_state_since = wall_or_never(service, record->partner_state_since);
-    status->last_contact = wall_or_never(service, record->last_contact);
+    status->last_contact =
+        wall_or_never(service, endpoint->communicating ? endpoint->session.heard
+                                                       : record->last_contact);
     status->deadline = wall_or_never(service, deadline_of(relationship, &now));
     status->mclt = record->mclt;
     status->buckets = relationship->config.primary ? 256 - secondarys : secondarys;

@@ -326,6 +326,10 @@ static void on_message(void *context, const struct fo_message *message, const st
 {
     struct fo_endpoint *endpoint = context;
     endpoint->record.last_contact = now->seconds;
+    if (message->type == FO_MSG_CONTACT) {
+        note(endpoint, FO_NOTE_POOLS, "");
+        return;
+    }
     if (!endpoint->communicating && message->type != FO_MSG_STATE) {
         char text[96]; /* 8.2: "The second message sent over a new connection is a STATE message" */
         snprintf(text, sizeof text, "%s came before the first STATE",
@@ -410,6 +414,10 @@ void fo_endpoint_pump(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     if (!endpoint->communicating || endpoint->state_unsaid || endpoint->stopping)
         return;
+    if (endpoint->pools_unsaid) {
+        endpoint->pools_unsaid = false;
+        fo_session_tell_pools(&endpoint->session, &endpoint->settings.session.pools, now);
+    }
     bool normal = endpoint->record.state == FO_STATE_NORMAL;
     if (normal || endpoint->partner_request)
         while (endpoint->communicating && window_open(endpoint) &&
@@ -524,7 +532,7 @@ static int64_t delay_after(struct fo_endpoint *endpoint, const struct fo_session
                    endpoint->record.partner_state == FO_STATE_SHUTDOWN;
     if (end->by_partner && !was_established)
         return FO_REJECT_BACK_OFF_MS;
-    if (was_communicating && (end->reason == FO_REJECT_NONE || leaving))
+    if (was_communicating && (end->reason == FO_REJECT_NONE || leaving || endpoint->closing))
         return 200;
     if (end->reason != FO_REJECT_NONE && end->reason != FO_REJECT_NO_TRAFFIC && !leaving &&
         ++endpoint->failures > 1)
@@ -539,11 +547,12 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
     bool established = endpoint->session.receive_deadline != 0;
     enum fo_note what = !established && end->by_partner ? FO_NOTE_REJECTED
                         : !established                  ? FO_NOTE_ATTEMPT_FAILED
-                        : end->reason == FO_REJECT_NONE || end->by_partner ||
+                        : end->reason == FO_REJECT_NONE || end->by_partner || endpoint->closing ||
                                 end->reason == FO_REJECT_NO_TRAFFIC || endpoint->stopping
                             ? FO_NOTE_LOST
                             : FO_NOTE_PROTOCOL;
     endpoint->last_end = *end;
+    endpoint->pools_unsaid = false; /* the next handshake tells them */
     plan_attempt(endpoint, delay_after(endpoint, end, communicating, established), now);
     note(endpoint, what, end->text);
     endpoint->host.disconnect(endpoint->host.context, false);
@@ -564,6 +573,8 @@ static void on_established(void *context, const struct fo_now *now)
     endpoint->state_unsaid = true;
     store(endpoint);
     note(endpoint, FO_NOTE_CONNECTED, "");
+    if (partner->tells_pools)
+        note(endpoint, FO_NOTE_POOLS, "");
 }
 
 static bool on_send(void *context, const uint8_t *frame, size_t length)
@@ -693,13 +704,26 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
 
 void fo_endpoint_set(struct fo_endpoint *endpoint, const struct fo_endpoint_settings *settings)
 {
+    struct fo_ranges pools = endpoint->settings.session.pools;
     endpoint->settings = *settings;
+    endpoint->settings.session.pools = pools;
     if (settings->session.primary && endpoint->session.phase == FO_SESSION_CLOSED) {
         endpoint->record.mclt = settings->session.mclt;
         memcpy(endpoint->record.secondary_buckets, settings->session.secondary_buckets,
                FO_HBA_SIZE);
         store(endpoint);
     }
+}
+
+void fo_endpoint_set_pools(struct fo_endpoint *endpoint, const struct fo_ranges *pools)
+{
+    bool changed = !fo_ranges_equal(&endpoint->settings.session.pools, pools);
+    endpoint->settings.session.pools = *pools;
+    if (!changed || endpoint->session.phase == FO_SESSION_CLOSED)
+        return;
+    endpoint->pools_unsaid = true;
+    if (endpoint->session.partner.tells_pools)
+        note(endpoint, FO_NOTE_POOLS, "");
 }
 
 void fo_endpoint_stored(struct fo_endpoint *endpoint, const struct fo_now *now)
@@ -730,7 +754,9 @@ void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now)
 void fo_endpoint_close(struct fo_endpoint *endpoint, enum fo_reject_reason reason, const char *text,
                        const struct fo_now *now)
 {
+    endpoint->closing = true;
     fo_session_close(&endpoint->session, reason, text, now);
+    endpoint->closing = false;
 }
 
 void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now)

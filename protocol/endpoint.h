@@ -84,6 +84,7 @@ enum fo_note {
     FO_NOTE_PROTOCOL,       /* we closed for an error of the protocol; detail: which */
     FO_NOTE_MCLT,           /* the primary's MCLT differs from ours */
     FO_NOTE_BUCKETS,        /* its division too */
+    FO_NOTE_POOLS,          /* the partner told its pools */
     FO_NOTE_REQUEST_SENT,   /* detail: "UPDREQ" or "UPDREQALL" */
     FO_NOTE_REQUEST_RECEIVED,
     FO_NOTE_REQUEST_DONE,
@@ -135,6 +136,8 @@ struct fo_endpoint {
     bool state_unsaid;      /* the partner is to hear our state once it is durable */
     bool partner_starting;  /* its STARTUP flag */
     bool pool_request_due;
+    bool pools_unsaid;      /* the partner is to hear of our new pools */
+    bool closing;           /* we close because the operator wants it */
     int64_t startup_deadline; /* ms */
     int64_t attempt_at;       /* ms, next attempt to connect */
     int64_t retry_delay;      /* ms */
@@ -184,11 +187,14 @@ void fo_endpoint_acknowledge(struct fo_endpoint *endpoint, uint32_t xid,
                              const struct fo_now *now);
 /* This server (secondary) runs short of addresses: POOLREQ, at most every few seconds. */
 void fo_endpoint_request_pool(struct fo_endpoint *endpoint, const struct fo_now *now);
-/* New parameters; true where the connection must be made anew for them to take effect. */
+/* New parameters; what the handshake tells of them takes effect with the next connection. */
 void fo_endpoint_set(struct fo_endpoint *endpoint, const struct fo_endpoint_settings *settings);
+/* The addresses of the relationship, which fo_endpoint_set leaves as they are: the partner is told
+   where they change. */
+void fo_endpoint_set_pools(struct fo_endpoint *endpoint, const struct fo_ranges *pools);
 /* Tells the partner PAUSED and closes; no attempt to connect follows (9.13). */
 void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now);
-/* Closes the connection in order, with a reason, and begins anew after the retry delay. */
+/* Closes the connection in order because the operator wants it; a new one is made at once. */
 void fo_endpoint_close(struct fo_endpoint *endpoint, enum fo_reject_reason reason, const char *text,
                        const struct fo_now *now);
 

@@ -16,7 +16,12 @@
 #include "protocol/wire.h"
 
 /* Sub-options of vendor-specific-options between two of us (12.29). */
-enum { VENDOR_OWN_CONNECTIONS = 1, VENDOR_PARTNER_CONNECTIONS = 2 };
+enum {
+    VENDOR_OWN_CONNECTIONS = 1,
+    VENDOR_PARTNER_CONNECTIONS = 2,
+    VENDOR_POOLS = 3, /* ranges.h */
+    VENDOR_MAX = 2 * 8 + 4 + FO_RANGES_MAX * FO_RANGE_SIZE, /* bytes of all of them */
+};
 
 void fo_message_begin(struct fo_message *message, uint8_t type)
 {
@@ -109,19 +114,45 @@ void fo_session_lost(struct fo_session *session, const char *text, const struct 
 
 /* ------------------------------------------------------------------ the handshake */
 
-static void put_connection_numbers(const struct fo_session_settings *settings,
-                                   struct fo_message *message, uint8_t *space, size_t size)
+static void put_number(struct fo_writer *writer, uint16_t code, uint32_t number)
+{
+    fo_write_u16(writer, code);
+    fo_write_u16(writer, 4);
+    fo_write_u32(writer, number);
+}
+
+static void put_pools(struct fo_writer *writer, const struct fo_ranges *pools)
+{
+    uint8_t bytes[FO_RANGES_MAX * FO_RANGE_SIZE];
+    size_t length = fo_ranges_write(pools, bytes);
+    fo_write_u16(writer, VENDOR_POOLS);
+    fo_write_u16(writer, (uint16_t)length);
+    fo_write_bytes(writer, bytes, length);
+}
+
+/* 12.29: never without the vendor class. */
+static void put_vendor_options(struct fo_message *message, const char *vendor_class,
+                               const struct fo_writer *writer)
+{
+    message->present |=
+        FO_HAS(FO_OPT_VENDOR_CLASS_IDENTIFIER) | FO_HAS(FO_OPT_VENDOR_SPECIFIC_OPTIONS);
+    message->vendor_class = bytes_of(vendor_class);
+    message->vendor_options =
+        (struct fo_bytes){writer->data, (uint16_t)fo_writer_length(writer)};
+}
+
+/* What one of us tells another at the handshake; `space` holds it until the message is sent. */
+static void introduce(const struct fo_session_settings *settings, struct fo_message *message,
+                      uint8_t space[VENDOR_MAX])
 {
     struct fo_writer writer;
-    fo_writer_init(&writer, space, size);
-    fo_write_u16(&writer, VENDOR_OWN_CONNECTIONS);
-    fo_write_u16(&writer, 4);
-    fo_write_u32(&writer, settings->own_connections);
-    fo_write_u16(&writer, VENDOR_PARTNER_CONNECTIONS);
-    fo_write_u16(&writer, 4);
-    fo_write_u32(&writer, settings->partner_connections);
-    message->present |= FO_HAS(FO_OPT_VENDOR_SPECIFIC_OPTIONS);
-    message->vendor_options = (struct fo_bytes){space, 16};
+    if (!settings->dialect->vendor_options)
+        return;
+    fo_writer_init(&writer, space, VENDOR_MAX);
+    put_number(&writer, VENDOR_OWN_CONNECTIONS, settings->own_connections);
+    put_number(&writer, VENDOR_PARTNER_CONNECTIONS, settings->partner_connections);
+    put_pools(&writer, &settings->pools);
+    put_vendor_options(message, settings->vendor_class, &writer);
 }
 
 static bool vendor_number(const struct fo_message *message, uint16_t code, uint32_t *number)
@@ -134,20 +165,34 @@ static bool vendor_number(const struct fo_message *message, uint16_t code, uint3
     return true;
 }
 
+/* False where the message says nothing (usable) of its sender's pools. */
+static bool take_pools(struct fo_session *session, const struct fo_message *message)
+{
+    struct fo_session_partner *partner = &session->partner;
+    struct fo_bytes value;
+    if (!partner->own_kind || !fo_vendor_option(message, VENDOR_POOLS, &value))
+        return false;
+    partner->tells_pools = fo_ranges_read(&partner->pools, value.data, value.length);
+    return partner->tells_pools;
+}
+
 /* What both handshake messages say of their sender. Vendor options count only from our own kind. */
 static void take_common(struct fo_session *session, const struct fo_message *message)
 {
     struct fo_session_partner *partner = &session->partner;
     size_t ours = strcspn(session->settings.vendor_class, " ");
-    bool own_kind = message->vendor_class.length >= ours &&
-                    memcmp(message->vendor_class.data, session->settings.vendor_class, ours) == 0;
+    partner->own_kind =
+        message->vendor_class.length >= ours &&
+        memcmp(message->vendor_class.data, session->settings.vendor_class, ours) == 0;
     partner->max_unacked = message->max_unacked;
     partner->receive_timer = message->receive_timer;
     if (partner->receive_timer > FO_RECEIVE_TIMER_MAX)
         partner->receive_timer = FO_RECEIVE_TIMER_MAX;
     partner->counts_connections =
-        own_kind && vendor_number(message, VENDOR_OWN_CONNECTIONS, &partner->own_connections) &&
+        partner->own_kind &&
+        vendor_number(message, VENDOR_OWN_CONNECTIONS, &partner->own_connections) &&
         vendor_number(message, VENDOR_PARTNER_CONNECTIONS, &partner->partner_connections);
+    take_pools(session, message);
 }
 
 /* The options that 7.8 and 7.9 demand of both. NULL, or the name of the missing one. */
@@ -183,6 +228,7 @@ static bool clock_acceptable(const struct fo_session_settings *settings, uint32_
 static void establish(struct fo_session *session, const struct fo_now *now)
 {
     session->phase = FO_SESSION_ESTABLISHED;
+    session->heard = now->seconds;
     session->receive_deadline = now->ms + (int64_t)session->settings.receive_timer * 1000;
     start_send_timer(session, now);
 }
@@ -200,7 +246,7 @@ void fo_session_connect(struct fo_session *session, const struct fo_session_sett
                         const struct fo_session_host *host, const struct fo_now *now)
 {
     struct fo_message message;
-    uint8_t vendor[16];
+    uint8_t vendor[VENDOR_MAX];
     reset(session, settings, host);
     session->phase = FO_SESSION_CONNECT_SENT;
     session->handshake_deadline = now->ms + FO_HANDSHAKE_MS;
@@ -222,8 +268,7 @@ void fo_session_connect(struct fo_session *session, const struct fo_session_sett
         message.hash_buckets[i] = settings->dialect->buckets_are_secondarys
                                       ? settings->secondary_buckets[i]
                                       : (uint8_t)~settings->secondary_buckets[i];
-    if (settings->dialect->vendor_options)
-        put_connection_numbers(settings, &message, vendor, sizeof vendor);
+    introduce(settings, &message, vendor);
     send_frame(session, &message, now);
 }
 
@@ -302,7 +347,7 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
                        const struct fo_now *now, struct fo_session_end *end)
 {
     struct fo_message message;
-    uint8_t vendor[16];
+    uint8_t vendor[VENDOR_MAX];
     reset(session, settings, host);
     memset(end, 0, sizeof *end);
     end->reason = judge_connect(settings, connect, now, end);
@@ -334,8 +379,7 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
     message.receive_timer = settings->receive_timer;
     message.vendor_class = bytes_of(settings->vendor_class);
     message.protocol_version = FO_PROTOCOL_VERSION;
-    if (settings->dialect->vendor_options)
-        put_connection_numbers(settings, &message, vendor, sizeof vendor);
+    introduce(settings, &message, vendor);
     fo_session_send(session, &message, true, now);
     return session->phase == FO_SESSION_ESTABLISHED;
 }
@@ -386,6 +430,22 @@ static void take_connectack(struct fo_session *session, const struct fo_message 
     session->host.established(session->host.context, now);
 }
 
+void fo_session_tell_pools(struct fo_session *session, const struct fo_ranges *pools,
+                           const struct fo_now *now)
+{
+    struct fo_message message;
+    struct fo_writer writer;
+    uint8_t space[VENDOR_MAX];
+    session->settings.pools = *pools;
+    if (!session->settings.dialect->vendor_options || !session->partner.own_kind)
+        return;
+    fo_message_begin(&message, FO_MSG_CONTACT);
+    fo_writer_init(&writer, space, sizeof space);
+    put_pools(&writer, pools);
+    put_vendor_options(&message, session->settings.vendor_class, &writer);
+    fo_session_send(session, &message, false, now);
+}
+
 /* ------------------------------------------------------------------ receiving */
 
 static void take_message(struct fo_session *session, const struct fo_message *message,
@@ -402,6 +462,7 @@ static void take_message(struct fo_session *session, const struct fo_message *me
         return;
     }
     session->receive_deadline = now->ms + (int64_t)session->settings.receive_timer * 1000;
+    session->heard = now->seconds;
     measure_clock(session, message, now);
     if (message->present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) {
         fo_session_close(session, FO_REJECT_DIGEST_NOT_CONFIGURED,
@@ -416,6 +477,8 @@ static void take_message(struct fo_session *session, const struct fo_message *me
         fo_session_close(session, FO_REJECT_DUPLICATE_CONNECTION, text, now);
         break;
     case FO_MSG_CONTACT:
+        if (take_pools(session, message))
+            session->host.received(session->host.context, message, now);
         break;
     case FO_MSG_DISCONNECT:
         snprintf(text, sizeof text, "%s%s%.*s", fo_reject_name(message->reject_reason),

@@ -12,6 +12,7 @@
 
 #include "protocol/dialect.h"
 #include "protocol/message.h"
+#include "protocol/ranges.h"
 
 /* The time, given to every call: boot milliseconds for waits (never steps), and seconds since 1970
    of the service's clock for what is said to the partner. */
@@ -57,17 +58,21 @@ struct fo_session_settings {
        of this relationship we remember, and the number that we remember of the partner. */
     uint32_t own_connections;
     uint32_t partner_connections;
+    struct fo_ranges pools; /* the addresses of this relationship, told in the same way */
 };
 
-/* What the partner said in CONNECT or CONNECTACK. */
+/* What the partner said in CONNECT or CONNECTACK; of its pools, the latest. */
 struct fo_session_partner {
     uint32_t max_unacked;
     uint32_t receive_timer;
     uint32_t mclt;                          /* from CONNECT */
     uint8_t secondary_buckets[FO_HBA_SIZE]; /* from CONNECT, turned to the draft's meaning */
+    bool own_kind; /* it is one of us: its vendor-specific options are ours */
+    bool tells_pools;
     bool counts_connections; /* the two below were sent */
     uint32_t own_connections;     /* its own count */
     uint32_t partner_connections; /* what it remembers of ours; 0: it has never spoken with us */
+    struct fo_ranges pools;       /* where tells_pools */
 };
 
 struct fo_session_host {
@@ -76,8 +81,9 @@ struct fo_session_host {
     bool (*send)(void *context, const uint8_t *frame, size_t length);
     /* CONNECTACK was accepted (primary). */
     void (*established)(void *context, const struct fo_now *now);
-    /* A message other than of the handshake, CONTACT and DISCONNECT. It may call fo_session_close.
-       Its byte strings live until it returns. */
+    /* A message other than of the handshake, CONTACT and DISCONNECT; a CONTACT by which the partner
+       told its new pools, too. It may call fo_session_close. Its byte strings live until it
+       returns. */
     void (*received)(void *context, const struct fo_message *message, const struct fo_now *now);
     /* The session has ended, by whichever side; the connection is to be closed once what was sent
        is written. Called once a session. */
@@ -96,6 +102,7 @@ struct fo_session {
     int64_t receive_deadline;   /* tReceive, ms */
     int32_t delta_least, delta_most; /* our clock minus the partner's as seen in its messages, s */
     bool delta_known;
+    uint32_t heard; /* seconds, the last message of the partner */
     size_t fill; /* bytes of an unfinished frame in `buffer` */
     uint8_t buffer[FO_MESSAGE_MAX];
     struct fo_message incoming;
@@ -126,6 +133,10 @@ void fo_session_receive(struct fo_session *session, const uint8_t *data, size_t 
    `response` is true. Returns the xid, or 0 where the session ended meanwhile. */
 uint32_t fo_session_send(struct fo_session *session, struct fo_message *message, bool response,
                          const struct fo_now *now);
+
+/* Tells a partner of our own kind that the pools are different now: a CONTACT carries them. */
+void fo_session_tell_pools(struct fo_session *session, const struct fo_ranges *pools,
+                           const struct fo_now *now);
 
 /* tSend, tReceive and the handshake's limit. */
 void fo_session_timer(struct fo_session *session, const struct fo_now *now);

@@ -53,12 +53,13 @@ void drop(CalloutHandle &handle)
     handle.setStatus(CalloutHandle::NEXT_STEP_DROP);
 }
 
-void mark_forbidden(CalloutHandle &handle) noexcept
+void mark_failed(CalloutHandle &handle) noexcept
 {
     try {
         const PacketPtr packet = packet_of(handle);
         if (packet) {
-            packet->forbidden = true;
+            packet->failed = true;
+            packet->decision.claim.row_written = true; /* perhaps: it will be read */
         }
     } catch (...) {
     }
@@ -68,7 +69,7 @@ void mark_forbidden(CalloutHandle &handle) noexcept
 template <typename Body> int dropping(CalloutHandle &handle, const char *name, Body body)
 {
     if (!guarded(name, body)) {
-        mark_forbidden(handle);
+        mark_failed(handle);
         drop(handle);
     }
     return 0;
@@ -78,7 +79,7 @@ template <typename Body> int dropping(CalloutHandle &handle, const char *name, B
 template <typename Body> int marking(CalloutHandle &handle, const char *name, Body body)
 {
     if (!guarded(name, body)) {
-        mark_forbidden(handle);
+        mark_failed(handle);
     }
     return 0;
 }
@@ -284,7 +285,7 @@ void request_committed(CalloutHandle &handle, Packet &packet, const Lease4Collec
                        const Lease4CollectionPtr &deleted)
 {
     guarded("deleted leases", [&] { tell_deleted(packet, deleted); });
-    if (packet.forbidden) {
+    if (packet.forbidden || packet.failed) {
         drop(handle); /* the lease, or the engine's NAK for our refusal */
     } else if (!leases->empty()) {
         commit(handle, packet, *leases->front());
@@ -347,7 +348,7 @@ extern "C" int pkt4_send(CalloutHandle &handle)
         if (!packet) {
             return;
         }
-        if (packet->forbidden) {
+        if (packet->forbidden || packet->failed) {
             drop(handle);
             return;
         }

@@ -54,7 +54,7 @@ template <typename Integer> ElementPtr integer(Integer value)
     return Element::create(static_cast<int64_t>(value));
 }
 
-/* Seconds since 1970; 0 stands for never. */
+/* Seconds since 1970, or a number of them; 0 stands for none. */
 ElementPtr moment(uint32_t seconds)
 {
     return seconds != 0 ? integer(seconds) : Element::create();
@@ -101,7 +101,7 @@ ElementPtr peer_map(const fo_config_peer &peer)
     return map;
 }
 
-ElementPtr parameters_map(const fo_config_relationship &config)
+ElementPtr parameters_map(const fo_config_relationship &config, const char *state_file)
 {
     const ElementPtr map = Element::createMap();
     const ElementPtr peers = Element::createList();
@@ -119,13 +119,15 @@ ElementPtr parameters_map(const fo_config_relationship &config)
     map->set("max-client-lead-time", integer(config.mclt));
     map->set("load-balance-percent", integer(config.primary_percent));
     map->set("load-balance-max-seconds", integer(config.max_seconds));
-    map->set("contact-interval", integer(config.contact_interval));
+    /* Null: a third of the partner's max-response-delay, which only the partner knows. */
+    map->set("contact-interval", moment(config.contact_interval));
     map->set("max-response-delay", integer(config.max_response_delay));
     map->set("startup-delay", integer(config.startup_delay));
     map->set("connect-retry-delay", integer(config.connect_retry_delay));
     map->set("max-unacked-updates", integer(config.max_unacked));
     map->set("offer-hold", integer(config.offer_hold));
     map->set("max-clock-skew", integer(config.max_clock_skew));
+    map->set("state-file", text(state_file));
     return map;
 }
 
@@ -182,7 +184,7 @@ ElementPtr relationship_map(size_t index, const Status &status)
     map->set("clients-refused", integer(status.clients_refused));
     map->set("subnets", subnets_list(index));
     if (status.parameters != nullptr) {
-        map->set("parameters", parameters_map(*status.parameters));
+        map->set("parameters", parameters_map(*status.parameters, status.state_file));
     }
     return map;
 }
@@ -228,17 +230,19 @@ ConstElementPtr status_answer(const std::string &wanted)
 
 extern "C" int failover_status_get(CalloutHandle &handle)
 {
-    ConstElementPtr response;
-    try {
-        ConstElementPtr command, arguments;
-        handle.getArgument("command", command);
-        isc::config::parseCommand(arguments, command);
-        response = status_answer(wanted_relationship(arguments));
-    } catch (const std::exception &error) {
-        response = createAnswer(isc::config::CONTROL_RESULT_ERROR, error.what());
-    }
-    guarded("failover-status-get", [&] { handle.setArgument("response", response); });
-    return 0;
+    const bool answered = guarded("failover-status-get", [&handle] {
+        ConstElementPtr response;
+        try {
+            ConstElementPtr command, arguments;
+            handle.getArgument("command", command);
+            isc::config::parseCommand(arguments, command);
+            response = status_answer(wanted_relationship(arguments));
+        } catch (const std::exception &error) {
+            response = createAnswer(isc::config::CONTROL_RESULT_ERROR, error.what());
+        }
+        handle.setArgument("response", response);
+    });
+    return answered ? 0 : 1;
 }
 
 /* ------------------------------------------------------------------ status-get */

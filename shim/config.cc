@@ -13,12 +13,12 @@
 #include <dhcpsrv/cfgmgr.h>
 #include <exceptions/exceptions.h>
 
+#include <algorithm>
 #include <dlfcn.h>
 
 namespace failover {
 
 using isc::data::ConstElementPtr;
-using isc::data::Element;
 
 namespace {
 
@@ -37,24 +37,6 @@ const std::string &own_name()
                                                                      : std::string();
     }();
     return name;
-}
-
-/* The hooks-libraries of a configuration in JSON. */
-std::vector<LibraryEntry> libraries_in(const ConstElementPtr &arguments)
-{
-    std::vector<LibraryEntry> result;
-    const ConstElementPtr config = arguments ? arguments->get("Dhcp4") : ConstElementPtr();
-    const ConstElementPtr list = config ? config->get("hooks-libraries") : ConstElementPtr();
-    if (!list || list->getType() != Element::list) {
-        return result;
-    }
-    for (const auto &entry : list->listValue()) {
-        const ConstElementPtr path = entry->get("library");
-        if (path && path->getType() == Element::string) {
-            result.emplace_back(path->stringValue(), entry->get("parameters"));
-        }
-    }
-    return result;
 }
 
 } // namespace
@@ -104,7 +86,7 @@ ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries)
     return parameters;
 }
 
-void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config)
+static void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config)
 {
     for (const auto &subnet : *server.getCfgSubnets4()->getAll()) {
         if (fo_config_relationship_of(&config, subnet->getID()) >= 0 &&
@@ -116,11 +98,35 @@ void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config)
     }
 }
 
+void check_fit(const isc::dhcp::SrvConfig &server, const fo_config &config,
+               const fo_topology &topology)
+{
+    char error[FO_CONFIG_ERROR_MAX] = "";
+    refuse_unfit(server, config);
+    if (fo_config_check(&config, &topology, error) != 0) {
+        refuse(error);
+    }
+}
+
+#ifdef FO_KEA_BLIND_CONFIG_TEST
+/* Kea has parsed the configuration under test into its staging area, and leaves it there. */
+static void check_staging()
+{
+    const auto server = isc::dhcp::CfgMgr::instance().getStagingCfg();
+    const auto libraries = server->getHooksConfig().get();
+    const bool named = std::any_of(
+        libraries.begin(), libraries.end(),
+        [](const LibraryEntry &entry) { return base_name(entry.first) == own_name(); });
+    if (named) {
+        Config config;
+        config.parse(own_parameters(libraries));
+        check_fit(*server, config.get(), Topology(*server).get());
+    }
+}
+
 void check_tested_config(isc::hooks::CalloutHandle &handle)
 {
-#ifdef FO_KEA_BLIND_CONFIG_TEST
-    ConstElementPtr arguments, response;
-    handle.getArgument("arguments", arguments);
+    ConstElementPtr response;
     handle.getArgument("response", response);
     int result = 0;
     isc::config::parseAnswer(result, response);
@@ -128,22 +134,14 @@ void check_tested_config(isc::hooks::CalloutHandle &handle)
         return;
     }
     try {
-        bool named = false;
-        const auto libraries = libraries_in(arguments);
-        for (const LibraryEntry &entry : libraries) {
-            named = named || base_name(entry.first) == own_name();
-        }
-        if (named) {
-            Config().parse(own_parameters(libraries));
-        }
+        check_staging();
     } catch (const std::exception &error) {
         handle.setArgument(
             "response", isc::config::createAnswer(isc::config::CONTROL_RESULT_ERROR, error.what()));
     }
-#else
-    static_cast<void>(handle);
-    static_cast<void>(libraries_in);
-#endif
 }
+#else
+void check_tested_config(isc::hooks::CalloutHandle &) {}
+#endif
 
 } // namespace failover

@@ -93,6 +93,7 @@ void Life::create(const std::string &state_file)
     if (service == nullptr) {
         fo_env_real_free(env_);
         env_ = nullptr;
+        log(FAILOVER_STORE_UNREADABLE, {state_file, error});
         refuse(error);
     }
     state_file_ = state_file;
@@ -142,11 +143,8 @@ void Life::configure(const SrvConfigPtr &server)
     char error[FO_CONFIG_ERROR_MAX] = "";
     Config config;
     config.parse(own_parameters(server->getHooksConfig().get()));
-    refuse_unfit(*server, config.get());
     const Topology topology(*server);
-    if (fo_config_check(&config.get(), &topology.get(), error) != 0) {
-        refuse(error);
-    }
+    check_fit(*server, config.get(), topology.get());
     if (!LeaseMgrFactory::haveInstance()) {
         return; /* Kea only checks the configuration */
     }
@@ -194,7 +192,11 @@ void Life::end()
         while (!fo_service_stopped(service) && std::chrono::steady_clock::now() < deadline) {
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
+        const bool in_order = fo_service_stopped(service);
         fo_env_real_stop(env_);
+        if (in_order) {
+            log(FAILOVER_STOPPED, {});
+        }
     }
     fo_service *ended = service;
     service = nullptr;

@@ -50,6 +50,16 @@ isc::log::Logger::Formatter formatter(fo_log_id id)
     return logger.error(text.name);
 }
 
+/* Texts of partners and clients must not make lines of their own in the log. */
+std::string on_one_line(std::string text)
+{
+    for (char &letter : text) {
+        const unsigned char byte = static_cast<unsigned char>(letter);
+        letter = byte < ' ' || byte == 0x7f ? '?' : letter;
+    }
+    return text;
+}
+
 } // namespace
 
 bool debug_wanted()
@@ -62,7 +72,7 @@ void log(fo_log_id id, std::initializer_list<std::string> arguments) noexcept
     try {
         isc::log::Logger::Formatter line = formatter(id);
         for (const std::string &argument : arguments) {
-            line.arg(argument);
+            line.arg(on_one_line(argument));
         }
     } catch (...) {
         /* There is nowhere left to complain. */
@@ -77,7 +87,7 @@ extern "C" void failover_log(void *, fo_log_id id, const char *const arguments[]
         }
         isc::log::Logger::Formatter line = formatter(id);
         for (size_t i = 0; arguments != nullptr && arguments[i] != nullptr; i++) {
-            line.arg(std::string(arguments[i]));
+            line.arg(on_one_line(arguments[i]));
         }
     } catch (...) {
     }

@@ -33,6 +33,7 @@ public:
     bool bootp = false;
     bool granted = false;   /* the engine was allowed to lease */
     bool forbidden = false; /* the answer must not go out */
+    bool failed = false;    /* a callout failed: no later one may allow it again */
 
 private:
     isc::dhcp::HWAddrPtr hardware_; /* what query.client points into */

@@ -81,8 +81,10 @@ using LibraryEntry = std::pair<std::string, isc::data::ConstElementPtr>;
 /* Finds our own entry and returns its parameters. Refuses neighbours with which the library cannot
    work. */
 isc::data::ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries);
-/* What speaks against this configuration of Kea, whatever the parameters say: refuses. */
-void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config);
+/* What speaks against these parameters with this configuration of Kea, and against the latter
+   whatever the parameters say: refuses. */
+void check_fit(const isc::dhcp::SrvConfig &server, const fo_config &config,
+               const fo_topology &topology);
 /* `config-test`: turns the answer into an error if our parameters are wrong in the configuration
    under test. */
 void check_tested_config(isc::hooks::CalloutHandle &handle);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What two partners have differently although both should have it alike, told to the operator before
+ * it hurts: MCLT and division of clients (the primary's count, 7.8.2), the addresses of the pools,
+ * and the clocks (5.10: any difference is corrected, but a large one is a wrong clock).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hook/service_internal.h"
+#include "protocol/hash_bucket.h"
+
+enum {
+    RANGES_SHOWN = 8,             /* in one message; how many more there are is said */
+    CLOCK_WARNING_S = 30,         /* half of what refuses a connection by default */
+    CLOCK_WARNING_EVERY = 3600000, /* ms: a wrong clock is not mended by reading it often */
+};
+
+void fo_note_primary_differs(struct fo_relationship *relationship, enum fo_note what)
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    const char *name = relationship->config.name;
+    char theirs[16], ours[16];
+    if (what == FO_NOTE_MCLT)
+        fo_say(relationship->service, FAILOVER_MCLT_DIFFERS, name,
+               fo_print(theirs, sizeof theirs, "%u", endpoint->record.mclt),
+               fo_print(ours, sizeof ours, "%u", relationship->config.mclt), NULL);
+    else
+        fo_say(relationship->service, FAILOVER_DIVISION_DIFFERS, name,
+               fo_print(theirs, sizeof theirs, "%u",
+                        fo_hash_buckets_count(endpoint->record.secondary_buckets)),
+               fo_print(ours, sizeof ours, "%u",
+                        fo_hash_buckets_count(endpoint->settings.session.secondary_buckets)),
+               NULL);
+}
+
+/* ------------------------------------------------------------------ pools */
+
+void fo_relationship_tell_pools(struct fo_relationship *relationship)
+{
+    const struct fo_table *table = &relationship->service->table;
+    struct fo_ranges ranges = {.count = 0};
+    for (size_t i = 0; i < table->pool_count; i++)
+        if (table->pools[i].relationship == relationship->index)
+            fo_ranges_append(&ranges, table->pools[i].range.first, table->pools[i].range.last);
+    fo_endpoint_set_pools(&relationship->endpoint, &ranges);
+}
+
+/* "192.0.2.7, 192.0.2.10 - 192.0.2.19": what only `one` has; false where that is nothing. */
+static bool only_in(const struct fo_ranges *one, const struct fo_ranges *other, char *text,
+                    size_t size)
+{
+    struct fo_range range;
+    size_t used = 0, count = 0;
+    uint32_t from = 0;
+    char first[16], last[16];
+    fo_print(text, size, "nothing");
+    while (fo_ranges_only_in(one, other, from, &range)) {
+        if (count++ < RANGES_SHOWN) {
+            fo_address_text(range.first, first);
+            fo_address_text(range.last, last);
+            fo_print(text + used, size - used, "%s%s%s%s", used ? ", " : "", first,
+                     range.last > range.first ? " - " : "", range.last > range.first ? last : "");
+            used += strlen(text + used);
+        }
+        if (range.last == UINT32_MAX)
+            break;
+        from = range.last + 1;
+    }
+    if (count > RANGES_SHOWN)
+        fo_print(text + used, size - used, " and %zu more ranges", count - RANGES_SHOWN);
+    return count > 0;
+}
+
+void fo_note_pools(struct fo_relationship *relationship)
+{
+    const struct fo_session *session = &relationship->endpoint.session;
+    const struct fo_ranges *ours = &relationship->endpoint.settings.session.pools;
+    const struct fo_ranges *theirs = &session->partner.pools;
+    const char *name = relationship->config.name;
+    char here[RANGES_SHOWN * 36 + 40], there[RANGES_SHOWN * 36 + 40];
+    bool differ = only_in(ours, theirs, here, sizeof here);
+    differ = only_in(theirs, ours, there, sizeof there) || differ;
+    if (differ)
+        fo_say(relationship->service, FAILOVER_POOLS_DIFFER, name,
+               relationship->config.partner.name, here, there, NULL);
+    else if (relationship->pools_differ)
+        fo_say(relationship->service, FAILOVER_CONFIG_CHANGED, name,
+               "the pools are the same on both servers again", NULL);
+    relationship->pools_differ = differ;
+}
+
+/* ------------------------------------------------------------------ clocks */
+
+void fo_watch_clock(struct fo_relationship *relationship, const struct fo_now *now)
+{
+    const struct fo_session *session = &relationship->endpoint.session;
+    char text[16];
+    if (!relationship->endpoint.communicating || now->ms < relationship->clock_warning_at)
+        return;
+    /* Ours minus the partner's; the extremes of this connection. */
+    int32_t delta = abs(session->delta_least) > abs(session->delta_most) ? session->delta_least
+                                                                         : session->delta_most;
+    if (abs(delta) < CLOCK_WARNING_S)
+        return;
+    relationship->clock_warning_at = now->ms + CLOCK_WARNING_EVERY;
+    fo_say(relationship->service, FAILOVER_CLOCK_DIFFERENCE, relationship->config.name,
+           relationship->config.partner.name, fo_print(text, sizeof text, "%d", abs(delta)),
+           delta < 0 ? "ahead of" : "behind", NULL);
+}
