@@ -37,25 +37,34 @@ static uint32_t transaction_time(struct fo_relationship *relationship,
     return fo_session_forbids(&relationship->endpoint.session, update->client_last_transaction);
 }
 
-/* time(1) of 7.1.3 asks for a later transaction, and a second is the finest step. Two servers out of
-   contact may have heard a client within one second: one the end of its lease, the other its wish
-   for one. Where that lease runs, somebody may hold it, so it counts as the later; the other server,
-   by the rule as printed, rejects the end. Else both would reject, and never agree. */
-static bool runs_since_the_same_second(const struct fo_relationship *relationship,
-                                       const struct fo_judgement *judgement,
-                                       const struct fo_update *update)
+/* Whether the partner may hold, or yet accept, something of ours that it has not acknowledged. */
+static bool unseen(const struct fo_pool *pool, uint32_t bit)
 {
-    return judgement->received_status == FO_ACTIVE &&
-           (judgement->own_status == FO_RELEASED || judgement->own_status == FO_EXPIRED) &&
-           judgement->received_has_transaction &&
-           judgement->received_transaction == judgement->own_transaction &&
-           fo_session_forbids(&relationship->endpoint.session, update->lease_expiration) >
-               judgement->now;
+    return fo_bitmap_test(&pool->unacked, bit) || fo_bitmap_test(&pool->rejected, bit);
+}
+
+/* time(1) of 7.1.3 asks for the later transaction. But the times are whole seconds of two clocks that
+   are not quite equal, and the end of a lease counts up to two more than its own (transaction_now in
+   queries.c). Where one server heard a client end its lease, the other gave it one, and neither knew
+   of the other's: so near each other neither is later, and the lease that runs wins on both servers,
+   for somebody may hold it. */
+static void settle_near_transactions(struct fo_judgement *judgement, bool crossing, bool runs)
+{
+    const uint32_t near = FO_TRANSACTION_GUARD;
+    if (!crossing || judgement->own_transaction <= near)
+        return;
+    if (judgement->own_status == FO_ACTIVE && judgement->received_status == FO_RELEASED &&
+        judgement->same_client)
+        judgement->own_transaction += near;
+    else if ((judgement->own_status == FO_RELEASED || judgement->own_status == FO_EXPIRED) &&
+             judgement->received_status == FO_ACTIVE && runs)
+        judgement->own_transaction -= near + 1;
 }
 
 static enum fo_reject_reason judge(struct fo_relationship *relationship, struct fo_pool *pool,
                                    const struct fo_binding *binding,
-                                   const struct fo_update *update, const struct fo_now *now)
+                                   const struct fo_update *update, bool crossing,
+                                   const struct fo_now *now)
 {
     struct fo_service *service = relationship->service;
     struct fo_client client = client_of(update);
@@ -78,9 +87,11 @@ static enum fo_reject_reason judge(struct fo_relationship *relationship, struct 
         judgement.own_start_of_state = binding->start_of_state;
         judgement.own_has_client = fo_table_has_client(binding);
         judgement.same_client = fo_table_same_client(binding, &client);
+        settle_near_transactions(
+            &judgement, crossing,
+            fo_session_forbids(&relationship->endpoint.session, update->lease_expiration) >
+                now->seconds);
     }
-    if (runs_since_the_same_second(relationship, &judgement, update))
-        judgement.received_transaction++;
     return fo_binding_judge(&judgement);
 }
 
@@ -131,6 +142,24 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
     return true;
 }
 
+/* EXPIRED, RELEASED, RESET over a binding of which the partner has not acknowledged what we say. An
+   ACTIVE of ours may be on its way to it, and be accepted over what it has just said: so the binding
+   is not free before the partner has acknowledged our own EXPIRED or RELEASED (5.2.2). Its client
+   cannot have it again, for the partner counts on the end. */
+static void apply_crossing_end(struct fo_service *service, struct fo_pool *pool,
+                               struct fo_binding *binding, const struct fo_update *update,
+                               uint32_t cltt, uint32_t now)
+{
+    if (cltt > binding->cltt)
+        binding->cltt = cltt;
+    if (!fo_status_becomes_free((enum fo_binding_status)binding->status))
+        fo_end_lease(service, pool, binding, (enum fo_binding_status)update->status, now);
+    else if (fo_bitmap_test(&pool->rejected, bit_in(pool, update->address)))
+        fo_touch(service, pool, update->address); /* now it will agree */
+    binding->flags |= FO_FLAG_SENT;
+    fo_mark_dirty(service, pool, update->address);
+}
+
 /* EXPIRED, RELEASED, RESET, FREE, BACKUP over a binding: it becomes free once the row is gone. */
 static void apply_ended(struct fo_service *service, struct fo_pool *pool,
                         struct fo_binding *binding, const struct fo_update *update, uint32_t cltt,
@@ -170,12 +199,15 @@ static void apply_owner(struct fo_relationship *relationship, struct fo_pool *po
 }
 
 static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
-                  const struct fo_update *update, const struct fo_now *now)
+                  const struct fo_update *update, bool crossing, const struct fo_now *now)
 {
     struct fo_service *service = relationship->service;
     enum fo_binding_status own = fo_table_status(&service->table, pool, update->address);
     bool own_free = own == FO_FREE || own == FO_BACKUP;
+    bool ended = fo_status_becomes_free((enum fo_binding_status)update->status);
     if (own_free && update->status != FO_ACTIVE && update->status != FO_ABANDONED) {
+        if (ended && crossing)
+            return true; /* whose it is, our own update says, which it has yet to take */
         apply_owner(relationship, pool, update);
         return true;
     }
@@ -196,7 +228,11 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
         fo_mark_row(service, pool, update->address);
         return true;
     }
-    apply_ended(service, pool, binding, update, transaction_time(relationship, update), now);
+    uint32_t cltt = transaction_time(relationship, update);
+    if (ended && crossing && !(binding->flags & FO_FLAG_FREEING))
+        apply_crossing_end(service, pool, binding, update, cltt, now->seconds);
+    else
+        apply_ended(service, pool, binding, update, cltt, now);
     return true;
 }
 
@@ -243,9 +279,11 @@ static bool take_update(struct fo_relationship *relationship, struct fo_inbound 
     } else {
         if (fo_table_claimed(&service->table, update->address))
             return false;
+        bool crossing = inbound->crossing[inbound->done] ||
+                        unseen(pool, bit_in(pool, update->address));
         verdict->reject = judge(relationship, pool, fo_table_find(&service->table, update->address),
-                                update, now);
-        if (verdict->reject == FO_REJECT_NONE && !apply(relationship, pool, update, now)) {
+                                update, crossing, now);
+        if (verdict->reject == FO_REJECT_NONE && !apply(relationship, pool, update, crossing, now)) {
             verdict->reject = FO_REJECT_OTHER;
             fo_say(service, FAILOVER_OUT_OF_MEMORY, "a binding update", NULL);
         }
@@ -377,6 +415,12 @@ void fo_update_received(void *context, const struct fo_message *message)
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "a BNDUPD", NULL);
         fo_session_close(&relationship->endpoint.session, FO_REJECT_OTHER, "out of memory", &now);
         return;
+    }
+    /* Now, for a BNDACK that comes while this waits tells of what the partner took after it said it. */
+    for (size_t i = 0; i < inbound->count; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, inbound->updates[i].address);
+        inbound->crossing[i] =
+            pool != NULL && unseen(pool, bit_in(pool, inbound->updates[i].address));
     }
     *relationship->inbound_tail = inbound;
     relationship->inbound_tail = &inbound->next;

@@ -566,6 +566,15 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
     return answer;
 }
 
+/* The time of a transaction that ends a lease: later than the one before, or 7.1.3's time(1) rejects
+   it, though both may be of one second or of a clock a little ahead; but never much later than it
+   was (settle_near_transactions in inbound.c counts on that). */
+static uint32_t transaction_now(const struct fo_binding *binding, uint32_t now)
+{
+    uint32_t next = binding->cltt + 1;
+    return next < now ? now : next <= now + 2 ? next : now + 2;
+}
+
 void fo_released(struct fo_service *service, struct fo_decision *decision)
 {
     service->env->lock(service->env->context);
@@ -574,7 +583,7 @@ void fo_released(struct fo_service *service, struct fo_decision *decision)
     struct fo_now now = fo_service_now(service);
     if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
         binding->status == FO_ACTIVE) {
-        binding->cltt = now.seconds > binding->cltt ? now.seconds : binding->cltt + 1; /* time(1) */
+        binding->cltt = transaction_now(binding, now.seconds);
         fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
     }
     service->env->unlock(service->env->context);
@@ -602,7 +611,7 @@ void fo_row_deleted(struct fo_service *service, uint32_t address, const struct f
     if (pool != NULL && binding != NULL && binding->status == FO_ACTIVE) {
         if (fo_table_same_client(binding, client) && !fo_table_claimed(&service->table, address)) {
             uint32_t now = fo_service_now(service).seconds;
-            binding->cltt = now > binding->cltt ? now : binding->cltt + 1;
+            binding->cltt = transaction_now(binding, now);
             fo_end_lease(service, pool, binding, FO_RELEASED, now);
         } else {
             fo_mark_row(service, pool, address); /* written again from the table */

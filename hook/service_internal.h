@@ -17,6 +17,8 @@ enum {
     FO_REJECTED_RETRY_MS = 300000, /* rejected updates are tried again so often */
     FO_EXPIRY_GUARD = 2,          /* seconds after its end that a lease is over for us: both servers
                                      time the same end, and header times are whole seconds */
+    FO_TRANSACTION_GUARD = 4,     /* seconds between transactions at two servers below which neither
+                                     is later: two that a release is ahead, one of the clocks, one */
     FO_BATCH_MAX = 8192,          /* bindings in one commit of the store */
     FO_COMMIT_DELAY_MS = 20,      /* changes come together so long before a commit: one commit, one
                                      BNDUPD and one wake-up for many clients */
@@ -42,6 +44,7 @@ struct fo_inbound {
     bool saving;      /* all rows are written; durable with `epoch` */
     uint64_t epoch;
     struct fo_verdict verdicts[FO_UPDATES_MAX];
+    bool crossing[FO_UPDATES_MAX]; /* it had not acknowledged all of ours when it came */
     struct fo_update *updates; /* in `bytes`, whose strings they point into */
     uint8_t *bytes;
 };
