@@ -294,7 +294,10 @@ ElementPtr local_map(const Status &status)
     const ElementPtr map = Element::createMap();
     map->set("server-name", text(status.self_name));
     map->set("role", text(status.primary ? "primary" : "secondary"));
-    map->set("scopes", scopes(state, status.self_name, status.partner_name));
+    /* Where clients are refused, other than by the division, nobody is answered for. */
+    map->set("scopes", status.refusing != nullptr
+                           ? Element::createList()
+                           : scopes(state, status.self_name, status.partner_name));
     map->set("state", text(ha_word(state)));
     map->set("system-time", Element::create());
     return map;
