@@ -12,6 +12,7 @@ SIGTERM and SIGHUP become an exception (see exit_on_signals), so they leave it i
 """
 
 import atexit
+import contextlib
 import ctypes
 import itertools
 import os
@@ -52,6 +53,20 @@ def exit_on_signals():
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, leave)
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Let nobody's impatience interrupt what is done in here (by the main thread)."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if threading.current_thread() is not threading.main_thread():
+        numbers = ()
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def enter(namespace):
@@ -185,6 +200,10 @@ class Lab:
             return
         self._closed = True
         atexit.unregister(self.close)
+        with undisturbed():
+            self._undo()
+
+    def _undo(self):
         for stop in reversed(self._stops):
             try:
                 stop()
