@@ -104,6 +104,8 @@ struct fo_decision {
     bool steer;           /* DISCOVER: put `address` into option 50 */
     bool nak;             /* REQUEST: it is refused aloud; fo_lease_requested will answer FO_DROP, and
                              where that skips a lease4_select, the engine's NAK goes out */
+    bool doubtful;        /* REQUEST: Kea's rows did not follow the table when it was claimed: what
+                             the engine refuses, it may refuse for that, so its NAK must not go out */
     uint32_t address;     /* DISCOVER: the address held for the client, 0: the engine's own choice
                              (its lease or reservation); REQUEST: the claimed address */
     struct fo_claim claim;
@@ -122,6 +124,13 @@ typedef bool fo_pool_allowed(void *argument, uint32_t subnet_id, uint32_t pool_f
 void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
                         const struct fo_query *query, fo_pool_allowed *allowed, void *argument,
                         struct fo_decision *decision);
+
+/* subnet4_select of a REQUEST, after that: the next address (after `after`, 0 first) at which Kea may
+   still have a row of this client beside the claimed one. With two rows the engine may look at the
+   wrong one, and refuse the client what it holds. A lease there ends: the client has moved. True:
+   delete Kea's row at `left->address`, then fo_claim_release(left). */
+bool fo_moved_from(struct fo_service *service, const struct fo_query *query,
+                   struct fo_decision *decision, uint32_t after, struct fo_claim *left);
 
 /* True where reserved_address should be looked up for this subnet. */
 bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id);

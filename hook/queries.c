@@ -338,6 +338,25 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
     }
     decision->claim = (struct fo_claim){.address = address, .serial = serial};
     decision->address = address;
+    decision->doubtful = fo_bitmap_test(&pool->rows, bit_in(pool, address));
+}
+
+/* The client's record after that of address `after` which is not the claimed one, in its network,
+   and may have a row of Kea's. */
+static struct fo_binding *other_of_client(struct fo_service *service, const struct fo_query *query,
+                                          uint32_t claimed, uint32_t after)
+{
+    const struct fo_pool *here = fo_table_pool(&service->table, claimed);
+    struct fo_binding *binding = after ? fo_table_find(&service->table, after) : NULL;
+    while ((binding = fo_table_next_of_client(&service->table, &query->client, binding)) != NULL) {
+        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+        if (pool != NULL && pool->relationship == here->relationship &&
+            in_network(service, pool, here->range.network) && binding->address != claimed &&
+            (binding->status == FO_ACTIVE ||
+             fo_bitmap_test(&pool->rows, bit_in(pool, binding->address))))
+            return binding;
+    }
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ the face */
@@ -404,6 +423,32 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
             claim(relationship, query, address_of(query), decision);
     }
     service->env->unlock(service->env->context);
+}
+
+bool fo_moved_from(struct fo_service *service, const struct fo_query *query,
+                   struct fo_decision *decision, uint32_t after, struct fo_claim *left)
+{
+    struct fo_binding *binding = NULL;
+    uint32_t claimed = decision->claim.address, now = fo_service_now(service).seconds;
+    *left = (struct fo_claim){0};
+    if (claimed == 0 || query->message_type != DHCPREQUEST)
+        return false;
+    service->env->lock(service->env->context);
+    while ((binding = other_of_client(service, query, claimed, after)) != NULL) {
+        after = binding->address;
+        uint32_t serial = fo_table_claim(&service->table, after);
+        if (serial != 0) {
+            *left = (struct fo_claim){.address = after, .serial = serial};
+            break;
+        }
+        decision->doubtful = true;
+    }
+    if (binding != NULL && binding->status == FO_ACTIVE) {
+        binding->cltt = now > binding->cltt ? now : binding->cltt + 1; /* time(1) */
+        fo_end_lease(service, fo_table_pool(&service->table, after), binding, FO_RELEASED, now);
+    }
+    service->env->unlock(service->env->context);
+    return binding != NULL;
 }
 
 bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id)

@@ -122,6 +122,20 @@ extern "C" int pkt4_receive(CalloutHandle &handle)
 
 /* ------------------------------------------------------------------ subnet4_select */
 
+/* The client holds what it asks for, or is about to: leases of it at other addresses end. */
+void leave_others(Packet &packet)
+{
+    fo_claim left;
+    uint32_t after = 0;
+    while (fo_moved_from(service(), &packet.query, &packet.decision, after, &left)) {
+        after = left.address;
+        if (!guarded("the row of an address left", [after] { remove_row(after); })) {
+            packet.decision.doubtful = true;
+        }
+        fo_claim_release(service(), &left);
+    }
+}
+
 void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgument &subnet,
                    Packet &packet)
 {
@@ -140,6 +154,8 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
         drop_refused(handle, packet);
     } else if (packet.decision.steer && query->getType() == DHCPDISCOVER) {
         steer(*query, packet.decision.address);
+    } else {
+        leave_others(packet);
     }
 }
 
@@ -289,8 +305,8 @@ void request_committed(CalloutHandle &handle, Packet &packet, const Lease4Collec
         drop(handle); /* the lease, or the engine's NAK for our refusal */
     } else if (!leases->empty()) {
         commit(handle, packet, *leases->front());
-    } else if (packet.granted) {
-        packet.forbidden = true; /* the engine failed to write: that NAK must not go out */
+    } else if (packet.granted || packet.decision.doubtful) {
+        packet.forbidden = true; /* the engine failed to write, or to see: no NAK for that */
         drop(handle);
     }
 }

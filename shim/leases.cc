@@ -140,20 +140,6 @@ void put(const fo_row &row)
     count_row(before, after);
 }
 
-void remove(const fo_row &row)
-{
-    isc::dhcp::LeaseMgr &leases = LeaseMgrFactory::instance();
-    const Lease4Ptr before = leases.getLease4(IOAddress(row.address));
-    if (!before) {
-        return;
-    }
-    remove_names(before);
-    if (!leases.deleteLease(before)) {
-        isc_throw(isc::Unexpected, "the row changed while it was being deleted");
-    }
-    count_row(before, Lease4Ptr());
-}
-
 /* Does one job and reports it. The found lease outlives the report that points into it. */
 void work_on(fo_service *to, const fo_row &row)
 {
@@ -167,7 +153,7 @@ void work_on(fo_service *to, const fo_row &row)
             put(row);
             break;
         case FO_ROW_DELETE:
-            remove(row);
+            remove_row(row.address);
             break;
         case FO_ROW_READ:
             lease = LeaseMgrFactory::instance().getLease4(IOAddress(row.address));
@@ -222,6 +208,20 @@ void woken(int)
 }
 
 } // namespace
+
+void remove_row(uint32_t address)
+{
+    isc::dhcp::LeaseMgr &leases = LeaseMgrFactory::instance();
+    const Lease4Ptr before = leases.getLease4(IOAddress(address));
+    if (!before) {
+        return;
+    }
+    remove_names(before);
+    if (!leases.deleteLease(before)) {
+        isc_throw(isc::Unexpected, "the row changed while it was being deleted");
+    }
+    count_row(before, Lease4Ptr());
+}
 
 /* ------------------------------------------------------------------ waking the main thread */
 

@@ -148,6 +148,9 @@ extern "C" void failover_wake_rows(void *context);
 
 /* Shows every row of governed subnets to the service. Main thread. */
 void reconcile_rows();
+
+/* Deletes the row of an address, if there is one. Throws where it cannot. */
+void remove_row(uint32_t address);
 /* A row of Kea as the service sees it. The pointers in it point into `lease`. */
 void describe_row(const isc::dhcp::Lease4 &lease, fo_row &row);
 

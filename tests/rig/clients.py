@@ -127,7 +127,7 @@ class Clients:
         """Raise if the oracle has found something."""
         with self._changed:
             if self.violation:
-                raise OracleViolation(json.dumps(self.violation))
+                raise self._violated()
             if self._error:
                 raise ValueError(self._error)
             if self._ended:
@@ -147,9 +147,15 @@ class Clients:
                 self._process.wait()
         self._reader.join(5)
         if self.violation:
-            raise OracleViolation(json.dumps(self.violation))
+            raise self._violated()
 
     # ---- inside ----
+
+    def _violated(self):
+        """What was found, and what was said of that address before."""
+        history = self.violation["history"]
+        found = {key: value for key, value in self.violation.items() if key != "history"}
+        return OracleViolation("\n".join(map(json.dumps, [found, *history])))
 
     @staticmethod
     def _patience(keys):
@@ -198,6 +204,8 @@ class Clients:
         with self._changed:
             if "oracle" in answer:
                 self.violation = answer
+                self.violation["history"] = [a for a in self.answers
+                                             if a.get("address") == answer["address"]][-20:]
             elif "status" in answer:
                 self._status = answer["status"]
             elif "error" in answer:

@@ -18,6 +18,9 @@ import time
 
 from . import netns
 
+# How much of its log is shown with a failure.
+LOG_LINES = int(os.environ.get("FO_LOG_LINES", "60"))
+
 
 class CommandError(RuntimeError):
     """Kea answered a command with an error."""
@@ -243,7 +246,7 @@ class KeaServer:
         with open(self.log_file, encoding="utf-8", errors="replace") as text:
             return text.read()
 
-    def log_tail(self, lines=60):
+    def log_tail(self, lines=LOG_LINES):
         """The end of the log, without the commands that a test asks by the dozen, and of what the
         process printed."""
         console = ""

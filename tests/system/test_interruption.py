@@ -93,6 +93,29 @@ def test_interrupted(pair_of, how):
 
 
 @EITHER
+def test_two_addresses(pair_of, primary):
+    """A client that moved while the servers were out of contact has a lease of each of them. What it
+    holds is confirmed by both and never refused; the other one becomes free on both."""
+    made = quick_pair(pair_of)
+    made.cut_link()
+    made.wait_state("COMMUNICATIONS-INTERRUPTED", timeout=8)
+    for client in (*OURS[:4], *THEIRS[:4]):
+        for place in (1, 2) if primary else (2, 1):
+            answer = made.clients.do("discover", client, from_=made.address(place))
+            assert answer["result"] == "ack"
+            time.sleep(0.2)
+    made.cut_link(False)
+    made.wait_state("NORMAL", timeout=15)
+    agree.settled(made)
+    agree.acknowledged(made.clients.do_all("rebind", list(made.clients.status()), retransmit=True,
+                                           timeout=10))
+    agree.settled(made)
+    agree.until(lambda: agree.held_unknown(made))
+    held = {lease["address"] for lease in made.clients.status().values()}
+    assert len(held) == 8 and made.s1.leases().keys() == held
+
+
+@EITHER
 def test_broken_mid_frame(pair_of, primary):
     """Half a frame, then the end of the connection: again and again, while clients come and go.
     Each time a new connection is made, and what was lost is sent again."""

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MPL-2.0
+# Copyright (C) 2026 the kea-failover contributors.
+"""Starts (draft 9.3, 9.5 to 9.7): with leases from before failover, after an orderly stop, without
+stable storage, without a partner for longer than the MCLT, and with rows in Kea's lease file that
+the store does not expect (rule of safety 8 of the design)."""
+
+import os
+import time
+
+import pytest
+
+from rig import agree, pair as pairs, rfc3074
+
+OURS = rfc3074.clients_of(True, 30)
+THEIRS = rfc3074.clients_of(False, 30)
+MCLT = 10
+EITHER = pytest.mark.parametrize("primary", [True, False], ids=["s1", "s2"])
+
+
+def sides(pair, primary):
+    """The server that a test is about, and its partner."""
+    return (pair.s1, pair.s2) if primary else (pair.s2, pair.s1)
+
+
+def quick_pair(pair_of, **options):
+    """A pair that is not started."""
+    hook = {"max-response-delay": 3, "startup-delay": 2, "offer-hold": 2}
+    return pair_of(mclt=MCLT, lifetime=600, hook=hook, **options)
+
+
+def with_leases(pair_of):
+    """A running pair with ten clients of each server, whose leases are long."""
+    made = quick_pair(pair_of).start(wait="NORMAL")
+    agree.acknowledged(made.clients.do_all("discover", OURS[:10] + THEIRS[:10]))
+    agree.settled(made)
+    leases = agree.acknowledged(made.clients.do_all("renew", OURS[:10] + THEIRS[:10]))
+    assert {a["lease"] for a in leases.values()} == {600}
+    agree.settled(made)
+    return made, leases
+
+
+def all_keep(pair, leases):
+    """Each client rebinds by broadcast and keeps its address, and both servers know it."""
+    answers = agree.acknowledged(pair.clients.do_all("rebind", leases))
+    assert {n: a["address"] for n, a in answers.items()} == \
+        {n: a["address"] for n, a in leases.items()}
+    agree.settled(pair)
+    agree.until(lambda: agree.held_unknown(pair))
+
+
+# ---- from one server to a pair ----
+
+@EITHER
+def test_one_has_leases(pair_of, primary):
+    """A plain Kea that has served for a while gets a new partner: no lease is lost, and a declined
+    address stays declined."""
+    made = quick_pair(pair_of)
+    old, _new = sides(made, primary)
+    with_hook = old.config
+    old.configure(pairs.kea_config(made.subnet, lifetime=600, threading=made.threading))
+    old.start()
+    made.start_clients()
+    leases = agree.acknowledged(made.clients.do_all("discover", OURS[:8] + THEIRS[:8]))
+    made.clients.do("decline", OURS[7])
+    declined = leases.pop(OURS[7])["address"]
+    old.wait_log("DHCP4_DECLINE_LEASE ")
+    old.stop()
+    old.configure(with_hook)
+    made.start(wait="NORMAL")
+    all_keep(made, leases)
+    for server in (made.s1, made.s2):
+        assert server.leases()[declined]["state"] == agree.DECLINED
+        assert agree.count_of(server, "active") == len(leases)
+    taken = {a["address"] for a in leases.values()} | {declined}
+    answers = made.clients.do_all("discover", OURS[10:20] + THEIRS[10:20])
+    assert not taken & {a["address"] for a in agree.acknowledged(answers).values()}
+    agree.settled(made)
+
+
+# ---- restarts ----
+
+@EITHER
+def test_orderly_restart(pair_of, primary):
+    """Kea's orderly exit says PAUSED: the partner serves everybody at once, without waiting for its
+    receive timer; afterwards both are NORMAL without RECOVER."""
+    made, leases = with_leases(pair_of)
+    leaving, staying = sides(made, primary)
+    assert leaving.stop() == 0
+    staying.wait_state("COMMUNICATIONS-INTERRUPTED", timeout=1)
+    assert staying.failover()["partner-state"] == "paused"
+    answers = agree.acknowledged(made.clients.do_all("rebind", leases))
+    assert all(made.server_at(a["server"]) is staying for a in answers.values())
+    agree.acknowledged(made.clients.do_all("discover", OURS[10:15] + THEIRS[10:15]))
+    leaving.start()
+    made.wait_state("NORMAL", timeout=10)
+    all_keep(made, leases)
+    assert "state is RECOVER" not in leaving.log().rsplit("FAILOVER_STARTED", 1)[1]
+
+
+@pytest.mark.parametrize("primary, rows_too", [(True, False), (False, True), (True, True)],
+                         ids=["s1-store", "s2-all", "s1-all"])
+def test_lost_store(pair_of, primary, rows_too):
+    """Stable storage is gone, perhaps with Kea's leases: all comes back from the partner by
+    UPDREQALL, and nobody is served before leases that may be forgotten are over: MCLT from the
+    start, since nothing says when it went down."""
+    made, leases = with_leases(pair_of)
+    losing, keeping = sides(made, primary)
+    losing.kill9()
+    os.unlink(losing.path("kea-leases4.csv.failover"))
+    if rows_too:
+        os.unlink(losing.lease_file)
+    keeping.wait_state("COMMUNICATIONS-INTERRUPTED")
+    newcomers = made.clients.do_all("discover", OURS[10:13] + THEIRS[10:13])
+    leases.update(agree.acknowledged(newcomers))
+    started = time.time()
+    losing.start()
+    status = losing.wait_state("RECOVER-WAIT", timeout=5)
+    assert "UPDREQALL" in losing.log() and keeping.failover()["state"] != "normal"
+    assert status["refusing"] and abs(status["deadline"] - started - MCLT) < 3, status
+    # Everybody is served meanwhile, by the partner alone.
+    answers = agree.acknowledged(made.clients.do_all("rebind", leases))
+    assert all(made.server_at(a["server"]) is keeping for a in answers.values())
+    newcomers = made.clients.do_all("discover", OURS[13:16] + THEIRS[13:16])
+    leases.update(agree.acknowledged(newcomers))
+    losing.wait_state(["RECOVER-DONE", "NORMAL"], timeout=MCLT + 4)
+    assert MCLT - 1 <= time.time() - started <= MCLT + 3
+    made.wait_state("NORMAL", timeout=5)
+    all_keep(made, leases)
+
+
+@EITHER
+def test_alone_after_long_stop(pair_of, primary):
+    """Down for longer than the MCLT, and no partner: who knows what it has done meanwhile. Leases
+    that are known go on; nobody new is served, and the status says why, and what ends it."""
+    made, leases = with_leases(pair_of)
+    first, second = sides(made, primary)
+    first.stop()
+    second.wait_state("COMMUNICATIONS-INTERRUPTED")
+    second.stop()
+    time.sleep(MCLT + 1)
+    first.start()
+    first.wait_state("COMMUNICATIONS-INTERRUPTED", timeout=10)
+    assert "alone" in first.failover()["refusing"] and first.failover()["way-out"]
+    since = time.time()
+    answers = agree.acknowledged(made.clients.do_all("rebind", leases))
+    assert all(made.server_at(a["server"]) is first for a in answers.values())
+    for client in (OURS[12], THEIRS[12]):
+        assert made.clients.do("discover", client, timeout=0.5)["result"] == "timeout"
+        assert made.clients.do("discover", client, secs=9, timeout=0.5)["result"] == "timeout"
+    for client in (OURS[0], THEIRS[0]):     # a known client that starts anew has to wait, too
+        assert made.clients.do("reboot", client, timeout=0.5)["result"] == "timeout"
+    assert not [a for n in OURS[12:13] + THEIRS[12:13]
+                for a in made.clients.said_to(n, since) if a["result"] in ("offer", "ack", "nak")]
+    second.start()
+    made.wait_state("NORMAL", timeout=15)
+    assert first.failover()["refusing"] is None
+    all_keep(made, leases)
+    agree.acknowledged(made.clients.do_all("discover", [OURS[12], THEIRS[12]]))
+
+
+# ---- rows that the store does not expect ----
+
+def row_of(address, client, since, length, state=0):
+    """One line of Kea's lease file."""
+    mac = rfc3074.mac_of_client(client).hex(":")
+    return f"{address},{mac},,{length},{since + length},1,0,0,,{state},"
+
+
+def edit(server, change):
+    """Kea's lease file, its lines changed by a function; it is not running."""
+    with open(server.lease_file, encoding="ascii") as text:
+        head, *lines = text.read().splitlines()
+    width = head.count(",")
+    with open(server.lease_file, "w", encoding="ascii") as out:
+        for line in [head, *change(lines)]:
+            out.write(line + "," * (width - line.count(",")) + "\n")
+
+
+@EITHER
+def test_lost_rows(pair_of, primary):
+    """Kea's memfile has lost its last rows: the store has them, and they are written again."""
+    made, leases = with_leases(pair_of)
+    server, _partner = sides(made, primary)
+    server.kill9()
+    lost = {a["address"] for n, a in leases.items() if n in OURS[5:10] + THEIRS[5:10]}
+    edit(server, lambda lines: [line for line in lines if line.split(",")[0] not in lost])
+    server.start()
+    made.wait_state("NORMAL", timeout=10)
+    agree.settled(made)
+    assert lost <= server.leases().keys()
+    all_keep(made, leases)
+
+
+@EITHER
+def test_unknown_rows(pair_of, primary):
+    """Rows that the store does not know.  One over a free address of this server's own was written
+    in the moment of a crash: it is a lease, and the partner learns of it.  So is one over the
+    partner's free address, if later than anything known of it (Kea ran without us), and a later end
+    of a known lease.  What is older than the store is corrected: another client over a known lease,
+    a lease that has ended since."""
+    made, leases = with_leases(pair_of)
+    server, partner = sides(made, primary)
+    ended = leases.pop(OURS[9])["address"]
+    made.clients.do("release", OURS[9])
+    agree.settled(made)
+    now = int(time.time())
+    own, other = (made.clients.do("discover-only", OURS[20 + place], secs=9,
+                                  from_=made.address(place + 1))["address"]
+                  for place in ((0, 1) if primary else (1, 0)))
+    known, longer = leases[OURS[0]]["address"], leases[THEIRS[0]]["address"]
+    rows = [row_of(own, OURS[22], now, 300), row_of(other, OURS[23], now, 400),
+            row_of(known, OURS[24], now - 3000, 6000), row_of(longer, THEIRS[0], now + 1, 900)]
+    if not primary:     # FREE is the primary's: there it would be a lease of its own
+        rows.append(row_of(ended, OURS[9], now - 3000, 6000))
+    server.kill9()
+    edit(server, lambda lines: lines + rows)
+    server.start()
+    made.wait_state("NORMAL", timeout=10)
+    agree.settled(made)
+    for each in (server, partner):
+        rows = each.leases()
+        for address, client, end in ((own, OURS[22], now + 300), (other, OURS[23], now + 400),
+                                     (longer, THEIRS[0], now + 901)):
+            assert rows[address]["hw-address"] == rfc3074.mac_of_client(client).hex(":"), each.name
+            assert abs(agree.end_of(rows[address]) - end) <= 2
+        assert rows[known]["hw-address"] == rfc3074.mac_of_client(OURS[0]).hex(":"), each.name
+        assert ended not in rows, each.name
+    for client, address in ((OURS[22], own), (OURS[23], other)):
+        answer = made.clients.do("reboot", client, ask=address)
+        assert (answer["result"], answer["address"]) == ("ack", address)
+    all_keep(made, leases)
+
+
+@EITHER
+def test_all_rows_lost(pair_of, primary):
+    """Kea's lease file is gone, the store is there: every row comes back from it."""
+    made, leases = with_leases(pair_of)
+    server, _partner = sides(made, primary)
+    server.stop()
+    os.unlink(server.lease_file)
+    server.start()
+    made.wait_state("NORMAL", timeout=10)
+    agree.settled(made)
+    all_keep(made, leases)
