@@ -53,8 +53,7 @@ static void settle_near_transactions(struct fo_judgement *judgement, bool crossi
     const uint32_t near = FO_TRANSACTION_GUARD;
     if (!crossing || judgement->own_transaction <= near)
         return;
-    if (judgement->own_status == FO_ACTIVE && judgement->received_status == FO_RELEASED &&
-        judgement->same_client)
+    if (judgement->own_status == FO_ACTIVE && judgement->received_status == FO_RELEASED)
         judgement->own_transaction += near;
     else if ((judgement->own_status == FO_RELEASED || judgement->own_status == FO_EXPIRED) &&
              judgement->received_status == FO_ACTIVE && runs)
@@ -265,6 +264,16 @@ static void refused(struct fo_relationship *relationship, struct fo_pool *pool,
     }
 }
 
+/* While the update waited here its end was acknowledged otherwise, and the address leased again, or
+   its lease renewed: what was said before that says nothing about this lease. */
+static bool leased_since(const struct fo_inbound *inbound, const struct fo_update *update,
+                         const struct fo_binding *binding)
+{
+    return fo_status_becomes_free((enum fo_binding_status)update->status) && binding != NULL &&
+           binding->status == FO_ACTIVE &&
+           binding->generation != inbound->generations[inbound->done];
+}
+
 /* Judges the next binding of a BNDUPD; false where it must wait. */
 static bool take_update(struct fo_relationship *relationship, struct fo_inbound *inbound,
                         const struct fo_now *now)
@@ -279,10 +288,12 @@ static bool take_update(struct fo_relationship *relationship, struct fo_inbound 
     } else {
         if (fo_table_claimed(&service->table, update->address))
             return false;
+        const struct fo_binding *binding = fo_table_find(&service->table, update->address);
         bool crossing = inbound->crossing[inbound->done] ||
                         unseen(pool, bit_in(pool, update->address));
-        verdict->reject = judge(relationship, pool, fo_table_find(&service->table, update->address),
-                                update, crossing, now);
+        verdict->reject = leased_since(inbound, update, binding)
+                              ? FO_REJECT_OUTDATED
+                              : judge(relationship, pool, binding, update, crossing, now);
         if (verdict->reject == FO_REJECT_NONE && !apply(relationship, pool, update, crossing, now)) {
             verdict->reject = FO_REJECT_OTHER;
             fo_say(service, FAILOVER_OUT_OF_MEMORY, "a binding update", NULL);
@@ -419,8 +430,11 @@ void fo_update_received(void *context, const struct fo_message *message)
     /* Now, for a BNDACK that comes while this waits tells of what the partner took after it said it. */
     for (size_t i = 0; i < inbound->count; i++) {
         struct fo_pool *pool = fo_table_pool(&service->table, inbound->updates[i].address);
+        const struct fo_binding *binding =
+            fo_table_find(&service->table, inbound->updates[i].address);
         inbound->crossing[i] =
             pool != NULL && unseen(pool, bit_in(pool, inbound->updates[i].address));
+        inbound->generations[i] = binding != NULL ? binding->generation : 0;
     }
     *relationship->inbound_tail = inbound;
     relationship->inbound_tail = &inbound->next;

@@ -45,6 +45,7 @@ struct fo_inbound {
     uint64_t epoch;
     struct fo_verdict verdicts[FO_UPDATES_MAX];
     bool crossing[FO_UPDATES_MAX]; /* it had not acknowledged all of ours when it came */
+    uint32_t generations[FO_UPDATES_MAX]; /* ours when it came */
     struct fo_update *updates; /* in `bytes`, whose strings they point into */
     uint8_t *bytes;
 };
