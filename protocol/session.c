@@ -304,14 +304,16 @@ static enum fo_reject_reason judge_connect(const struct fo_session_settings *set
                                    FO_OPT_HASH_BUCKET_ASSIGNMENT};
     const char *missing = missing_option(connect, must, sizeof must);
     size_t room = sizeof end->text;
-    if (missing != NULL) {
-        snprintf(end->text, room, "CONNECT lacks the option %s", missing);
-        return FO_REJECT_UNKNOWN;
-    }
-    if (connect->protocol_version != FO_PROTOCOL_VERSION) {
+    /* The version first: another one may do without some of the options. */
+    if ((connect->present & FO_HAS(FO_OPT_PROTOCOL_VERSION)) &&
+        connect->protocol_version != FO_PROTOCOL_VERSION) {
         snprintf(end->text, room, "protocol version %u, this server speaks %u",
                  connect->protocol_version, FO_PROTOCOL_VERSION);
         return FO_REJECT_VERSION_MISMATCH;
+    }
+    if (missing != NULL) {
+        snprintf(end->text, room, "CONNECT lacks the option %s", missing);
+        return FO_REJECT_UNKNOWN;
     }
     if ((connect->present & FO_HAS(FO_OPT_TLS_REQUEST)) && connect->tls_request == 2) {
         snprintf(end->text, room, "the primary requires TLS, which this server does not have");
@@ -384,6 +386,15 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
     return session->phase == FO_SESSION_ESTABLISHED;
 }
 
+/* A CONNECTACK that accepts has established the connection (7.12), though it does not suit us: the
+   partner learns why by DISCONNECT (8.6). */
+static void drop_accepted(struct fo_session *session, enum fo_reject_reason reason,
+                          const char *text, const struct fo_now *now)
+{
+    session->phase = FO_SESSION_ESTABLISHED;
+    fo_session_close(session, reason, text, now);
+}
+
 /* 7.9.2, steps 2 to 8. */
 static void take_connectack(struct fo_session *session, const struct fo_message *ack,
                             const struct fo_now *now)
@@ -403,25 +414,25 @@ static void take_connectack(struct fo_session *session, const struct fo_message 
     if (missing != NULL || ack->max_unacked == 0 || ack->receive_timer == 0) {
         snprintf(text, sizeof text, "CONNECTACK without a usable %s",
                  missing ? missing : "max-unacked-bndupd and receive-timer");
-        end_with(session, FO_REJECT_UNKNOWN, false, text, now);
+        drop_accepted(session, FO_REJECT_UNKNOWN, text, now);
         return;
     }
     if ((ack->present & FO_HAS(FO_OPT_PROTOCOL_VERSION)) &&
         ack->protocol_version != FO_PROTOCOL_VERSION) {
         snprintf(text, sizeof text, "the partner speaks protocol version %u, this server %u",
                  ack->protocol_version, FO_PROTOCOL_VERSION);
-        end_with(session, FO_REJECT_VERSION_MISMATCH, false, text, now);
+        drop_accepted(session, FO_REJECT_VERSION_MISMATCH, text, now);
         return;
     }
     if (ack->present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) {
-        end_with(session, FO_REJECT_DIGEST_NOT_CONFIGURED, false,
-                 "the partner signs its messages, no secret is configured here", now);
+        drop_accepted(session, FO_REJECT_DIGEST_NOT_CONFIGURED,
+                      "the partner signs its messages, no secret is configured here", now);
         return;
     }
     if (!clock_acceptable(&session->settings, ack->time, now)) {
         snprintf(text, sizeof text, "the clocks differ by %lld s, max-clock-skew is %u s",
                  (long long)now->seconds - (long long)ack->time, session->settings.max_clock_skew);
-        end_with(session, FO_REJECT_TIME_MISMATCH, false, text, now);
+        drop_accepted(session, FO_REJECT_TIME_MISMATCH, text, now);
         return;
     }
     measure_clock(session, ack, now);
