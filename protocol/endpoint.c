@@ -203,13 +203,15 @@ static void take_upddone(struct fo_endpoint *endpoint, const struct fo_message *
     endpoint->record.need_all = false;
     store(endpoint);
     note(endpoint, FO_NOTE_REQUEST_DONE, "");
-    if (endpoint->record.state == FO_STATE_RECOVER)
+    if (endpoint->record.state == FO_STATE_RECOVER) {
         enter_recover_wait(endpoint, now);
-    else if (endpoint->record.state == FO_STATE_POTENTIAL_CONFLICT)
+        follow_partner(endpoint, "the partner's state", now);
+    } else if (endpoint->record.state == FO_STATE_POTENTIAL_CONFLICT) {
+        /* The partner now follows us (9.10.3): the state that it said last leads nowhere. */
         set_state(endpoint,
                   endpoint->settings.session.primary ? FO_STATE_CONFLICT_DONE : FO_STATE_NORMAL,
                   "UPDDONE received", now);
-    follow_partner(endpoint, "the partner's state", now);
+    }
 }
 
 /* 7.3.2, 7.4.2. An UPDREQALL that was never completed makes every UPDREQ one (7.4.2). */
@@ -601,7 +603,8 @@ void fo_endpoint_connected(struct fo_endpoint *endpoint, const struct fo_now *no
     if (!endpoint->settings.session.primary || endpoint->stopping) {
         /* A stimulus (8.2): the primary now makes a connection of its own. */
         endpoint->host.disconnect(endpoint->host.context, true);
-        plan_attempt(endpoint, next_delay(endpoint), now);
+        if (endpoint->attempt_at <= now->ms + FO_HANDSHAKE_MS) /* later: it has just refused */
+            plan_attempt(endpoint, next_delay(endpoint), now);
         return;
     }
     struct fo_session_host host = session_host(endpoint);
