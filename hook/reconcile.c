@@ -11,6 +11,8 @@
 
 #include "hook/service_internal.h"
 
+enum { REMOVED_REPORTED = 10 }; /* one by one, at each comparison */
+
 static uint32_t row_end(const struct fo_service *service, const struct fo_row *row)
 {
     uint32_t cltt = fo_from_wall(service, row->cltt);
@@ -77,6 +79,17 @@ static bool is_news(struct fo_service *service, struct fo_pool *pool,
     return fo_from_wall(service, row->cltt) > (binding ? binding->cltt : 0);
 }
 
+/* Rule of safety 17. The rest of many is counted in ADOPTED's message. */
+static void report_removed(struct fo_service *service, struct fo_pool *pool, uint32_t address)
+{
+    const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    char text[16];
+    if (relationship != NULL && service->removed < REMOVED_REPORTED)
+        fo_say(service, FAILOVER_ROW_REMOVED, relationship->config.name,
+               fo_address_text(address, text),
+               fo_status_name((uint8_t)fo_table_status(&service->table, pool, address)), NULL);
+}
+
 /* What a row that Kea has means for its address. */
 static void compare(struct fo_service *service, struct fo_pool *pool, const struct fo_row *row)
 {
@@ -91,6 +104,8 @@ static void compare(struct fo_service *service, struct fo_pool *pool, const stru
         if (status != FO_ACTIVE) /* an ended lease: ours ends by our own clock */
             correct(service, pool, row->address, &service->removed);
     } else if (!is_news(service, pool, binding, row)) {
+        if (status != FO_ACTIVE)
+            report_removed(service, pool, row->address);
         correct(service, pool, row->address,
                 status == FO_ACTIVE ? &service->corrected : &service->removed);
     } else if (row->state == FO_ROW_LEASED) {

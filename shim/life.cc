@@ -293,7 +293,8 @@ void begin(isc::hooks::LibraryHandle &handle)
     if (!open_wake(error)) {
         refuse(error);
     }
-    if (life.loads++ > 0) {
+    if (life.loads > 0) {
+        life.loads++;
         return; /* named twice: dhcp4_srv_configured says so */
     }
     watch_wake();
@@ -302,6 +303,7 @@ void begin(isc::hooks::LibraryHandle &handle)
     handle.registerCallout("dhcp4_srv_configured", dhcp4_srv_configured);
     handle.registerCallout("cb4_updated", cb4_updated);
     handle.registerCallout("command_processed", command_processed);
+    life.loads++;
     look_again_soon(); /* should this configuration fail before it gets to us */
 }
 

@@ -260,6 +260,26 @@ def test_removed(pair_of):
     agree.settled(made)
 
 
+def test_row_behind_our_back(pair_of):
+    """A lease that somebody puts over an address which the servers know to be free, with an older
+    date than what they know, is taken away at the next reload, and reported."""
+    made = pair_of(mclt=60).start(wait="NORMAL")
+    client = rfc3074.clients_of(True, 1)[0]
+    address = made.clients.do("discover", client)["address"]
+    agree.settled(made)
+    made.clients.do("release", client)
+    agree.until(lambda: made.s2.leases() or None)
+    agree.settled(made)
+    made.s2.command("lease4-add", {"ip-address": address, "hw-address": "02:aa:00:00:00:01",
+                                   "subnet-id": 1, "valid-lft": 3600,
+                                   "expire": int(time.time()) + 60})
+    made.s2.reload()
+    made.s2.wait_log(f"FAILOVER_ROW_REMOVED s1-s2: Kea's lease of {address} is removed: the two "
+                     "servers know the address as FREE")
+    agree.until(lambda: made.s2.leases() or None)
+    agree.settled(made)
+
+
 # ---- pools ----
 
 def pools_text(server):

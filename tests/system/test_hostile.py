@@ -162,6 +162,25 @@ def test_harmless_messages(pair_of):
         assert server.failover()["connected"]
 
 
+def test_clock(pair_of):
+    """A clock that differs is warned of, once; it ends no connection that stands."""
+    made = pair_of()
+    server = made.s2
+    with partner.RawPartner(made, "s1") as primary:
+        server.start()
+        primary.dial()
+        primary.send(partner.CONNECT, primary.hello(), when=time.time() + 40)
+        assert reason(primary.expect(partner.CONNECTACK)) is None
+        primary.say("RECOVER")
+        server.wait_log("the clock of partner s1 is 40 s ahead of this server's")
+        for skew in (3600, -3600, 0):
+            primary.send(partner.CONTACT, when=time.time() + skew)
+        primary.send(partner.POOLREQ, xid=3)
+        assert primary.expect(partner.POOLRESP).xid == 3
+        assert server.failover()["connected"]
+        assert server.log().count("FAILOVER_CLOCK_DIFFERENCE") == 1
+
+
 def test_too_many_updates(pair_of):
     """More BNDUPDs than max-unacked-updates allows before the first is acknowledged."""
     made = pair_of(hook={"max-unacked-updates": 3})
