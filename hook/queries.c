@@ -359,6 +359,15 @@ static struct fo_binding *other_of_client(struct fo_service *service, const stru
     return NULL;
 }
 
+/* The time of a transaction that ends a lease: later than the one before, or 7.1.3's time(1) rejects
+   it, though both may be of one second or of a clock a little ahead; but never much later than it
+   was (settle_near_transactions in inbound.c counts on that). */
+static uint32_t transaction_now(const struct fo_binding *binding, uint32_t now)
+{
+    uint32_t next = binding->cltt + 1;
+    return next < now ? now : next <= now + 2 ? next : now + 2;
+}
+
 /* ------------------------------------------------------------------ the face */
 
 void fo_query_received(struct fo_service *service, const struct fo_query *query,
@@ -429,7 +438,7 @@ bool fo_moved_from(struct fo_service *service, const struct fo_query *query,
                    struct fo_decision *decision, uint32_t after, struct fo_claim *left)
 {
     struct fo_binding *binding = NULL;
-    uint32_t claimed = decision->claim.address, now = fo_service_now(service).seconds;
+    uint32_t claimed = decision->claim.address;
     *left = (struct fo_claim){0};
     if (claimed == 0 || query->message_type != DHCPREQUEST)
         return false;
@@ -444,7 +453,8 @@ bool fo_moved_from(struct fo_service *service, const struct fo_query *query,
         decision->doubtful = true;
     }
     if (binding != NULL && binding->status == FO_ACTIVE) {
-        binding->cltt = now > binding->cltt ? now : binding->cltt + 1; /* time(1) */
+        uint32_t now = fo_service_now(service).seconds;
+        binding->cltt = transaction_now(binding, now);
         fo_end_lease(service, fo_table_pool(&service->table, after), binding, FO_RELEASED, now);
     }
     service->env->unlock(service->env->context);
@@ -609,15 +619,6 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
         refuse(fo_relationship_of_pool(service, pool), query, decision, "the claim was lost");
     service->env->unlock(service->env->context);
     return answer;
-}
-
-/* The time of a transaction that ends a lease: later than the one before, or 7.1.3's time(1) rejects
-   it, though both may be of one second or of a clock a little ahead; but never much later than it
-   was (settle_near_transactions in inbound.c counts on that). */
-static uint32_t transaction_now(const struct fo_binding *binding, uint32_t now)
-{
-    uint32_t next = binding->cltt + 1;
-    return next < now ? now : next <= now + 2 ? next : now + 2;
 }
 
 void fo_released(struct fo_service *service, struct fo_decision *decision)

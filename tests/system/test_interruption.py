@@ -92,15 +92,14 @@ def test_interrupted(pair_of, how):
     agree.settled(made)
 
 
-@EITHER
-def test_two_addresses(pair_of, primary):
+def test_two_addresses(pair_of):
     """A client that moved while the servers were out of contact has a lease of each of them. What it
     holds is confirmed by both and never refused; the other one becomes free on both."""
     made = quick_pair(pair_of)
     made.cut_link()
     made.wait_state("COMMUNICATIONS-INTERRUPTED", timeout=8)
     for client in (*OURS[:4], *THEIRS[:4]):
-        for place in (1, 2) if primary else (2, 1):
+        for place in (1, 2) if made.threading == "multi" else (2, 1):
             answer = made.clients.do("discover", client, from_=made.address(place))
             assert answer["result"] == "ack"
             time.sleep(0.2)
