@@ -158,9 +158,25 @@ static void keep_groups(struct fo_pool *to, const struct fo_pool *from)
     }
 }
 
+/* A record says what its address is; its lease may have ended while the address was in no pool. */
+static void follow_records(struct fo_table *table)
+{
+    struct fo_binding *binding;
+    for (uint32_t i = 0; (binding = fo_table_record(table, i)) != NULL; i++) {
+        struct fo_pool *pool = fo_table_pool(table, binding->address);
+        if (pool == NULL)
+            continue;
+        fo_bitmap_put(&pool->used, binding->address - pool->range.first,
+                      binding->status != FO_FREE);
+        if (binding->status == FO_ACTIVE || binding->status == FO_ABANDONED)
+            fo_table_watch_end(table, binding);
+    }
+}
+
 static void count_all(struct fo_table *table)
 {
     struct fo_binding *binding;
+    follow_records(table);
     for (size_t i = 0; i < table->pool_count; i++) {
         struct fo_pool *pool = &table->pools[i];
         pool->free_count = pool->backup_count = 0;
@@ -177,11 +193,84 @@ static void count_all(struct fo_table *table)
     }
 }
 
+static void free_pools(struct fo_table *table, struct fo_pool *pools, size_t count)
+{
+    for (size_t i = 0; pools != NULL && i < count; i++)
+        fo_pool_free(table, &pools[i]);
+    table->env->release(table->env->context, pools);
+}
+
+/* Whether it would matter that the bits of these addresses were forgotten. */
+static bool matters(const struct fo_pool *pool)
+{
+    return pool->backup.count + pool->unacked.count + pool->rejected.count + pool->returning.count +
+               pool->quarantined.count + pool->open.count > 0;
+}
+
+/* Adds the part first..last of `source` to `past`. */
+static bool keep_part(struct fo_table *table, struct fo_pool *past, size_t *count,
+                      const struct fo_pool *source, uint64_t first, uint64_t last)
+{
+    struct fo_pool *part = &past[*count];
+    memset(part, 0, sizeof *part);
+    part->range = source->range;
+    part->range.first = (uint32_t)first;
+    part->range.last = (uint32_t)last;
+    part->relationship = -1;
+    part->size = (uint32_t)(last - first + 1);
+    bool ok = make_bits(table, part);
+    if (ok) {
+        keep_bits(part, source);
+        keep_groups(part, source);
+    }
+    if (ok && matters(part))
+        (*count)++;
+    else
+        fo_pool_free(table, part);
+    return ok;
+}
+
+/* The parts of `source` that none of the new pools (sorted) covers. */
+static bool keep_uncovered(struct fo_table *table, struct fo_pool *past, size_t *past_count,
+                           const struct fo_pool *source, const struct fo_pool *fresh, size_t count)
+{
+    uint64_t at = source->range.first, last = source->range.last;
+    bool ok = true;
+    for (size_t i = 0; ok && i < count && at <= last; i++) {
+        if (fresh[i].range.last < at || fresh[i].range.first > last)
+            continue;
+        if (fresh[i].range.first > at)
+            ok = keep_part(table, past, past_count, source, at, fresh[i].range.first - 1);
+        at = (uint64_t)fresh[i].range.last + 1;
+    }
+    return ok && (at > last || keep_part(table, past, past_count, source, at, last));
+}
+
+/* Fills new pools, and what is to be kept of old ones, from pools and past. */
+static bool carry_over(struct fo_table *table, struct fo_pool *fresh, size_t count,
+                       struct fo_pool *past, size_t *past_count)
+{
+    size_t sources = table->pool_count + table->past_count;
+    bool ok = true;
+    for (size_t k = 0; ok && k < sources; k++) {
+        const struct fo_pool *source =
+            k < table->pool_count ? &table->pools[k] : &table->past[k - table->pool_count];
+        for (size_t i = 0; i < count; i++) {
+            keep_bits(&fresh[i], source);
+            keep_groups(&fresh[i], source);
+        }
+        ok = keep_uncovered(table, past, past_count, source, fresh, count);
+    }
+    return ok;
+}
+
 bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, size_t count)
 {
     const struct fo_env *env = table->env;
+    size_t most = table->pool_count + table->past_count + count, past_count = 0;
     struct fo_pool *fresh = env->allocate(env->context, (count ? count : 1) * sizeof *fresh);
-    bool ok = fresh != NULL;
+    struct fo_pool *past = env->allocate(env->context, (most + 1) * sizeof *past);
+    bool ok = fresh != NULL && past != NULL;
     for (size_t i = 0; ok && i < count; i++) {
         fresh[i].range = pools[i].range;
         fresh[i].relationship = pools[i].relationship;
@@ -189,23 +278,21 @@ bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, siz
         fresh[i].size = pools[i].range.last - pools[i].range.first + 1;
         ok = make_bits(table, &fresh[i]);
     }
+    if (ok) {
+        qsort(fresh, count, sizeof *fresh, by_first);
+        ok = carry_over(table, fresh, count, past, &past_count);
+    }
     if (!ok) {
-        for (size_t i = 0; fresh != NULL && i < count; i++)
-            fo_pool_free(table, &fresh[i]);
-        env->release(env->context, fresh);
+        free_pools(table, fresh, count);
+        free_pools(table, past, past_count);
         return false;
     }
-    qsort(fresh, count, sizeof *fresh, by_first);
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < table->pool_count; k++) {
-            keep_bits(&fresh[i], &table->pools[k]);
-            keep_groups(&fresh[i], &table->pools[k]);
-        }
-    for (size_t i = 0; i < table->pool_count; i++)
-        fo_pool_free(table, &table->pools[i]);
-    env->release(env->context, table->pools);
+    free_pools(table, table->pools, table->pool_count);
+    free_pools(table, table->past, table->past_count);
     table->pools = fresh;
     table->pool_count = count;
+    table->past = past;
+    table->past_count = past_count;
     count_all(table);
     return true;
 }

@@ -348,6 +348,9 @@ void fo_table_free(struct fo_table *table)
     for (size_t i = 0; i < table->pool_count; i++)
         fo_pool_free(table, &table->pools[i]);
     env->release(env->context, table->pools);
+    for (size_t i = 0; i < table->past_count; i++)
+        fo_pool_free(table, &table->past[i]);
+    env->release(env->context, table->past);
     EVP_MAC_CTX_free(table->hash_key);
     memset(table, 0, sizeof *table);
 }

@@ -100,6 +100,9 @@ struct fo_table {
     void *hash_key;         /* keyed hash of clients (hostile input) */
     struct fo_pool *pools;  /* sorted by address */
     size_t pool_count;
+    struct fo_pool *past;   /* bits of addresses that reloads took out of the pools: whose an address
+                               is does not change by that, should it come back */
+    size_t past_count;
     struct fo_binding **chunks;
     size_t chunk_count;
     uint32_t record_count;  /* used of all chunks */
@@ -119,8 +122,8 @@ bool fo_table_init(struct fo_table *table, const struct fo_env *env);
 void fo_table_free(struct fo_table *table);
 
 /* Takes the pools of a configuration, in any order, with role and relationship for each. Bits of
-   addresses that stay are kept; records are kept in any case. False where memory ran out (the old
-   pools stay). */
+   addresses that stay are kept, and those of addresses that go, for their return; records are kept
+   in any case. False where memory ran out (the old pools stay). */
 bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, size_t count);
 
 /* The pool of an address, or NULL. */

@@ -122,13 +122,16 @@ static bool test_at(const struct fo_bitmap *bitmap, const struct fo_pool *pool, 
     return fo_bitmap_test(bitmap, bit_in(pool, address));
 }
 
-/* The bits of the addresses around, as they are in all pools that reach into the page. */
+/* The bits of the addresses around, as they are in all pools that reach into the page, and were in
+   those that a reload took away. */
 static bool put_page(struct fo_service *service, uint32_t base)
 {
     uint8_t key[4], value[FO_PAGE_BYTES] = {0};
     uint8_t *backup = value, *unacked = value + 512, *returning = value + 1024, *open = value + 1536;
-    for (size_t i = 0; i < service->table.pool_count; i++) {
-        struct fo_pool *pool = &service->table.pools[i];
+    const struct fo_table *table = &service->table;
+    for (size_t i = 0; i < table->pool_count + table->past_count; i++) {
+        const struct fo_pool *pool =
+            i < table->pool_count ? &table->pools[i] : &table->past[i - table->pool_count];
         uint32_t last = base + FO_PAGE_ADDRESSES - 1;
         uint32_t from = pool->range.first > base ? pool->range.first : base;
         uint32_t to = pool->range.last < last ? pool->range.last : last;

@@ -339,21 +339,54 @@ static bool set_relationships(struct fo_service *service, const struct fo_config
     return ok;
 }
 
-static void first_configuration(struct fo_service *service, const struct fo_topology *topology)
+/* Takes the stored bits, those of addresses that are in no pool now included (fo_table keeps them):
+   into pools of a page each, then into those of the configuration. */
+static bool take_pages(struct fo_service *service, const struct fo_topology *topology)
+{
+    const struct fo_env *env = service->env;
+    size_t count = service->page_count;
+    struct fo_pool *pools = env->allocate(env->context, (count ? count : 1) * sizeof *pools);
+    bool ok = pools != NULL;
+    for (size_t i = 0; ok && i < count; i++) {
+        uint32_t base = service->pages[i].base;
+        pools[i].range = (struct fo_pool_range){base, base + FO_PAGE_ADDRESSES - 1, 0, 0};
+        pools[i].relationship = -1;
+    }
+    ok = ok && fo_table_set_pools(&service->table, pools, count);
+    env->release(env->context, pools);
+    if (ok)
+        fo_persistence_apply_pages(service);
+    return ok && set_pools(service, topology);
+}
+
+static bool first_configuration(struct fo_service *service, const struct fo_topology *topology)
 {
     struct fo_now now = fo_service_now(service);
     service->after_power_cut = !service->fresh_store && !service->orderly &&
                                (!service->same_boot || !topology->persistent);
-    fo_persistence_apply_pages(service);
+    if (!take_pages(service, topology))
+        return false;
     if (service->after_power_cut)
         fo_doubt_own_past(service, &now);
+    return true;
 }
 
 /* After the bits were put in place: counts and what can be given follow from them. */
 static bool recount(struct fo_service *service, const struct fo_topology *topology)
 {
     set_reserved(service, topology);
-    return set_pools(service, topology);
+    if (!set_pools(service, topology))
+        return false;
+    /* What the partner has asked for of a pool that is gone is not waited for (7.3.2). */
+    for (size_t i = 0; i < service->relationship_count; i++)
+        service->relationships[i]->requested = 0;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_relationship *relationship =
+            fo_relationship_of_pool(service, &service->table.pools[i]);
+        if (relationship != NULL)
+            relationship->requested += service->table.pools[i].requested.count;
+    }
+    return true;
 }
 
 static void announce(struct fo_service *service)
@@ -387,7 +420,7 @@ int fo_service_configure(struct fo_service *service, const struct fo_config *con
               set_pools(service, topology);
     fo_config_free(&old);
     if (ok && first)
-        first_configuration(service, topology);
+        ok = first_configuration(service, topology);
     ok = ok && recount(service, topology);
     if (!ok)
         snprintf(error, FO_CONFIG_ERROR_MAX, "out of memory");

@@ -84,12 +84,13 @@ def test_address_sanitizer(pair_of, lab, monkeypatch):
     """The first fault ends a server, and the test; leaks are reported at the exit."""
     library = os.path.join(TOP, "build", "asan", "shim", ".libs", LIBRARY + ".so")
     assert os.path.exists(library), "run tools/check-sanitizers first"
-    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], check=True, text=True,
-                             capture_output=True).stdout.strip()
+    runtimes = [subprocess.run(["gcc", f"-print-file-name={name}.so"], check=True, text=True,
+                               capture_output=True).stdout.strip()
+                for name in ("libasan", "libubsan")]
     log = os.path.join(lab.workdir, "asan")
     monkeypatch.setenv("FO_LIBRARY", library)
     made = pair_of(mclt=30, hook=PATIENCE, environment={
-        "LD_PRELOAD": runtime,
+        "LD_PRELOAD": " ".join(runtimes),
         "ASAN_OPTIONS": f"halt_on_error=1:detect_leaks=1:log_path={log}",
         "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={log}"})
     live(made)
