@@ -161,9 +161,14 @@ void Life::configure(const SrvConfigPtr &server)
     if (fo_service_configure(service, &config.get(), &topology.get(), error) != 0) {
         refuse(error);
     }
-    learn_subnets(*server, config.get());
-    reconcile_rows();
-    start();
+    try {
+        learn_subnets(*server, config.get());
+        reconcile_rows();
+        start();
+    } catch (...) {
+        suspend(); /* or the partner would leave us clients whom nobody answers */
+        throw;
+    }
     kept_ = server;
     known = server.get();
     refused = nullptr;
@@ -372,6 +377,7 @@ void get_in_step() noexcept
             life.configure(running);
         } catch (const std::exception &error) {
             log(FAILOVER_CONFIG_REFUSED, {error.what()});
+            life.suspend();
         }
     });
 }
