@@ -158,10 +158,10 @@ def test_perfdhcp(pair_of, crash):
         made.s2.start()
     made.wait_state("NORMAL", timeout=20)
     agree.settled(made, timeout=20)
-    sent, received = (sum(map(int, re.findall(rf"{word} packets: (\d+)", said)))
-                      for word in ("sent", "received"))
-    acknowledged = int(re.findall(r"received packets: (\d+)", said)[1])
-    assert sent > 2000 and 0 < acknowledged <= len(made.s1.leases()), said
-    if not crash:
-        assert "rejected leases: 0" in said and sent - received <= 2, said
-        assert len(made.s1.leases()) - acknowledged <= 2, said
+    (discovers, requests), (_offers, acks) = (
+        map(int, re.findall(rf"{word} packets: (\d+)", said)) for word in ("sent", "received"))
+    # Every DHCPACK is a lease on both; a lease without one lost its DHCPACK on the way.
+    assert 0 < acks <= len(made.s1.leases()) <= requests, said
+    assert said.count("rejected leases: 0") == 2, said
+    # perfdhcp does not repeat itself: on a busy machine its packets overflow sockets, before us.
+    assert crash or acks > discovers / 2 > 400, said
