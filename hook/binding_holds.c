@@ -194,7 +194,7 @@ uint32_t fo_table_claim(struct fo_table *table, uint32_t address)
 
 bool fo_table_claimed(struct fo_table *table, uint32_t address)
 {
-    struct fo_hold *hold = fo_table_hold(table, address);
+    struct fo_hold *hold = table->claim_count > 0 ? fo_table_hold(table, address) : NULL;
     return hold != NULL && hold->serial != 0;
 }
 

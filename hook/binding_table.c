@@ -276,9 +276,9 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
         if (binding->status != FO_FREE)
             pool->status_count[binding->status]--;
         fo_bitmap_put(&pool->used, bit, !is_free);
+        fo_bitmap_clear(&pool->returning, bit);
         if (is_free) {
             fo_bitmap_put(&pool->backup, bit, status == FO_BACKUP);
-            fo_bitmap_clear(&pool->returning, bit);
         } else {
             pool->status_count[status]++;
             fo_bitmap_clear(&pool->quarantined, bit);
@@ -290,7 +290,7 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
         memset(&binding->times, 0, sizeof binding->times);
         binding->potential = 0;
         binding->flags &= (uint8_t)~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_SENT |
-                                     FO_FLAG_PAST);
+                                     FO_FLAG_DOUBTFUL);
     }
     if (pool != NULL)
         fo_table_refresh(table, pool, binding->address);

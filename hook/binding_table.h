@@ -33,7 +33,8 @@ enum {
     FO_FLAG_SENT = 0x04,     /* this generation was sent to the partner at some time (5.2.2) */
     FO_FLAG_READ_ROW = 0x08, /* Kea's row is to be read again */
     FO_FLAG_IN_HEAP = 0x10,
-    FO_FLAG_PAST = 0x20,     /* the end was raised after a power cut (rule of safety 7) */
+    FO_FLAG_DOUBTFUL = 0x20, /* had ended, and is held because of what was forgotten since: not its
+                                client's either before the partner agrees (rule of safety 7) */
 };
 
 /* The record of one address. */

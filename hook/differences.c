@@ -99,9 +99,7 @@ void fo_watch_clock(struct fo_relationship *relationship, const struct fo_now *n
     char text[16];
     if (!relationship->endpoint.communicating || now->ms < relationship->clock_warning_at)
         return;
-    /* Ours minus the partner's; the extremes of this connection. */
-    int32_t delta = abs(session->delta_least) > abs(session->delta_most) ? session->delta_least
-                                                                         : session->delta_most;
+    const int32_t delta = session->delta_lately; /* ours minus the partner's */
     if (abs(delta) < CLOCK_WARNING_S)
         return;
     relationship->clock_warning_at = now->ms + CLOCK_WARNING_EVERY;

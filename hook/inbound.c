@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * Updates from the partner (draft 7.1.2 to 7.1.4): judged by the table of 7.1.3, written to the
- * table of bindings, then to Kea's rows (rows.c), then to stable storage; only then BNDACK.
+ * Updates from the partner (draft 7.1.2 to 7.1.4): judged (judgement.c), written to the table of
+ * bindings, then to Kea's rows (rows.c), then to stable storage; only then BNDACK.
  *
  * BNDUPDs are answered in the order they came. A binding that a query has in its hands is not
  * waited for: the rest stays in the queue until the claim is gone (rule of safety 1).
@@ -14,86 +14,6 @@
 
 /* ------------------------------------------------------------------ one binding */
 
-static struct fo_client client_of(const struct fo_update *update)
-{
-    struct fo_client client = {0};
-    if (update->present & FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS)) {
-        client.hardware_type = update->hardware_address.data[0];
-        client.hardware = update->hardware_address.data + 1;
-        client.hardware_length = (uint8_t)(update->hardware_address.length - 1);
-    }
-    if (update->present & FO_HAS(FO_OPT_CLIENT_IDENTIFIER)) {
-        client.identifier = update->client_identifier.data;
-        client.identifier_length = (uint8_t)update->client_identifier.length;
-    }
-    return client;
-}
-
-static uint32_t transaction_time(struct fo_relationship *relationship,
-                                 const struct fo_update *update)
-{
-    if (!(update->present & FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME)))
-        return 0;
-    return fo_session_forbids(&relationship->endpoint.session, update->client_last_transaction);
-}
-
-/* Whether the partner may hold, or yet accept, something of ours that it has not acknowledged. */
-static bool unseen(const struct fo_pool *pool, uint32_t bit)
-{
-    return fo_bitmap_test(&pool->unacked, bit) || fo_bitmap_test(&pool->rejected, bit);
-}
-
-/* time(1) of 7.1.3 asks for the later transaction. But the times are whole seconds of two clocks that
-   are not quite equal, and the end of a lease counts up to two more than its own (transaction_now in
-   queries.c). Where one server heard a client end its lease, the other gave it one, and neither knew
-   of the other's: so near each other neither is later, and the lease that runs wins on both servers,
-   for somebody may hold it. */
-static void settle_near_transactions(struct fo_judgement *judgement, bool crossing, bool runs)
-{
-    const uint32_t near = FO_TRANSACTION_GUARD;
-    if (!crossing || judgement->own_transaction <= near)
-        return;
-    if (judgement->own_status == FO_ACTIVE && judgement->received_status == FO_RELEASED)
-        judgement->own_transaction += near;
-    else if ((judgement->own_status == FO_RELEASED || judgement->own_status == FO_EXPIRED) &&
-             judgement->received_status == FO_ACTIVE && runs)
-        judgement->own_transaction -= near + 1;
-}
-
-static enum fo_reject_reason judge(struct fo_relationship *relationship, struct fo_pool *pool,
-                                   const struct fo_binding *binding,
-                                   const struct fo_update *update, bool crossing,
-                                   const struct fo_now *now)
-{
-    struct fo_service *service = relationship->service;
-    struct fo_client client = client_of(update);
-    struct fo_judgement judgement = {
-        .own_status = fo_table_status(&service->table, pool, update->address),
-        .received_status = (enum fo_binding_status)update->status,
-        .we_are_secondary = !relationship->config.primary,
-        .now = now->seconds,
-        .received_has_transaction =
-            (update->present & FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME)) != 0,
-        .received_transaction = transaction_time(relationship, update),
-        .received_reserved = (update->ip_flags & FO_IP_FLAG_RESERVED) != 0,
-        .own_reserved = fo_bitmap_test(&pool->reserved, bit_in(pool, update->address)),
-    };
-    if (fo_binding_missing(update) != NULL)
-        return FO_REJECT_MISSING_INFORMATION;
-    if (binding != NULL) {
-        judgement.own_lease_expiration = binding->times.lease_expiration;
-        judgement.own_transaction = binding->cltt;
-        judgement.own_start_of_state = binding->start_of_state;
-        judgement.own_has_client = fo_table_has_client(binding);
-        judgement.same_client = fo_table_same_client(binding, &client);
-        settle_near_transactions(
-            &judgement, crossing,
-            fo_session_forbids(&relationship->endpoint.session, update->lease_expiration) >
-                now->seconds);
-    }
-    return fo_binding_judge(&judgement);
-}
-
 /* ACTIVE: of the client that we have, the times merge (nothing is lowered: rule of safety 5);
    of another, a new tenure begins. */
 static bool apply_active(struct fo_relationship *relationship, struct fo_pool *pool,
@@ -102,10 +22,10 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
 {
     struct fo_service *service = relationship->service;
     const struct fo_session *session = &relationship->endpoint.session;
-    struct fo_client client = client_of(update);
+    struct fo_client client = fo_update_client(update);
     uint32_t end = fo_session_forbids(session, update->lease_expiration);
     uint32_t potential = fo_session_permits(session, update->potential_expiration);
-    uint32_t cltt = transaction_time(relationship, update);
+    uint32_t cltt = fo_transaction_time(relationship, update);
     bool merge = binding->status == FO_ACTIVE && fo_table_same_client(binding, &client);
     bool tell = false;
 
@@ -133,6 +53,7 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
         binding->times.received_potential = potential;
     if (cltt > binding->cltt)
         binding->cltt = cltt;
+    binding->flags &= (uint8_t)~FO_FLAG_DOUBTFUL;
     fo_table_watch_end(&service->table, binding);
     fo_mark_row(service, pool, update->address);
     fo_mark_dirty(service, pool, update->address);
@@ -190,6 +111,14 @@ static void apply_owner(struct fo_relationship *relationship, struct fo_pool *po
     struct fo_binding *binding = fo_table_find(&service->table, update->address);
     if (fo_bitmap_test(&pool->returning, bit))
         return; /* asked back by us: its answer to that decides */
+    if (relationship->config.primary && update->status != FO_BACKUP &&
+        fo_bitmap_test(&pool->backup, bit) && fo_bitmap_test(&pool->unacked, bit)) {
+        /* It speaks of the time before we handed the address over, or of a lease in between: the
+           last word is ours, and is said once more. */
+        fo_table_make(&service->table, update->address); /* a generation, to tell the two apart */
+        fo_touch(service, pool, update->address);
+        return;
+    }
     fo_table_unhold(&service->table, update->address, 0);
     if (binding != NULL)
         binding->generation++;
@@ -221,13 +150,18 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
                              ? fo_session_forbids(&relationship->endpoint.session,
                                                   update->start_of_state)
                              : now->seconds;
+        /* Until the end of a lease that the partner, when its client declined, did not know. */
+        uint32_t until = since + service->decline_probation;
+        if (binding->status == FO_ACTIVE && binding->times.lease_expiration > until &&
+            fo_partner_unaware(pool, bit_in(pool, update->address)))
+            until = binding->times.lease_expiration;
         binding->generation++;
-        fo_abandon(service, pool, binding, since, since + service->decline_probation);
+        fo_abandon(service, pool, binding, since, until);
         fo_settle(service, pool, update->address);
         fo_mark_row(service, pool, update->address);
         return true;
     }
-    uint32_t cltt = transaction_time(relationship, update);
+    uint32_t cltt = fo_transaction_time(relationship, update);
     if (ended && crossing && !(binding->flags & FO_FLAG_FREEING))
         apply_crossing_end(service, pool, binding, update, cltt, now->seconds);
     else
@@ -264,14 +198,20 @@ static void refused(struct fo_relationship *relationship, struct fo_pool *pool,
     }
 }
 
-/* While the update waited here its end was acknowledged otherwise, and the address leased again, or
-   its lease renewed: what was said before that says nothing about this lease. */
-static bool leased_since(const struct fo_inbound *inbound, const struct fo_update *update,
-                         const struct fo_binding *binding)
+/* The partner has leased an address that a client of ours had declined: it must not be free before
+   that lease is over. */
+static void abandon_longer(struct fo_relationship *relationship, struct fo_pool *pool,
+                           const struct fo_update *update)
 {
-    return fo_status_becomes_free((enum fo_binding_status)update->status) && binding != NULL &&
-           binding->status == FO_ACTIVE &&
-           binding->generation != inbound->generations[inbound->done];
+    struct fo_service *service = relationship->service;
+    struct fo_binding *binding = fo_table_find(&service->table, update->address);
+    const uint32_t end =
+        fo_session_forbids(&relationship->endpoint.session, update->lease_expiration);
+    if (binding == NULL || end <= binding->times.lease_expiration)
+        return;
+    binding->times.lease_expiration = end;
+    fo_mark_row(service, pool, update->address);
+    fo_mark_dirty(service, pool, update->address);
 }
 
 /* Judges the next binding of a BNDUPD; false where it must wait. */
@@ -290,15 +230,15 @@ static bool take_update(struct fo_relationship *relationship, struct fo_inbound 
             return false;
         const struct fo_binding *binding = fo_table_find(&service->table, update->address);
         bool crossing = inbound->crossing[inbound->done] ||
-                        unseen(pool, bit_in(pool, update->address));
-        verdict->reject = leased_since(inbound, update, binding)
-                              ? FO_REJECT_OUTDATED
-                              : judge(relationship, pool, binding, update, crossing, now);
+                        fo_partner_unaware(pool, bit_in(pool, update->address));
+        verdict->reject = fo_judge_update(relationship, pool, binding, update, crossing, now);
         if (verdict->reject == FO_REJECT_NONE && !apply(relationship, pool, update, crossing, now)) {
             verdict->reject = FO_REJECT_OTHER;
             fo_say(service, FAILOVER_OUT_OF_MEMORY, "a binding update", NULL);
         }
     }
+    if (verdict->reject == FO_REJECT_LESS_CRITICAL && update->status == FO_ACTIVE)
+        abandon_longer(relationship, pool, update);
     if (verdict->reject != FO_REJECT_NONE)
         refused(relationship, pool, update, verdict->reject);
     inbound->done++;
@@ -333,8 +273,55 @@ static bool advance(struct fo_relationship *relationship, struct fo_inbound *inb
     return inbound->epoch <= service->epoch_durable || FO_FAULTY(service, FO_FAULT_EARLY_ACK);
 }
 
+/* ------------------------------------------------------------------ acknowledgements in their turn */
+
+static void take_deferred(struct fo_relationship *relationship, struct fo_inbound *inbound)
+{
+    const struct fo_env *env = relationship->service->env;
+    while (inbound->acks != NULL) {
+        struct fo_deferred *deferred = inbound->acks;
+        inbound->acks = deferred->next;
+        fo_take_acknowledgement(relationship, &deferred->ack);
+        env->release(env->context, deferred);
+    }
+    inbound->acks_tail = &inbound->acks;
+}
+
+bool fo_inbound_defer(struct fo_relationship *relationship, const struct fo_acknowledgement *ack)
+{
+    struct fo_service *service = relationship->service;
+    struct fo_inbound *last = relationship->inbound;
+    while (last != NULL && last->next != NULL)
+        last = last->next;
+    if (last == NULL || last->done == last->count) /* judged in their order: so are all before it */
+        return false;
+    struct fo_deferred *deferred = service->env->allocate(service->env->context, sizeof *deferred);
+    if (deferred == NULL) {
+        struct fo_now now = fo_service_now(service);
+        fo_say(service, FAILOVER_OUT_OF_MEMORY, "a BNDACK", NULL);
+        fo_session_close(&relationship->endpoint.session, FO_REJECT_OTHER, "out of memory", &now);
+        return true;
+    }
+    deferred->ack = *ack;
+    if (deferred->ack.text.length > sizeof deferred->text)
+        deferred->ack.text.length = sizeof deferred->text;
+    if (deferred->ack.text.length > 0)
+        memcpy(deferred->text, ack->text.data, deferred->ack.text.length);
+    deferred->ack.text.data = deferred->text;
+    *last->acks_tail = deferred;
+    last->acks_tail = &deferred->next;
+    return true;
+}
+
+/* ------------------------------------------------------------------ the queue */
+
 static void free_inbound(struct fo_service *service, struct fo_inbound *inbound)
 {
+    while (inbound->acks != NULL) {
+        struct fo_deferred *deferred = inbound->acks;
+        inbound->acks = deferred->next;
+        service->env->release(service->env->context, deferred);
+    }
     service->env->release(service->env->context, inbound->updates);
     service->env->release(service->env->context, inbound->bytes);
     service->env->release(service->env->context, inbound);
@@ -343,9 +330,11 @@ static void free_inbound(struct fo_service *service, struct fo_inbound *inbound)
 void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now)
 {
     /* Those behind the first are judged as well, so that one commit covers them all. */
-    for (struct fo_inbound *each = relationship->inbound; each != NULL; each = each->next)
+    for (struct fo_inbound *each = relationship->inbound; each != NULL; each = each->next) {
         if (!advance(relationship, each, now) && each->done < each->count)
             break;
+        take_deferred(relationship, each);
+    }
     while (relationship->inbound != NULL) {
         struct fo_inbound *first = relationship->inbound;
         if (first->done < first->count || !advance(relationship, first, now))
@@ -402,6 +391,7 @@ static struct fo_inbound *keep(struct fo_service *service, const struct fo_messa
         return NULL;
     }
     uint8_t *space = inbound->bytes;
+    inbound->acks_tail = &inbound->acks;
     inbound->xid = message->xid;
     inbound->count = message->update_count;
     for (size_t i = 0; i < message->update_count; i++) {
@@ -430,11 +420,8 @@ void fo_update_received(void *context, const struct fo_message *message)
     /* Now, for a BNDACK that comes while this waits tells of what the partner took after it said it. */
     for (size_t i = 0; i < inbound->count; i++) {
         struct fo_pool *pool = fo_table_pool(&service->table, inbound->updates[i].address);
-        const struct fo_binding *binding =
-            fo_table_find(&service->table, inbound->updates[i].address);
         inbound->crossing[i] =
-            pool != NULL && unseen(pool, bit_in(pool, inbound->updates[i].address));
-        inbound->generations[i] = binding != NULL ? binding->generation : 0;
+            pool != NULL && fo_partner_unaware(pool, bit_in(pool, inbound->updates[i].address));
     }
     *relationship->inbound_tail = inbound;
     relationship->inbound_tail = &inbound->next;

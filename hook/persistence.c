@@ -187,6 +187,7 @@ static bool put_meta(struct fo_service *service)
     fo_write_bytes(&writer, id, sizeof id);
     fo_write_u8(&writer, service->stopping);
     fo_write_u32(&writer, fo_service_now(service).seconds);
+    fo_write_u32(&writer, service->quarantine_until);
     return put(service, KEY_META, "", 0, value, fo_writer_length(&writer));
 }
 
@@ -332,6 +333,7 @@ static bool load_meta(struct fo_service *service, struct fo_reader *reader, char
     const uint8_t *stored = fo_read_bytes(reader, sizeof id);
     bool orderly = fo_read_u8(reader) != 0;
     service->last_stamp = fo_read_u32(reader);
+    service->quarantine_until = fo_read_u32(reader);
     if (!fo_reader_ok(reader) || version != FORMAT_VERSION) {
         snprintf(error, FO_CONFIG_ERROR_MAX, "format version %u, this software writes %u", version,
                  FORMAT_VERSION);
@@ -485,7 +487,9 @@ static void apply_bits(struct fo_service *service, struct fo_pool *pool, uint32_
     fo_bitmap_put(&pool->unacked, bit, (page->bytes[512 + (at >> 3)] & mask) != 0);
     fo_bitmap_put(&pool->returning, bit, (page->bytes[1024 + (at >> 3)] & mask) != 0);
     bool open = (page->bytes[1536 + (at >> 9)] >> ((at >> FO_GROUP_BITS) & 7) & 1) != 0;
-    if (open && service->after_power_cut)
+    if (open)
+        fo_bitmap_set(&pool->open, fo_pool_group(pool, bit));
+    if (open && (service->after_power_cut || service->quarantine_until != 0))
         fo_bitmap_set(&pool->quarantined, bit);
 }
 

@@ -148,7 +148,8 @@ static bool claimable(struct fo_service *service, struct fo_relationship *relati
         return false;
     switch (status) {
     case FO_ACTIVE:
-        return fo_table_same_client(binding, &query->client);
+        return fo_table_same_client(binding, &query->client) &&
+               !(binding->flags & FO_FLAG_DOUBTFUL);
     case FO_EXPIRED:
     case FO_RELEASED: /* "provided it has not sent a BNDUPD message to its partner" */
         return fo_table_same_client(binding, &query->client) &&
@@ -300,6 +301,13 @@ static void choose_address(const struct choice *choice, struct fo_decision *deci
 
 /* ------------------------------------------------------------------ REQUEST */
 
+/* Ended once, and held because of what was forgotten since (rule of safety 7). */
+static bool is_doubtful(struct fo_service *service, uint32_t address)
+{
+    const struct fo_binding *binding = fo_table_find(&service->table, address);
+    return binding != NULL && (binding->flags & FO_FLAG_DOUBTFUL) != 0;
+}
+
 static void claim(struct fo_relationship *relationship, const struct fo_query *query,
                   uint32_t address, struct fo_decision *decision)
 {
@@ -320,6 +328,8 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
             refuse(relationship, query, decision, "the address is the partner's to lease");
         else if (free && fo_table_hold(&service->table, address) == NULL)
             refuse(relationship, query, decision, "the address is not ready for use yet");
+        else if (is_doubtful(service, address))
+            refuse(relationship, query, decision, "the partner must agree to this lease first");
         else if (status == FO_ACTIVE || free)
             return; /* somebody else's: Kea's NAK stands, nothing is claimed */
         else
@@ -682,7 +692,9 @@ void fo_claim_release(struct fo_service *service, struct fo_claim *held)
         if (fo_bitmap_test(&pool->rows, bit_in(pool, held->address)))
             service->env->wake_rows(service->env->context);
         struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-        if (relationship != NULL && relationship->inbound != NULL)
+        if (relationship != NULL &&
+            (relationship->inbound != NULL ||
+             fo_bitmap_test(&pool->unacked, bit_in(pool, held->address))))
             service->env->wake(service->env->context); /* an update may have waited for it */
     }
     held->address = 0;

@@ -182,10 +182,10 @@ void fo_reconcile_end(struct fo_service *service)
     env->unlock(env->context);
 }
 
-/* ------------------------------------------------------------------ after a power cut */
+/* ------------------------------------------------------------------ forgotten promises */
 
-/* Our own past is treated like a dead partner's: whatever a lease may have become in the moments
-   that were lost, it is over at this time. */
+/* Whatever a lease may have become in the moments that were lost, on one server or the other, it is
+   over at this time: the bound of rule of safety 4 as it was at the last of these moments. */
 static uint32_t doubtful_end(const struct fo_binding *binding, uint32_t last_moment, uint32_t mclt)
 {
     const uint32_t times[] = {binding->times.lease_expiration, binding->times.sent_potential,
@@ -195,6 +195,59 @@ static uint32_t doubtful_end(const struct fo_binding *binding, uint32_t last_mom
         if (times[i] > latest)
             latest = times[i];
     return latest > UINT32_MAX - 1 - mclt ? UINT32_MAX - 1 : latest + mclt;
+}
+
+/* Ended leases that the partner had not acknowledged are held like the known ones: their client may
+   have come back in the moments that were lost, or the address be another's by now. */
+static void doubt_lease(struct fo_relationship *relationship, struct fo_pool *pool,
+                        struct fo_binding *binding, uint32_t last_moment)
+{
+    struct fo_service *service = relationship->service;
+    binding->times.lease_expiration =
+        doubtful_end(binding, last_moment, relationship->endpoint.record.mclt);
+    if (binding->status != FO_ACTIVE)
+        binding->flags |= FO_FLAG_DOUBTFUL;
+    fo_table_set_status(&service->table, binding, FO_ACTIVE);
+    fo_table_watch_end(&service->table, binding);
+    fo_mark_row(service, pool, binding->address);
+    fo_touch(service, pool, binding->address);
+}
+
+static bool is_lease(const struct fo_binding *binding)
+{
+    return !(binding->flags & FO_FLAG_FREEING) &&
+           (binding->status == FO_ACTIVE || binding->status == FO_EXPIRED ||
+            binding->status == FO_RELEASED);
+}
+
+/* Of an address that a client of ours declined, the partner may have known nothing: what it gave
+   instead runs on. */
+static void doubt_decline(struct fo_relationship *relationship, struct fo_pool *pool,
+                          struct fo_binding *binding, uint32_t last_moment)
+{
+    if (!fo_partner_unaware(pool, bit_in(pool, binding->address)))
+        return;
+    fo_abandon(relationship->service, pool, binding, binding->start_of_state,
+               doubtful_end(binding, last_moment, relationship->endpoint.record.mclt));
+    fo_mark_row(relationship->service, pool, binding->address);
+    fo_touch(relationship->service, pool, binding->address);
+}
+
+void fo_doubt_partners_past(void *context)
+{
+    struct fo_relationship *relationship = context;
+    struct fo_service *service = relationship->service;
+    const struct fo_now now = fo_service_now(service);
+    struct fo_binding *binding;
+    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+        if (fo_relationship_of_pool(service, pool) != relationship)
+            continue;
+        if (is_lease(binding))
+            doubt_lease(relationship, pool, binding, now.seconds);
+        else if (binding->status == FO_ABANDONED || binding->status == FO_RESET)
+            doubt_decline(relationship, pool, binding, now.seconds);
+    }
 }
 
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
@@ -209,16 +262,13 @@ void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
     for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
         struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
         struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-        if (relationship == NULL || binding->flags & FO_FLAG_FREEING ||
-            (binding->status != FO_ACTIVE && binding->status != FO_EXPIRED &&
-             binding->status != FO_RELEASED))
+        if (relationship == NULL)
             continue;
-        binding->times.lease_expiration =
-            doubtful_end(binding, last_moment, relationship->endpoint.record.mclt);
-        binding->flags |= FO_FLAG_PAST;
-        fo_table_set_status(&service->table, binding, FO_ACTIVE);
-        fo_table_watch_end(&service->table, binding);
-        fo_touch(service, pool, binding->address);
+        if (is_lease(binding))
+            doubt_lease(relationship, pool, binding, last_moment);
+        else if (binding->status != FO_FREE && binding->status != FO_ABANDONED)
+            /* On its way to be free: it may have been, and have been given, in the lost moments. */
+            fo_bitmap_set(&pool->quarantined, bit_in(pool, binding->address));
     }
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_relationship *relationship =
@@ -227,7 +277,8 @@ void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
         if (relationship != NULL && relationship->endpoint.record.mclt > longest)
             longest = relationship->endpoint.record.mclt;
     }
-    service->quarantine_until = last_moment + longest;
+    if (service->quarantine_until < last_moment + longest)
+        service->quarantine_until = last_moment + longest;
     fo_say(service, FAILOVER_POWER_CUT,
            fo_print(count, sizeof count, "%llu", (unsigned long long)quarantined),
            fo_time_text(fo_to_wall(service, service->quarantine_until), until), NULL);

@@ -213,6 +213,7 @@ struct fo_relationship *fo_relationship_new(struct fo_service *service, int inde
         .acknowledged = fo_acknowledged,
         .updates_lost = fo_updates_lost,
         .received = fo_update_received,
+        .partner_forgot = fo_doubt_partners_past,
         .updates_requested = fo_updates_requested,
         .requested_left = fo_requested_left,
         .pool_requested = fo_pool_requested,

@@ -36,6 +36,8 @@ static void fill(struct fo_service *service, const struct fo_pool *pool,
     }
     if (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED)
         return;
+    if (binding->flags & FO_FLAG_DOUBTFUL)
+        return; /* the engine would renew it for its client */
     (void)pool;
     uint32_t start = binding->status == FO_ACTIVE && binding->cltt ? binding->cltt
                                                                    : binding->start_of_state;
@@ -116,7 +118,8 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
         binding->start_of_state = fo_from_wall(service, found->cltt);
     } else if (!(same && binding->status == FO_ACTIVE && end >= binding->times.lease_expiration)) {
         /* The table stands: written, or deleted, from it. */
-        if (leased || binding->status == FO_ACTIVE || binding->status == FO_ABANDONED)
+        if (leased || binding->status == FO_ACTIVE || binding->status == FO_ABANDONED ||
+            (binding->flags & FO_FLAG_FREEING))
             fo_mark_row(service, pool, binding->address);
         return;
     }

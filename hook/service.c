@@ -93,6 +93,24 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* When the next commit may begin: none while one is under way, or waits after a failure. */
+static int64_t commit_deadline(const struct fo_service *service, const struct fo_now *now)
+{
+    int64_t due = service->stamp_at;
+    if (service->committing)
+        return INT64_MAX;
+    if (service->saving_epoch || service->urgent)
+        due = now->ms + 1;
+    else if (service->dirty)
+        due = earlier(due, service->commit_at);
+    return later(due, service->commit_retry_at);
+}
+
 static void end_quarantine(struct fo_service *service, const struct fo_now *now)
 {
     if (service->quarantine_until == 0 || now->seconds < service->quarantine_until)
@@ -150,7 +168,7 @@ bool fo_service_removed(const struct fo_service *service)
 
 static int64_t next_deadline(struct fo_service *service, const struct fo_now *now, bool more)
 {
-    int64_t deadline = more ? now->ms + 1 : earlier(service->stamp_at, fo_network_deadline(service));
+    int64_t deadline = more ? now->ms + 1 : fo_network_deadline(service);
     for (size_t i = 0; i < service->relationship_count && !fo_service_removed(service); i++) {
         const struct fo_relationship *relationship = service->relationships[i];
         deadline = earlier(deadline, fo_endpoint_deadline(&relationship->endpoint, now));
@@ -164,10 +182,7 @@ static int64_t next_deadline(struct fo_service *service, const struct fo_now *no
     }
     if (service->rows_wanted && service->rows_resume_at > now->ms)
         deadline = earlier(deadline, service->rows_resume_at);
-    if (!service->committing && (service->dirty || service->saving_epoch)) {
-        int64_t due = service->saving_epoch || service->urgent ? now->ms + 1 : service->commit_at;
-        deadline = earlier(deadline, due > service->commit_retry_at ? due : service->commit_retry_at);
-    }
+    deadline = earlier(deadline, commit_deadline(service, now));
     if (service->stopping && !service->stop_said)
         deadline = earlier(deadline, service->stop_until);
     if (service->suspend_until != 0)

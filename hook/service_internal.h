@@ -19,6 +19,8 @@ enum {
                                      time the same end, and header times are whole seconds */
     FO_TRANSACTION_GUARD = 4,     /* seconds between transactions at two servers below which neither
                                      is later: two that a release is ahead, one of the clocks, one */
+    FO_CERTAIN = 5,               /* seconds by which times of two servers must differ to be told
+                                     apart */
     FO_BATCH_MAX = 8192,          /* bindings in one commit of the store */
     FO_COMMIT_DELAY_MS = 20,      /* changes come together so long before a commit: one commit, one
                                      BNDUPD and one wake-up for many clients */
@@ -34,6 +36,13 @@ enum {
     FO_PAGE_BYTES = 3 * 512 + 8,  /* backup, unacked, returning; open groups */
 };
 
+/* An acknowledgement of the partner's that waits for its turn. */
+struct fo_deferred {
+    struct fo_deferred *next;
+    struct fo_acknowledgement ack;
+    uint8_t text[100];
+};
+
 /* A BNDUPD received, on its way to its BNDACK. */
 struct fo_inbound {
     struct fo_inbound *next;
@@ -43,9 +52,9 @@ struct fo_inbound {
     bool judged;      /* all are; rows are being written */
     bool saving;      /* all rows are written; durable with `epoch` */
     uint64_t epoch;
+    struct fo_deferred *acks, **acks_tail; /* came after it, and wait until it is judged */
     struct fo_verdict verdicts[FO_UPDATES_MAX];
     bool crossing[FO_UPDATES_MAX]; /* it had not acknowledged all of ours when it came */
-    uint32_t generations[FO_UPDATES_MAX]; /* ours when it came */
     struct fo_update *updates; /* in `bytes`, whose strings they point into */
     uint8_t *bytes;
 };
@@ -209,13 +218,32 @@ bool fo_expire(struct fo_service *service, const struct fo_now *now);
 /* ------------------------------------------------------------------ updates.c */
 bool fo_next_update(void *relationship, bool requested, size_t room, struct fo_outgoing *update);
 void fo_acknowledged(void *relationship, const struct fo_acknowledgement *acknowledgement);
+/* When its turn has come. */
+void fo_take_acknowledgement(struct fo_relationship *relationship,
+                             const struct fo_acknowledgement *ack);
 void fo_updates_lost(void *relationship);
 uint32_t fo_updates_requested(void *relationship, bool all);
 bool fo_requested_left(void *relationship);
 void fo_retry_rejected(struct fo_relationship *relationship);
 
+/* ------------------------------------------------------------------ judgement.c */
+/* The client that an update names; points into it. All zero: none. */
+struct fo_client fo_update_client(const struct fo_update *update);
+/* Its client-last-transaction-time in our clock, 0: none. */
+uint32_t fo_transaction_time(struct fo_relationship *relationship, const struct fo_update *update);
+/* Whether the partner may hold, or yet accept, something of ours that it has not acknowledged. */
+bool fo_partner_unaware(const struct fo_pool *pool, uint32_t bit);
+/* FO_REJECT_NONE: accept it. `crossing`: the partner had not acknowledged all of ours when it spoke. */
+enum fo_reject_reason fo_judge_update(struct fo_relationship *relationship, struct fo_pool *pool,
+                                      const struct fo_binding *binding,
+                                      const struct fo_update *update, bool crossing,
+                                      const struct fo_now *now);
+
 /* ------------------------------------------------------------------ inbound.c */
 void fo_update_received(void *relationship, const struct fo_message *message);
+/* What the partner acknowledges it has judged knowing what it said before: so an acknowledgement
+   waits for updates that came before it and are not judged yet. False where there are none. */
+bool fo_inbound_defer(struct fo_relationship *relationship, const struct fo_acknowledgement *ack);
 /* Moves what was received on: judges, waits for rows and disk, acknowledges. */
 void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now);
 void fo_inbound_drop(struct fo_relationship *relationship);
@@ -241,6 +269,9 @@ uint64_t fo_epoch_of_changes(const struct fo_service *service);
 /* ------------------------------------------------------------------ reconcile.c */
 /* Rule of safety 7, at the first configuration after a power cut. */
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now);
+/* The same for the partner, whose bindings are lost: how long its promises run, only the bound of
+   rule of safety 4 says. */
+void fo_doubt_partners_past(void *relationship);
 
 /* ------------------------------------------------------------------ network.c */
 void fo_network_configure(struct fo_service *service);

@@ -4,8 +4,8 @@
  * Updates to the partner (draft 7.1.1, 7.2.2, 5.16). What is pending is a bit of the address, not a
  * growing list: a partner away for a month costs no memory.
  *
- * An address may be sent when it is durable (rule "durable before it is said") and Kea's row
- * follows it (rule of safety 2); it is in flight once at a time.
+ * An address may be sent when it is durable (rule "durable before it is said"), Kea's row follows it
+ * (rule of safety 2) and no query has claimed it (rule of safety 1); it is in flight once at a time.
  */
 #include "hook/service_internal.h"
 #include "protocol/binding.h"
@@ -21,10 +21,12 @@ struct fo_relationship *fo_relationship_of_pool(struct fo_service *service,
 
 /* ------------------------------------------------------------------ choosing what to send */
 
-static bool sendable(const struct fo_pool *pool, uint32_t bit)
+/* Not while a query has it in its hands: an EXPIRED that leaves then would overtake the renewal. */
+static bool sendable(struct fo_table *table, const struct fo_pool *pool, uint32_t bit)
 {
     return !fo_bitmap_test(&pool->in_flight, bit) && !fo_bitmap_test(&pool->dirty, bit) &&
-           !fo_bitmap_test(&pool->saving, bit) && !fo_bitmap_test(&pool->rows, bit);
+           !fo_bitmap_test(&pool->saving, bit) && !fo_bitmap_test(&pool->rows, bit) &&
+           !fo_table_claimed(table, pool->range.first + bit);
 }
 
 /* The next sendable address, going round from where the last search ended. */
@@ -41,7 +43,7 @@ static struct fo_pool *find_sendable(struct fo_relationship *relationship, bool 
             const struct fo_bitmap *wanted = requested ? &pool->requested : &pool->unacked;
             uint32_t at = fo_bitmap_next(wanted, relationship->send_bit);
             for (; at != FO_BITMAP_NONE && passed < FO_SCAN_MAX; at = fo_bitmap_next(wanted, at + 1)) {
-                if (sendable(pool, at)) {
+                if (sendable(table, pool, at)) {
                     relationship->send_pool = number;
                     relationship->send_bit = at + 1;
                     *bit = at;
@@ -169,6 +171,10 @@ static void accepted(struct fo_service *service, struct fo_pool *pool, struct fo
         if (binding->status == FO_ACTIVE &&
             ack->potential_expiration > binding->times.acked_potential)
             binding->times.acked_potential = ack->potential_expiration;
+        if (binding->flags & FO_FLAG_DOUBTFUL) {
+            binding->flags &= (uint8_t)~FO_FLAG_DOUBTFUL;
+            fo_mark_row(service, pool, ack->address);
+        }
         if (fo_status_becomes_free((enum fo_binding_status)binding->status))
             fo_table_set_status(&service->table, binding, FO_FREE);
     }
@@ -181,6 +187,13 @@ static void accepted(struct fo_service *service, struct fo_pool *pool, struct fo
 void fo_acknowledged(void *context, const struct fo_acknowledgement *ack)
 {
     struct fo_relationship *relationship = context;
+    if (!fo_inbound_defer(relationship, ack))
+        fo_take_acknowledgement(relationship, ack);
+}
+
+void fo_take_acknowledgement(struct fo_relationship *relationship,
+                             const struct fo_acknowledgement *ack)
+{
     struct fo_service *service = relationship->service;
     struct fo_pool *pool = fo_table_pool(&service->table, ack->address);
     if (pool == NULL || pool->relationship != relationship->index)

@@ -223,6 +223,7 @@ static void take_update_request(struct fo_endpoint *endpoint, const struct fo_me
     if (all && !endpoint->record.update_all_owed) {
         endpoint->record.update_all_owed = true;
         store(endpoint);
+        endpoint->host.partner_forgot(endpoint->host.context); /* once, however often it asks */
     }
     endpoint->partner_request = true;
     endpoint->partner_request_xid = message->xid;
@@ -807,7 +808,7 @@ int64_t fo_endpoint_deadline(const struct fo_endpoint *endpoint, const struct fo
         deadline = earlier(deadline, endpoint->request_deadline);
     if (endpoint->session.phase == FO_SESSION_CLOSED || endpoint->attempting)
         deadline = earlier(deadline, endpoint->attempt_at);
-    if (endpoint->communicating && endpoint->pool_request_due &&
+    if (endpoint->communicating && !endpoint->state_unsaid && endpoint->pool_request_due &&
         endpoint->record.state == FO_STATE_NORMAL && endpoint->pool_request_xid == 0)
         deadline = earlier(deadline, endpoint->pool_request_at);
     if (endpoint->record.state == FO_STATE_RECOVER_WAIT) {

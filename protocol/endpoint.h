@@ -108,6 +108,8 @@ struct fo_endpoint_host {
     void (*updates_lost)(void *context); /* nothing is in flight any more */
     /* A BNDUPD came; answer by fo_endpoint_acknowledge with this xid when all is durable. */
     void (*received)(void *context, const struct fo_message *message);
+    /* The partner has lost its bindings (UPDREQALL): what it may have promised, nobody knows now. */
+    void (*partner_forgot)(void *context);
     /* UPDREQ, or UPDREQALL where `all`: marks what is to be sent before UPDDONE; how many. */
     uint32_t (*updates_requested)(void *context, bool all);
     bool (*requested_left)(void *context); /* is any of them not answered yet? */

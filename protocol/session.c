@@ -209,11 +209,22 @@ static void measure_clock(struct fo_session *session, const struct fo_message *m
                           const struct fo_now *now)
 {
     int32_t delta = (int32_t)(now->seconds - message->time);
-    if (!session->delta_known || delta < session->delta_least)
+    if (!session->delta_known) {
+        session->delta_known = true;
+        session->delta_least = session->window_least = delta;
+        session->window_until = now->ms + FO_CLOCK_WINDOW_MS;
+    } else if (now->ms >= session->window_until) {
+        session->delta_lately = session->window_least;
+        session->lately_known = true;
+        session->window_least = delta;
+        session->window_until = now->ms + FO_CLOCK_WINDOW_MS;
+    }
+    if (delta < session->delta_least)
         session->delta_least = delta;
-    if (!session->delta_known || delta > session->delta_most)
-        session->delta_most = delta;
-    session->delta_known = true;
+    if (delta < session->window_least)
+        session->window_least = delta;
+    if (!session->lately_known)
+        session->delta_lately = session->window_least;
 }
 
 static bool clock_acceptable(const struct fo_session_settings *settings, uint32_t time,
@@ -601,5 +612,5 @@ uint32_t fo_session_permits(const struct fo_session *session, uint32_t time)
 
 uint32_t fo_session_forbids(const struct fo_session *session, uint32_t time)
 {
-    return convert(time, session->delta_most);
+    return convert(time, session->delta_lately);
 }

@@ -26,6 +26,7 @@ enum {
     FO_WINDOW_MAX = 100,     /* BNDUPDs in flight, whatever the partner allows (7.8.1: "less than
                                 100"); bounds what an endpoint must remember */
     FO_RECEIVE_TIMER_MAX = 3600, /* a partner's larger wish for our CONTACTs is cut to this */
+    FO_CLOCK_WINDOW_MS = 300000, /* the clock difference is the least of so long: a dozen CONTACTs */
     FO_MCLT_MAX = 30 * 86400,    /* seconds; a larger one in CONNECT is refused (reason 5) */
 };
 
@@ -100,7 +101,11 @@ struct fo_session {
     int64_t handshake_deadline; /* ms */
     int64_t send_deadline;      /* tSend, ms */
     int64_t receive_deadline;   /* tReceive, ms */
-    int32_t delta_least, delta_most; /* our clock minus the partner's as seen in its messages, s */
+    /* Our clock minus the partner's, seconds. A message's way only adds to what it shows, so the least
+       of many is the true one: of all since the beginning, and of the last whole window. */
+    int32_t delta_least, delta_lately, window_least;
+    int64_t window_until; /* ms */
+    bool lately_known;
     bool delta_known;
     uint32_t heard; /* seconds, the last message of the partner */
     size_t fill; /* bytes of an unfinished frame in `buffer` */
@@ -150,7 +155,8 @@ void fo_session_close(struct fo_session *session, enum fo_reject_reason reason, 
 void fo_session_lost(struct fo_session *session, const char *text, const struct fo_now *now);
 
 /* A time of the partner's in our clock (rule of safety 11): what permits is converted by the
-   smallest difference seen, what forbids by the largest. A second counts as none, since header
+   smallest difference seen, what forbids by the largest that the clocks themselves, not the delay of
+   single messages, have had lately. A second counts as none, since header
    times are whole seconds. 0 (never) stays 0. */
 uint32_t fo_session_permits(const struct fo_session *session, uint32_t time);
 uint32_t fo_session_forbids(const struct fo_session *session, uint32_t time);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * Whether a binding update of the partner's is accepted: the table of 7.1.3 (protocol/binding.c),
+ * and what it leaves open.
+ *
+ * The table compares times of two clocks to the second, and was drawn for servers that remember
+ * everything. Where updates of both cross, where a client has declined what the other server gave
+ * it meanwhile, or where one server holds an address only because of what it may have forgotten,
+ * the table alone would lease an address twice.
+ */
+#include "hook/service_internal.h"
+#include "protocol/binding.h"
+
+/* ------------------------------------------------------------------ what an update says */
+
+struct fo_client fo_update_client(const struct fo_update *update)
+{
+    struct fo_client client = {0};
+    if (update->present & FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS)) {
+        client.hardware_type = update->hardware_address.data[0];
+        client.hardware = update->hardware_address.data + 1;
+        client.hardware_length = (uint8_t)(update->hardware_address.length - 1);
+    }
+    if (update->present & FO_HAS(FO_OPT_CLIENT_IDENTIFIER)) {
+        client.identifier = update->client_identifier.data;
+        client.identifier_length = (uint8_t)update->client_identifier.length;
+    }
+    return client;
+}
+
+uint32_t fo_transaction_time(struct fo_relationship *relationship,
+                                 const struct fo_update *update)
+{
+    if (!(update->present & FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME)))
+        return 0;
+    return fo_session_forbids(&relationship->endpoint.session, update->client_last_transaction);
+}
+
+bool fo_partner_unaware(const struct fo_pool *pool, uint32_t bit)
+{
+    return fo_bitmap_test(&pool->unacked, bit) || fo_bitmap_test(&pool->rejected, bit);
+}
+
+/* time(1) of 7.1.3 asks for the later transaction. But the times are whole seconds of two clocks that
+   are not quite equal, and the end of a lease counts up to two more than its own (transaction_now in
+   queries.c). Where one server heard a client end its lease, the other gave it one, and neither knew
+   of the other's: so near each other neither is later, and the lease that runs wins on both servers,
+   for somebody may hold it. */
+static void settle_near_transactions(struct fo_judgement *judgement, bool crossing, bool runs)
+{
+    const uint32_t near = FO_TRANSACTION_GUARD;
+    if (!crossing || judgement->own_transaction <= near)
+        return;
+    if (judgement->own_status == FO_ACTIVE && judgement->received_status == FO_RELEASED)
+        judgement->own_transaction += near;
+    else if ((judgement->own_status == FO_RELEASED || judgement->own_status == FO_EXPIRED) &&
+             judgement->received_status == FO_ACTIVE && runs)
+        judgement->own_transaction -= near + 1;
+}
+
+/* Where 7.1.3 compares times to the second, which two clocks cannot, or knows nothing of ours. */
+static enum fo_reject_reason judge_further(struct fo_service *service, struct fo_pool *pool,
+                                           const struct fo_judgement *j,
+                                           const struct fo_binding *binding,
+                                           const struct fo_update *update, bool runs,
+                                           enum fo_reject_reason by_table)
+{
+    const uint32_t bit = bit_in(pool, update->address);
+    const bool own_free = j->own_status == FO_FREE || j->own_status == FO_BACKUP;
+    const bool ended = update->status != FO_ACTIVE && update->status != FO_ABANDONED;
+    const bool other = j->own_has_client && !j->same_client &&
+                       (update->present & (FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS) |
+                                           FO_HAS(FO_OPT_CLIENT_IDENTIFIER)));
+    /* What we only hold because of what was forgotten is another client's, if the partner says so. */
+    if (j->own_status == FO_ACTIVE && update->status == FO_ACTIVE &&
+        (binding->flags & FO_FLAG_DOUBTFUL))
+        return FO_REJECT_NONE;
+    /* The end of one client's lease is none of another's. */
+    if (j->own_status == FO_ACTIVE && other &&
+        (update->status == FO_EXPIRED || update->status == FO_RELEASED))
+        return FO_REJECT_OUTDATED;
+    /* Nor is the end of a decline that of a lease given by us meanwhile. */
+    if (j->own_status == FO_ACTIVE && update->status == FO_RESET &&
+        j->own_lease_expiration > j->now && fo_partner_unaware(pool, bit))
+        return FO_REJECT_OUTDATED;
+    /* And a lease given meanwhile runs on over a decline whose end the partner does not know. */
+    if (by_table == FO_REJECT_OUTDATED && update->status == FO_ACTIVE &&
+        j->own_status == FO_RESET && fo_partner_unaware(pool, bit) && runs)
+        return FO_REJECT_NONE;
+    /* Another client's lease over an ended one is the later of the two. */
+    if (by_table == FO_REJECT_OUTDATED && update->status == FO_ACTIVE && other &&
+        (j->own_status == FO_EXPIRED || j->own_status == FO_RELEASED))
+        return FO_REJECT_NONE;
+    /* Rule of safety 7: what may have been leased in our forgotten past is not yielded. (What the
+       secondary says to be BACKUP was handed over; it cannot be leased by the primary.) */
+    if (own_free && ended && update->status != FO_BACKUP &&
+        fo_bitmap_test(&pool->quarantined, bit) && fo_bitmap_test(&pool->backup, bit))
+        return FO_REJECT_OUTDATED;
+    /* It was leased by one server while the other's client had declined it: it stays abandoned until
+       that lease is over, too. */
+    if (j->own_status == FO_ABANDONED && update->status == FO_RESET &&
+        binding->times.lease_expiration > j->now &&
+        binding->times.lease_expiration >
+            binding->start_of_state + service->decline_probation + FO_CERTAIN)
+        return FO_REJECT_OUTDATED;
+    return by_table;
+}
+
+enum fo_reject_reason fo_judge_update(struct fo_relationship *relationship, struct fo_pool *pool,
+                                   const struct fo_binding *binding,
+                                   const struct fo_update *update, bool crossing,
+                                   const struct fo_now *now)
+{
+    struct fo_service *service = relationship->service;
+    struct fo_client client = fo_update_client(update);
+    const bool runs = fo_session_forbids(&relationship->endpoint.session,
+                                         update->lease_expiration) > now->seconds;
+    struct fo_judgement judgement = {
+        .own_status = fo_table_status(&service->table, pool, update->address),
+        .received_status = (enum fo_binding_status)update->status,
+        .we_are_secondary = !relationship->config.primary,
+        .now = now->seconds,
+        .received_has_transaction =
+            (update->present & FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME)) != 0,
+        .received_transaction = fo_transaction_time(relationship, update),
+        .received_reserved = (update->ip_flags & FO_IP_FLAG_RESERVED) != 0,
+        .own_reserved = fo_bitmap_test(&pool->reserved, bit_in(pool, update->address)),
+    };
+    if (fo_binding_missing(update) != NULL)
+        return FO_REJECT_MISSING_INFORMATION;
+    if (binding != NULL) {
+        judgement.own_lease_expiration = binding->times.lease_expiration;
+        judgement.own_transaction = binding->cltt;
+        judgement.own_start_of_state = binding->start_of_state;
+        judgement.own_has_client = fo_table_has_client(binding);
+        judgement.same_client = fo_table_same_client(binding, &client);
+        settle_near_transactions(&judgement, crossing, runs);
+    }
+    return judge_further(service, pool, &judgement, binding, update, runs,
+                         fo_binding_judge(&judgement));
+}

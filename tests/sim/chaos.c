@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What a seed decides, what goes wrong in its world, and the course of a life: some thousand events
+ * of mishaps under load, then peace, in which both servers must come to agree; then silence, in
+ * which every lease ends and every address becomes free on both.
+ */
+#include "tests/sim/world.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------------ the plan */
+
+static uint32_t between(struct world *world, uint32_t least, uint32_t most)
+{
+    return least + world_random(world, most - least + 1);
+}
+
+void chaos_plan(struct world *world)
+{
+    struct plan *plan = &world->plan;
+    plan->addresses = between(world, 4, ADDRESSES_MAX);
+    plan->clients = between(world, plan->addresses / 4 + 1, plan->addresses * 5 / 4);
+    if (plan->clients > CLIENTS_MAX)
+        plan->clients = CLIENTS_MAX;
+    plan->mclt = between(world, 20, 300);
+    plan->lease = between(world, 10, 900);
+    plan->offer_hold = between(world, 5, 30);
+    plan->percent = world_chance(world, 500) ? 50 : between(world, 0, 100);
+    plan->probation = between(world, 20, 200);
+    plan->loss = world_chance(world, 500) ? 0 : between(world, 0, 200);
+    plan->threads = world_chance(world, 600);
+    plan->stalls = world_chance(world, 600) ? 0 : between(world, 1, 300);
+    plan->commit_ms = between(world, 0, world_chance(world, 200) ? 500 : 30);
+    plan->latency_ms = between(world, 0, world_chance(world, 200) ? 1000 : 20);
+    plan->chaos_every = world_chance(world, 100) ? 0 : between(world, 10, 200);
+    for (unsigned i = 0; i < MISHAPS; i++)
+        if (world_chance(world, 500))
+            plan->mishaps |= 1U << i;
+    plan->persistent = !world_chance(world, 100);
+    for (int i = 0; i < 2; i++)
+        plan->skew[i] = world_chance(world, 400) ? (int32_t)world_random(world, 20000) - 10000 : 0;
+}
+
+/* ------------------------------------------------------------------ mishaps */
+
+static void start(struct world *world, void *subject, uint64_t unused)
+{
+    (void)world;
+    (void)unused;
+    server_start(subject);
+}
+
+static void start_later(struct server *server)
+{
+    struct world *world = server->world;
+    const uint32_t most = world_chance(world, 200) ? 3 * world->plan.mclt : 60;
+    world_schedule(world, world->now + 100 + world_random(world, most * 1000), start, server, 0);
+}
+
+static void stop_goes_on(struct world *world, void *subject, uint64_t life)
+{
+    struct server *server = subject;
+    if (server->life != life)
+        return;
+    if (server_stop_ends(server))
+        start_later(server);
+    else
+        world_schedule(world, world->now + 5, stop_goes_on, server, life);
+}
+
+static void reload_ends(struct world *world, void *subject, uint64_t life)
+{
+    struct server *server = subject;
+    (void)world;
+    if (server->life == life)
+        server_reload_end(server);
+}
+
+/* The way back: 0 and 1 a cut way, 2 a slow link. */
+static void mend(struct world *world, void *subject, uint64_t what)
+{
+    (void)subject;
+    world_tell(world, "the link is mended");
+    if (what == 2)
+        world->slow_ms = 0;
+    else
+        network_cut(world, (int)what, false);
+}
+
+static void lose_store(struct server *server)
+{
+    const struct server *other = &server->world->servers[1 - server->number];
+    if (server->store_lost || other->store_lost || !server->world->plan.persistent)
+        return; /* what nobody remembers, nobody can protect */
+    server_kill(server);
+    world_tell(server->world, "server %d loses its store", server->number);
+    disk_lose(server);
+    server->store_lost = true;
+    if (world_chance(server->world, 500)) {
+        memset(server->kea.rows, 0, sizeof server->kea.rows);
+        for (int i = 0; i < ADDRESSES_MAX; i++)
+            server->kea.rows[i].client = -1;
+        memcpy(server->kea.on_disk, server->kea.rows, sizeof server->kea.rows);
+    }
+    start_later(server);
+}
+
+static void cut(struct world *world, int way, uint32_t ms)
+{
+    world_tell(world, "the way from server %d is cut", way);
+    network_cut(world, way, true);
+    world_schedule(world, world->now + ms, mend, NULL, (uint64_t)way);
+}
+
+static void happen(struct world *world, enum mishap mishap, struct server *server)
+{
+    const uint32_t a_while = 200 + world_random(world, world_chance(world, 500) ? 5000 : 150000);
+    switch (mishap) {
+    case MISHAP_KILL:
+        server_kill(server);
+        start_later(server);
+        break;
+    case MISHAP_POWER_CUT:
+        server_power_cut(server);
+        start_later(server);
+        break;
+    case MISHAP_STOP:
+        server_stop(server);
+        stop_goes_on(world, server, server->life);
+        break;
+    case MISHAP_RELOAD:
+        server_reload_begin(server);
+        world_schedule(world, world->now + 50 + world_random(world, 8000), reload_ends, server,
+                       server->life);
+        break;
+    case MISHAP_CUT:
+        cut(world, 0, a_while);
+        cut(world, 1, a_while);
+        break;
+    case MISHAP_HALF_CUT:
+        cut(world, server->number, a_while);
+        break;
+    case MISHAP_RESET:
+        network_reset(world);
+        break;
+    case MISHAP_SLOW_LINK:
+        world->slow_ms = 100 + world_random(world, 3000);
+        world_schedule(world, world->now + a_while, mend, NULL, 2);
+        break;
+    case MISHAP_SLOW_DISK:
+        server->disk.slow_until = world->now + a_while;
+        break;
+    case MISHAP_FULL_DISK:
+        server->disk.full_until = world->now + a_while;
+        break;
+    case MISHAP_BAD_ROWS:
+        server->kea.bad_until = world->now + a_while;
+        break;
+    case MISHAP_DEAF_SERVER:
+        server->deaf_until = world->now + a_while;
+        break;
+    case MISHAP_LOST_STORE:
+        lose_store(server);
+        break;
+    case MISHAPS:
+        break;
+    }
+}
+
+static void mishap(struct world *world, void *subject, uint64_t unused)
+{
+    (void)subject;
+    (void)unused;
+    if (world->quiet)
+        return;
+    const enum mishap what = world_random(world, MISHAPS);
+    if (world->plan.mishaps >> what & 1) {
+        world->mishaps_done++;
+        happen(world, what, &world->servers[world_random(world, 2)]);
+    }
+    world_schedule(world, world->now + 500 + world_random(world, world->plan.chaos_every * 2000),
+                   mishap, NULL, 0);
+}
+
+static void keas_timers(struct world *world, void *subject, uint64_t unused)
+{
+    (void)subject;
+    (void)unused;
+    for (int i = 0; i < 2; i++)
+        kea_reclaim(&world->servers[i]);
+    world_schedule(world, world->now + 5000 + world_random(world, 10000), keas_timers, NULL, 0);
+}
+
+/* A plain Kea has run before: its leases must not get lost. */
+static void give_history(struct world *world)
+{
+    struct server *server = &world->servers[world_random(world, 2)];
+    for (uint32_t i = 0; i < world->plan.clients && i < world->plan.addresses; i++) {
+        struct client *client = &world->clients[i];
+        const uint32_t left = 5 + world_random(world, world->plan.lease);
+        if (!world_chance(world, 500))
+            continue;
+        server->kea.rows[i] = (struct lease_row){FO_ROW_LEASED, (int)i, server_wall(server) - 1,
+                                                 left + 1};
+        server->kea.on_disk[i] = server->kea.rows[i];
+        client->holds = client->wish = FIRST_ADDRESS + i;
+        client->until = (int64_t)left * 1000;
+        client->from = server->number;
+    }
+}
+
+void chaos_begin(struct world *world)
+{
+    if (world_chance(world, 250) && world->plan.persistent)
+        give_history(world);
+    for (int i = 0; i < 2; i++)
+        world_schedule(world, world_random(world, world_chance(world, 200) ? 200000 : 5000), start,
+                       &world->servers[i], 0);
+    keas_timers(world, NULL, 0);
+    if (world->plan.chaos_every > 0)
+        mishap(world, NULL, 0);
+}
+
+/* ------------------------------------------------------------------ a life */
+
+static void heal(struct world *world)
+{
+    world_tell(world, "peace");
+    world->quiet = true;
+    world->slow_ms = 0;
+    for (int i = 0; i < 2; i++) {
+        struct server *server = &world->servers[i];
+        server->disk.slow_until = server->disk.full_until = server->kea.bad_until = 0;
+        network_cut(world, i, false);
+        if (server->service == NULL)
+            server_start(server);
+        server_reload_end(server);
+    }
+}
+
+/* When the last lease or probation that one of the servers knows is over. */
+static int64_t last_end(const struct world *world)
+{
+    int64_t last = world->now;
+    for (int i = 0; i < 2; i++) {
+        const struct server *server = &world->servers[i];
+        const struct fo_binding *binding = NULL;
+        for (uint32_t k = 0; server->service != NULL &&
+                             (binding = fo_table_record(&server->service->table, k)) != NULL; k++) {
+            const int64_t end = ((int64_t)binding->times.lease_expiration - STARTING_SECOND) * 1000;
+            if (end > last)
+                last = end;
+        }
+    }
+    return last;
+}
+
+static const char *disagreement(struct world *world)
+{
+    for (int i = 0; i < 2; i++)
+        if (world->servers[i].service == NULL) {
+            server_start(&world->servers[i]); /* it was stopping when peace came */
+            return "a server does not run";
+        }
+    return oracle_disagreement(world);
+}
+
+/* Lets the world go on until nobody disagrees any more. Where one has rejected what the other says,
+   that may take until the lease or the probation in question is over. */
+static void await_agreement(struct world *world)
+{
+    const int64_t soon = world->now + (int64_t)(2 * world->plan.mclt + 900) * 1000;
+    const char *wrong = NULL;
+    int64_t rejected = 0;
+    while (!world->failed) {
+        const int64_t pause = world->now + 1000;
+        while (world->now < pause && world_step(world))
+            continue;
+        if (world->failed || (wrong = disagreement(world)) == NULL)
+            return;
+        if (strstr(wrong, "is rejected") != NULL)
+            rejected = world->now;
+        if (world->now > soon && (world->now > rejected + 10000 || world->now > last_end(world) + 700000))
+            break;
+    }
+    world_fail(world, "left alone they do not agree: %s", wrong);
+}
+
+static bool all_free(const struct world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct fo_pool *pool = &world->servers[i].service->table.pools[0];
+        if (pool->free_count + pool->backup_count != world->plan.addresses)
+            return false;
+    }
+    return true;
+}
+
+static void await_silence(struct world *world)
+{
+    while (!all_free(world) && world->now < last_end(world) + 700000 && world_step(world))
+        continue;
+    if (!world->failed && !all_free(world))
+        world_fail(world, "not every address became free after all leases had ended");
+}
+
+bool simulate_life(struct world *world, uint64_t events)
+{
+    chaos_begin(world);
+    while (world->events_run < events && world_step(world))
+        continue;
+    if (world->failed)
+        return false;
+    heal(world);
+    await_agreement(world);
+    if (!world->failed)
+        await_silence(world);
+    if (!world->failed)
+        await_agreement(world);
+    return !world->failed;
+}

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * A stand-in for kea-dhcp4: its lease rows, its allocation engine as far as it matters which
+ * callout sees what, and the main thread's work at rows. Packets pass the stages in the order of
+ * the callouts; with packet threads each stage is an event of its own, so that other packets, row
+ * jobs and the service's loop come in between.
+ *
+ * Like Kea it never asks whether an expired row of the client's is still the client's, writes over
+ * rows that changed under it, reclaims late, and forgets with a power cut what the disk had not got.
+ */
+#include "tests/sim/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7 };
+
+enum stage { STAGE_RECEIVE, STAGE_SUBNET, STAGE_ENGINE, STAGE_WRITE, STAGE_COMMITTED,
+             STAGE_CORRECT, STAGE_SEND, STAGE_END };
+
+struct packet {
+    struct packet *next;
+    struct server *server;
+    enum stage stage;
+    int client;
+    uint32_t xid;
+    struct fo_query query;
+    struct fo_decision decision;
+    bool forbidden, granted, renewed, written;
+    uint32_t address, length, cltt, row_length;
+    int64_t received;
+    int answer; /* of struct reply, -1: none */
+};
+
+/* ------------------------------------------------------------------ rows */
+
+static struct lease_row *row_of(struct server *server, uint32_t address)
+{
+    const uint32_t place = address - FIRST_ADDRESS;
+    return place < server->world->plan.addresses ? &server->kea.rows[place] : NULL;
+}
+
+static void write_row(struct server *server, uint32_t address, struct lease_row row)
+{
+    const uint32_t place = address - FIRST_ADDRESS;
+    server->kea.rows[place] = row;
+    world_tell(server->world, "server %d has row %s state %d client %d until %u", server->number,
+               world_address(address), row.state, row.client,
+               row.cltt + row.length - STARTING_SECOND);
+    if (world_chance(server->world, 300)) /* the rest when the kernel feels like it */
+        server->kea.on_disk[place] = row;
+}
+
+static bool is_over(const struct server *server, const struct lease_row *row)
+{
+    return row->state == FO_ROW_RECLAIMED || row->cltt + row->length < server_wall(server);
+}
+
+/* The client's row, as the engine finds it: any, over or not. 0: none. */
+static uint32_t client_row(const struct server *server, int client)
+{
+    for (uint32_t i = 0; i < server->world->plan.addresses; i++)
+        if (server->kea.rows[i].state != FO_ROW_ABSENT && server->kea.rows[i].client == client)
+            return FIRST_ADDRESS + i;
+    return 0;
+}
+
+static struct fo_client identity(struct world *world, int number)
+{
+    const struct client *client = &world->clients[number];
+    return (struct fo_client){
+        .hardware = client->hardware,
+        .identifier = client->has_identifier ? client->identifier : NULL,
+        .hardware_type = 1,
+        .hardware_length = sizeof client->hardware,
+        .identifier_length = client->has_identifier ? sizeof client->identifier : 0,
+    };
+}
+
+static int client_number(struct world *world, const struct fo_client *client)
+{
+    for (uint32_t i = 0; i < world->plan.clients; i++)
+        if (client->hardware_length == 6 &&
+            memcmp(world->clients[i].hardware, client->hardware, 6) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* ------------------------------------------------------------------ the engine */
+
+/* May the engine give this address to somebody who has no row at it? */
+static bool engine_may_give(struct server *server, uint32_t address)
+{
+    const struct lease_row *row = row_of(server, address);
+    return row != NULL && (row->state == FO_ROW_ABSENT ||
+                           (row->state != FO_ROW_DECLINED && is_over(server, row)));
+}
+
+static void offer(struct packet *packet, uint32_t address)
+{
+    struct server *server = packet->server;
+    packet->address = address;
+    packet->length = server->world->plan.lease;
+    packet->forbidden = fo_lease_offered(server->service, 1, &packet->query, &packet->decision,
+                                         &packet->address, &packet->length) == FO_DROP;
+    packet->answer = REPLY_OFFER;
+}
+
+static enum stage discover(struct packet *packet)
+{
+    struct server *server = packet->server;
+    struct world *world = server->world;
+    const uint32_t own = client_row(server, packet->client);
+    const uint32_t hint = packet->decision.steer ? packet->decision.address
+                          : packet->query.asks_address ? packet->query.asked_address : 0;
+    if (own != 0) {
+        offer(packet, own);
+        return STAGE_SEND;
+    }
+    if (hint != 0 && engine_may_give(server, hint)) {
+        offer(packet, hint);
+        return STAGE_SEND;
+    }
+    const uint32_t start = world_random(world, world->plan.addresses);
+    for (uint32_t i = 0; i < world->plan.addresses; i++) {
+        const uint32_t address = FIRST_ADDRESS + (start + i) % world->plan.addresses;
+        if (engine_may_give(server, address)) {
+            offer(packet, address);
+            return STAGE_SEND;
+        }
+    }
+    return STAGE_END;
+}
+
+/* A NAK passes leases4_committed, too. */
+static enum stage refuse_request(struct packet *packet)
+{
+    packet->answer = REPLY_NAK;
+    packet->address = 0;
+    return STAGE_COMMITTED;
+}
+
+static enum stage request(struct packet *packet)
+{
+    struct server *server = packet->server;
+    const struct fo_query *query = &packet->query;
+    const uint32_t wanted = query->asks_address ? query->asked_address : query->ciaddr;
+    const uint32_t own = client_row(server, packet->client);
+    const struct lease_row *row = row_of(server, wanted);
+    if (query->asks_address && !query->names_server && query->ciaddr == 0 && own != wanted)
+        return own == 0 ? STAGE_END : refuse_request(packet);
+    if (row == NULL || (own != wanted && !engine_may_give(server, wanted)))
+        return refuse_request(packet);
+    packet->address = wanted;
+    packet->length = server->world->plan.lease;
+    packet->cltt = server_wall(server);
+    packet->renewed = own == wanted;
+    packet->decision.claim.row_written = true; /* the shim: whatever we say, the engine may write */
+    packet->forbidden = fo_lease_requested(server->service, 1, query, &packet->decision, wanted,
+                                           &packet->length) == FO_DROP;
+    packet->granted = !packet->forbidden;
+    if (packet->forbidden && !packet->renewed) { /* lease4_select skipped */
+        packet->forbidden = !packet->decision.nak;
+        return refuse_request(packet);
+    }
+    packet->answer = REPLY_ACK;
+    return STAGE_WRITE;
+}
+
+static enum stage write_lease(struct packet *packet)
+{
+    struct server *server = packet->server;
+    const struct lease_row *row = row_of(server, packet->address);
+    const struct lease_row fresh = {FO_ROW_LEASED, packet->client, packet->cltt, packet->length};
+    /* Gone since, or there since: the manager refuses. */
+    const bool fits = packet->renewed ? row->state != FO_ROW_ABSENT
+                                      : engine_may_give(server, packet->address);
+    if (!fits || server->world->now < server->kea.bad_until)
+        return refuse_request(packet);
+    const uint32_t old = packet->renewed ? 0 : client_row(server, packet->client);
+    write_row(server, packet->address, fresh);
+    packet->written = true;
+    if (old != 0 && old != packet->address) {
+        struct fo_client client = identity(server->world, packet->client);
+        write_row(server, old, (struct lease_row){.client = -1});
+        fo_row_deleted(server->service, old, &client);
+    }
+    return STAGE_COMMITTED;
+}
+
+static enum stage committed(struct packet *packet)
+{
+    struct server *server = packet->server;
+    if (packet->forbidden || (!packet->written && packet->granted)) {
+        packet->answer = -1;
+        return STAGE_END;
+    }
+    if (!packet->written) { /* a NAK, unless it is made from rows that lag behind */
+        if (packet->decision.doubtful)
+            packet->answer = -1;
+        return packet->decision.doubtful ? STAGE_END : STAGE_SEND;
+    }
+    if (fo_committed(server->service, 1, &packet->query, &packet->decision, packet->cltt,
+                     packet->length, server->world->plan.lease, &packet->row_length) == FO_DROP)
+        return STAGE_END;
+    oracle_granted(server->world, server, packet->client, packet->address, packet->cltt,
+                   packet->length);
+    return STAGE_CORRECT;
+}
+
+static enum stage correct(struct packet *packet)
+{
+    struct server *server = packet->server;
+    struct lease_row *row = row_of(server, packet->address);
+    if (packet->row_length != packet->length) {
+        if (row->state == FO_ROW_ABSENT)
+            return STAGE_END; /* the callout throws: the packet is dropped, the row read again */
+        struct lease_row longer = *row;
+        longer.length = packet->row_length;
+        write_row(server, packet->address, longer);
+    }
+    packet->decision.claim.row_written = false;
+    return STAGE_SEND;
+}
+
+static enum stage give_back(struct packet *packet)
+{
+    struct server *server = packet->server;
+    const bool decline = packet->query.message_type == DECLINE;
+    const uint32_t address = decline ? packet->query.asked_address : packet->query.ciaddr;
+    const struct lease_row *row = row_of(server, address);
+    if (row == NULL || row->state != FO_ROW_LEASED || row->client != packet->client)
+        return STAGE_END;
+    if (decline) {
+        const uint32_t now = server_wall(server), length = server->world->plan.probation;
+        write_row(server, address, (struct lease_row){FO_ROW_DECLINED, -1, now, length});
+        fo_declined(server->service, &packet->decision, now + length);
+    } else {
+        write_row(server, address, (struct lease_row){.client = -1});
+        fo_released(server->service, &packet->decision);
+    }
+    return STAGE_END;
+}
+
+/* ------------------------------------------------------------------ a packet's way */
+
+static void send_answer(struct packet *packet);
+
+/* As the shim: the client's rows at other addresses go before the engine looks. */
+static void leave_others(struct packet *packet)
+{
+    struct server *server = packet->server;
+    struct fo_claim left;
+    uint32_t after = 0;
+    while (fo_moved_from(server->service, &packet->query, &packet->decision, after, &left)) {
+        after = left.address;
+        if (server->world->now < server->kea.bad_until)
+            packet->decision.doubtful = true;
+        else
+            write_row(server, after, (struct lease_row){.client = -1});
+        fo_claim_release(server->service, &left);
+    }
+}
+
+static enum stage pass(struct packet *packet)
+{
+    struct server *server = packet->server;
+    const bool gives_back =
+        packet->query.message_type == RELEASE || packet->query.message_type == DECLINE;
+    switch (packet->stage) {
+    case STAGE_RECEIVE:
+        fo_query_received(server->service, &packet->query, &packet->decision);
+        return packet->decision.answer == FO_DROP ? STAGE_END
+               : gives_back                       ? STAGE_ENGINE
+                                                  : STAGE_SUBNET;
+    case STAGE_SUBNET:
+        fo_subnet_selected(server->service, 1, &packet->query, NULL, NULL, &packet->decision);
+        if (packet->decision.answer != FO_DROP && !packet->decision.steer)
+            leave_others(packet);
+        return packet->decision.answer == FO_DROP ? STAGE_END : STAGE_ENGINE;
+    case STAGE_ENGINE:
+        return gives_back                             ? give_back(packet)
+               : packet->query.message_type == DISCOVER ? discover(packet)
+                                                        : request(packet);
+    case STAGE_WRITE:
+        return write_lease(packet);
+    case STAGE_COMMITTED:
+        return committed(packet);
+    case STAGE_CORRECT:
+        return correct(packet);
+    case STAGE_SEND:
+        if (!packet->forbidden)
+            send_answer(packet);
+        return STAGE_END;
+    case STAGE_END:
+        break;
+    }
+    return STAGE_END;
+}
+
+static void remove_packet(struct packet *packet)
+{
+    struct packet **place = &packet->server->kea.packets;
+    while (*place != packet)
+        place = &(*place)->next;
+    *place = packet->next;
+    free(packet);
+}
+
+/* One stage; false where the packet's way has ended. */
+static bool move_on(struct packet *packet)
+{
+    const enum stage before = packet->stage;
+    packet->stage = pass(packet);
+    if (before == STAGE_COMMITTED || before == STAGE_CORRECT || packet->stage == STAGE_END)
+        if (packet->stage != STAGE_CORRECT)
+            fo_claim_release(packet->server->service, &packet->decision.claim);
+    if (packet->stage != STAGE_END)
+        return true;
+    world_tell(packet->server->world, "server %d ends query %d of client %d after stage %d: %s%s%s",
+               packet->server->number, packet->query.message_type, packet->client, before,
+               packet->answer < 0 ? "silence" : ((const char *[]){"OFFER ", "ACK ", "NAK "})[packet->answer],
+               packet->answer < 0 ? "" : world_address(packet->address),
+               packet->decision.answer == FO_DROP ? packet->decision.refusal.reason : "");
+    remove_packet(packet);
+    return false;
+}
+
+static void packet_event(struct world *world, void *subject, uint64_t number)
+{
+    struct server *server = subject;
+    struct packet *packet = server->kea.packets;
+    while (packet != NULL && ((uint64_t)server->life << 32 | packet->xid) != number)
+        packet = packet->next;
+    if (packet == NULL || !move_on(packet))
+        return;
+    /* A lease database far away, or a thread that does not get its turn. */
+    const uint32_t most = world_chance(world, world->plan.stalls) ? 4000 : 3;
+    world_schedule(world, world->now + world_random(world, most), packet_event, server, number);
+}
+
+void kea_receive(struct server *server, int client, const struct fo_query *query, uint32_t xid)
+{
+    struct world *world = server->world;
+    if (server->service == NULL || server->suspended || world->now < server->deaf_until)
+        return;
+    for (struct packet *other = server->kea.packets; other != NULL; other = other->next)
+        if (other->client == client || other->xid == xid)
+            return; /* Kea drops a second packet of a client whose first is in work */
+    struct packet *packet = calloc(1, sizeof *packet);
+    if (packet == NULL)
+        abort();
+    packet->server = server;
+    packet->client = client;
+    packet->xid = xid;
+    packet->received = world->now;
+    packet->query = *query;
+    packet->answer = -1;
+    packet->next = server->kea.packets;
+    server->kea.packets = packet;
+    if (world->plan.threads) {
+        packet_event(world, server, (uint64_t)server->life << 32 | xid);
+        return;
+    }
+    while (move_on(packet))
+        continue;
+}
+
+void kea_finish_packets(struct server *server)
+{
+    while (server->kea.packets != NULL)
+        while (move_on(server->kea.packets))
+            continue;
+}
+
+struct answer_event {
+    struct client *client;
+    struct reply reply;
+};
+
+static void answer_arrives(struct world *world, void *subject, uint64_t unused)
+{
+    struct answer_event *event = subject;
+    (void)world;
+    (void)unused;
+    client_receive(event->client, &event->reply);
+}
+
+static void send_answer(struct packet *packet)
+{
+    struct world *world = packet->server->world;
+    if (packet->answer < 0 || world->now < packet->server->deaf_until ||
+        world_chance(world, world->plan.loss))
+        return;
+    struct answer_event *event = malloc(sizeof *event);
+    if (event == NULL)
+        abort();
+    event->client = &world->clients[packet->client];
+    event->reply = (struct reply){.kind = packet->answer, .xid = packet->xid,
+                                  .address = packet->address, .length = packet->length,
+                                  .server = packet->server->number,
+                                  .asked = packet->received};
+    world_post(world, world->now + world_random(world, 10), answer_arrives, event, 0);
+}
+
+/* ------------------------------------------------------------------ the main thread and rows */
+
+static void put_row(struct server *server, const struct fo_row *row)
+{
+    write_row(server, row->address,
+              (struct lease_row){row->state,
+                                 row->state == FO_ROW_DECLINED
+                                     ? -1
+                                     : client_number(server->world, &row->client),
+                                 row->cltt, row->length});
+}
+
+static void do_job(struct server *server, const struct fo_row *row)
+{
+    struct world *world = server->world;
+    const struct lease_row *there = row_of(server, row->address);
+    struct fo_row found = *row;
+    if (world->now < server->kea.bad_until) {
+        fo_rows_done(server->service, row, NULL, "the database is away");
+        return;
+    }
+    switch (row->job) {
+    case FO_ROW_PUT:
+        put_row(server, row);
+        break;
+    case FO_ROW_DELETE:
+        write_row(server, row->address, (struct lease_row){.client = -1});
+        break;
+    case FO_ROW_READ:
+        found.state = there->state;
+        found.cltt = there->cltt;
+        found.length = there->length;
+        memset(&found.client, 0, sizeof found.client);
+        if (there->client >= 0)
+            found.client = identity(world, there->client);
+        fo_rows_done(server->service, row, &found, NULL);
+        return;
+    }
+    fo_rows_done(server->service, row, NULL, NULL);
+}
+
+struct job_event {
+    struct fo_row row;
+    uint32_t life, left;
+};
+
+static void work(struct server *server, uint32_t left);
+
+static void job_event(struct world *world, void *subject, uint64_t number)
+{
+    struct server *server = &world->servers[number];
+    struct job_event *event = subject;
+    if (event->life == server->life && server->service != NULL) {
+        server->kea.working = false;
+        do_job(server, &event->row);
+        work(server, event->left);
+    }
+}
+
+/* Up to `left` jobs; each takes its time where packets come in between. */
+static void work(struct server *server, uint32_t left)
+{
+    struct world *world = server->world;
+    while (left-- > 0 && !server->suspended) {
+        struct job_event *event = malloc(sizeof *event);
+        if (event == NULL)
+            abort();
+        if (!fo_rows_next(server->service, &event->row)) {
+            free(event);
+            return;
+        }
+        if (event->row.client.hardware != NULL) /* they point into the row itself */
+            event->row.client.hardware = event->row.bytes;
+        if (event->row.client.identifier != NULL)
+            event->row.client.identifier = event->row.bytes + event->row.client.hardware_length;
+        event->life = server->life;
+        event->left = left;
+        if (world->plan.threads) {
+            server->kea.working = true;
+            world_post(world, world->now + world_random(world, 2), job_event, event,
+                       (uint64_t)server->number);
+            return;
+        }
+        do_job(server, &event->row);
+        free(event);
+    }
+    fo_rows_slice_over(server->service, 500 + world_random(world, 2000));
+}
+
+void kea_rows(struct world *world, void *subject, uint64_t life)
+{
+    struct server *server = subject;
+    if (life != server->life || server->service == NULL)
+        return;
+    if (server->suspended || server->kea.working) {
+        world_schedule(world, world->now + 20, kea_rows, server, life); /* what woke it waits */
+        return;
+    }
+    server->rows_planned = false;
+    work(server, 1 + world_random(world, 8));
+}
+
+void kea_reconcile(struct server *server)
+{
+    fo_reconcile_begin(server->service);
+    for (uint32_t i = 0; i < server->world->plan.addresses; i++) {
+        const struct lease_row *there = &server->kea.rows[i];
+        struct fo_row row = {.state = there->state, .address = FIRST_ADDRESS + i, .subnet_id = 1,
+                             .cltt = there->cltt, .length = there->length};
+        if (there->client >= 0)
+            row.client = identity(server->world, there->client);
+        if (there->state != FO_ROW_ABSENT)
+            fo_reconcile_row(server->service, &row);
+    }
+    fo_reconcile_end(server->service);
+}
+
+/* What Kea's timers do, late; and what the kernel writes back meanwhile. */
+void kea_reclaim(struct server *server)
+{
+    struct world *world = server->world;
+    for (uint32_t i = 0; i < world->plan.addresses; i++) {
+        struct lease_row *row = &server->kea.rows[i];
+        if (world_chance(world, 500))
+            server->kea.on_disk[i] = *row;
+        if (server->service == NULL || row->state == FO_ROW_ABSENT || !is_over(server, row) ||
+            !world_chance(world, 300))
+            continue;
+        if (row->state == FO_ROW_LEASED)
+            row->state = FO_ROW_RECLAIMED;
+        else
+            *row = (struct lease_row){.client = -1};
+    }
+}
+
+/* ------------------------------------------------------------------ life */
+
+void kea_attach(struct server *server)
+{
+    for (int i = 0; i < ADDRESSES_MAX; i++)
+        server->kea.rows[i].client = server->kea.on_disk[i].client = -1;
+}
+
+void kea_process_ends(struct server *server, bool power)
+{
+    struct kea *kea = &server->kea;
+    while (kea->packets != NULL) {
+        struct packet *packet = kea->packets;
+        kea->packets = packet->next;
+        free(packet);
+    }
+    kea->working = false;
+    if (!server->world->plan.persistent)
+        for (int i = 0; i < ADDRESSES_MAX; i++)
+            kea->rows[i] = (struct lease_row){.client = -1};
+    else if (power)
+        memcpy(kea->rows, kea->on_disk, sizeof kea->rows);
+}

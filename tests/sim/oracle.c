@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * The invariants of the service, checked on the true state of the world:
+ *
+ *   1  no two clients hold one address, and no holder is refused      (clients' own belief)
+ *   2  what is acknowledged stays within the bound of rule of safety 4 (at each grant)
+ *   3  an address has one owner at a time                              (after each event)
+ *   4  nothing is said to the partner that a crash could forget        (each frame, against the disk)
+ *   5  connected and left alone, both reach NORMAL and agree           (at the end of each life)
+ *
+ * Times of both servers are compared in true time: their clocks' differences are known here.
+ */
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/state.h"
+
+enum { TOLERANCE = 3 /* seconds: the guard, and whole seconds in headers */ };
+
+static int64_t true_time(const struct server *server, uint32_t seconds)
+{
+    return seconds == 0 ? 0 : (int64_t)seconds - server->world->plan.skew[server->number] / 1000;
+}
+
+static int64_t true_seconds(int64_t ms)
+{
+    return STARTING_SECOND + ms / 1000;
+}
+
+static struct server *partner_of(struct server *server)
+{
+    return &server->world->servers[1 - server->number];
+}
+
+static int client_of(struct world *world, const struct fo_binding *binding)
+{
+    if (binding == NULL || !fo_table_has_client(binding))
+        return -1;
+    const struct fo_client client = fo_table_client(binding);
+    for (uint32_t i = 0; i < world->plan.clients; i++)
+        if (client.hardware_length == 6 &&
+            memcmp(client.hardware, world->clients[i].hardware, 6) == 0)
+            return (int)i;
+    return -1;
+}
+
+static bool runs(const struct server *server)
+{
+    return server->service != NULL && server->service->configured;
+}
+
+/* ------------------------------------------------------------------ invariant 1 */
+
+void oracle_acknowledged(struct world *world, struct client *client, uint32_t address,
+                         int64_t until, int server)
+{
+    world_tell(world, "client %d has %s until %.3f by server %d", client->number,
+               world_address(address), (double)until / 1000, server);
+    world->grants++;
+    for (uint32_t i = 0; i < world->plan.clients; i++) {
+        const struct client *other = &world->clients[i];
+        if (other != client && other->holds == address && other->until > world->now)
+            world_fail(world, "clients %d and %d hold %s: one by server %d until %.3f, "
+                       "the other by server %d until %.3f", other->number, client->number,
+                       world_address(address), other->from, (double)other->until / 1000, server,
+                       (double)until / 1000);
+    }
+}
+
+void oracle_refused(struct world *world, struct client *client, uint32_t address, int server)
+{
+    world->refusals++;
+    if (world->declined[address - FIRST_ADDRESS])
+        return; /* somebody else uses it: its holder is to leave it */
+    if (client->holds == address && client->until > world->now)
+        world_fail(world, "client %d holds %s until %.3f, and server %d refuses it",
+                   client->number, world_address(address), (double)client->until / 1000, server);
+}
+
+/* ------------------------------------------------------------------ invariant 2 */
+
+void oracle_granted(struct world *world, struct server *server, int client, uint32_t address,
+                    uint32_t cltt, uint32_t length)
+{
+    const struct fo_binding *binding = fo_table_find(&server->service->table, address);
+    const struct server *other = partner_of(server);
+    const uint32_t now = fo_service_now(server->service).seconds;
+    if (client_of(world, binding) != client || binding->status != FO_ACTIVE) {
+        world_fail(world, "server %d acknowledges %s, which its table does not say",
+                   server->number, world_address(address));
+        return;
+    }
+    const uint32_t known = binding->times.acked_potential > binding->times.received_potential
+                               ? binding->times.acked_potential
+                               : binding->times.received_potential;
+    const uint32_t bound = (known > now ? known : now) + world->plan.mclt;
+    const uint32_t end = fo_from_wall(server->service, cltt) + length;
+    if (end > bound + 1)
+        world_fail(world, "server %d grants %s for %u s, %u s past the bound", server->number,
+                   world_address(address), length, end - bound);
+    /* What it thinks acknowledged, the partner knows. */
+    const struct fo_binding *theirs =
+        runs(other) ? fo_table_find(&other->service->table, address) : NULL;
+    if (client_of(world, theirs) == client && theirs->status == FO_ACTIVE && !other->store_lost &&
+        true_time(server, binding->times.acked_potential) >
+            true_time(other, theirs->times.received_potential) + TOLERANCE)
+        world_fail(world, "server %d counts on %u s more for %s than its partner acknowledged",
+                   server->number,
+                   (uint32_t)(true_time(server, binding->times.acked_potential) -
+                              true_time(other, theirs->times.received_potential)),
+                   world_address(address));
+}
+
+/* ------------------------------------------------------------------ invariant 3 */
+
+static bool may_give(const struct server *server, struct fo_pool *pool, uint32_t address)
+{
+    return fo_table_ours(&server->service->table, pool, address);
+}
+
+static bool gives(const struct server *server)
+{
+    return runs(server) && server->service->relationship_count > 0 &&
+           fo_state_free_from(server_state(server)) != FO_FREE_FROM_NONE &&
+           !server->service->relationships[0]->alone;
+}
+
+void oracle_after_step(struct world *world)
+{
+    struct server *servers = world->servers;
+    for (int i = 0; i < 2; i++)
+        if (server_state(&servers[i]) == FO_STATE_NORMAL)
+            servers[i].store_lost = false;
+    if (!gives(&servers[0]) || !gives(&servers[1]))
+        return;
+    for (uint32_t i = 0; i < world->plan.addresses; i++) {
+        const uint32_t address = FIRST_ADDRESS + i;
+        if (may_give(&servers[0], &servers[0].service->table.pools[0], address) &&
+            may_give(&servers[1], &servers[1].service->table.pools[0], address))
+            world_fail(world, "both servers own %s", world_address(address));
+    }
+}
+
+/* ------------------------------------------------------------------ invariant 4 */
+
+/* A stored binding, as far as is looked at here (persistence.c writes it). */
+struct stored {
+    bool there, backup;
+    uint8_t status;
+    uint32_t lease_expiration, received, transaction;
+};
+
+static uint32_t number_at(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static struct stored stored_binding(const struct server *server, uint32_t address)
+{
+    struct stored stored = {.status = FO_FREE};
+    const uint32_t base = address / FO_PAGE_ADDRESSES * FO_PAGE_ADDRESSES, at = address - base;
+    const uint8_t key[5] = {'B', (uint8_t)(address >> 24), (uint8_t)(address >> 16),
+                            (uint8_t)(address >> 8), (uint8_t)address};
+    const uint8_t page_key[5] = {'P', (uint8_t)(base >> 24), (uint8_t)(base >> 16),
+                                 (uint8_t)(base >> 8), (uint8_t)base};
+    const struct pair *binding = disk_find(server, key, sizeof key);
+    const struct pair *page = disk_find(server, page_key, sizeof page_key);
+    stored.backup = page != NULL && (page->value[at >> 3] >> (at & 7) & 1) != 0;
+    if (binding != NULL && binding->length >= 34) {
+        stored.there = true;
+        stored.status = binding->value[0];
+        stored.lease_expiration = number_at(binding->value + 6);
+        stored.received = number_at(binding->value + 18);
+        stored.transaction = number_at(binding->value + 22);
+    }
+    if (stored.status == FO_FREE && stored.backup)
+        stored.status = FO_BACKUP;
+    return stored;
+}
+
+static void check_sent(struct server *server, const struct fo_update *update)
+{
+    const struct stored stored = stored_binding(server, update->address);
+    if (stored.status != update->status)
+        world_fail(server->world, "server %d says that %s is %s, its disk says %s", server->number,
+                   world_address(update->address), fo_status_name(update->status),
+                   fo_status_name(stored.status));
+    else if (update->status == FO_ACTIVE && stored.lease_expiration != update->lease_expiration)
+        world_fail(server->world, "server %d says that the lease of %s ends at another time than "
+                   "its disk does", server->number, world_address(update->address));
+}
+
+/* An update that this server accepts: its disk has it, or something that came later. */
+static void check_accepted(struct server *server, const struct said *said)
+{
+    struct world *world = server->world;
+    const struct server *sender = partner_of(server);
+    struct fo_table *table = &server->service->table;
+    const struct stored stored = stored_binding(server, said->address);
+    const uint8_t now = (uint8_t)fo_table_status(table, fo_table_pool(table, said->address),
+                                                 said->address);
+    if (said->status == FO_ACTIVE && stored.status == FO_ACTIVE) {
+        if (true_time(server, stored.received) + TOLERANCE <
+            true_time(sender, said->potential_expiration))
+            world_fail(world, "server %d acknowledges %s, which its disk does not have",
+                       server->number, world_address(said->address));
+    } else if ((said->status == FO_ACTIVE) != (stored.status == FO_ACTIVE) &&
+               (said->status == FO_ACTIVE) == (now == FO_ACTIVE) &&
+               true_time(server, stored.transaction) < true_seconds(said->at)) {
+        world_fail(world, "server %d acknowledges %s for %s, its disk says %s", server->number,
+                   fo_status_name(said->status), world_address(said->address),
+                   fo_status_name(stored.status));
+    }
+}
+
+static void remember(struct side *side, int64_t now, uint32_t xid, const struct fo_update *update)
+{
+    if (side->said_count == side->said_capacity) {
+        side->said_capacity = side->said_capacity ? side->said_capacity * 2 : 64;
+        side->said = realloc(side->said, side->said_capacity * sizeof *side->said);
+        if (side->said == NULL)
+            abort();
+    }
+    side->said[side->said_count++] = (struct said){now, xid, update->address,
+                                                   update->lease_expiration,
+                                                   update->potential_expiration, update->status};
+}
+
+static void take_acknowledgement(struct server *server, struct side *sender,
+                                 const struct fo_message *message)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sender->said_count; i++) {
+        const struct said *said = &sender->said[i];
+        if (said->xid != message->xid) {
+            sender->said[kept++] = *said;
+            continue;
+        }
+        for (size_t k = 0; k < message->update_count; k++)
+            if (message->updates[k].address == said->address &&
+                !(message->updates[k].present & FO_HAS(FO_OPT_REJECT_REASON)))
+                check_accepted(server, said);
+    }
+    sender->said_count = kept;
+}
+
+void oracle_frame(struct server *server, struct side *own, struct side *other,
+                  const uint8_t *frame, size_t length)
+{
+    static struct fo_message message;
+    struct fo_decode_error error;
+    struct world *world = server->world;
+    if (!fo_decode(&fo_dialect_draft, frame, length, &message, &error)) {
+        world_fail(world, "server %d sends what nobody can read: %s", server->number, error.text);
+        return;
+    }
+    world_tell(world, "server %d sends %s xid %u, %zu bindings", server->number,
+               fo_message_name(message.type), message.xid, message.update_count);
+    for (size_t i = 0; i < message.update_count; i++) {
+        const struct fo_update *update = &message.updates[i];
+        const bool update_out = message.type == FO_MSG_BNDUPD;
+        world_tell(world, "    %s %s %d", world_address(update->address),
+                   update_out ? fo_status_name(update->status) : "answered",
+                   update_out ? (int)(update->lease_expiration - STARTING_SECOND)
+                              : (update->present & FO_HAS(FO_OPT_REJECT_REASON)
+                                     ? update->reject_reason
+                                     : 0));
+        if (update_out) {
+            check_sent(server, update);
+            remember(own, world->now, message.xid, update);
+        }
+    }
+    if (message.type == FO_MSG_BNDACK)
+        take_acknowledgement(server, other, &message);
+}
+
+/* ------------------------------------------------------------------ invariant 5 */
+
+static char text[240];
+
+#define COMPLAIN(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
+
+static const char *unsettled(const struct server *server)
+{
+    const struct fo_pool *pool = &server->service->table.pools[0];
+    const struct {
+        const char *name;
+        const struct fo_bitmap *bits;
+    } queues[] = {{"unacknowledged", &pool->unacked}, {"in flight", &pool->in_flight},
+                  {"rejected", &pool->rejected},      {"requested", &pool->requested},
+                  {"not stored", &pool->dirty},       {"being stored", &pool->saving},
+                  {"without its row", &pool->rows},   {"returning", &pool->returning}};
+    for (size_t i = 0; i < sizeof queues / sizeof queues[0]; i++) {
+        const uint32_t bit = fo_bitmap_next(queues[i].bits, 0);
+        if (bit != FO_BITMAP_NONE)
+            return COMPLAIN("at server %d %s is %s (%u of them)", server->number,
+                            world_address(FIRST_ADDRESS + bit), queues[i].name,
+                            queues[i].bits->count);
+    }
+    return NULL;
+}
+
+/* Kea's row follows the table. */
+static bool row_fits(const struct server *server, const struct fo_binding *binding, uint8_t status,
+                     const struct lease_row *row)
+{
+    if (status == FO_ABANDONED)
+        return row->state == FO_ROW_DECLINED || row->state == FO_ROW_ABSENT;
+    if (status != FO_ACTIVE || (binding->flags & FO_FLAG_DOUBTFUL))
+        return row->state == FO_ROW_ABSENT;
+    return row->client == client_of(server->world, binding) &&
+           (row->state == FO_ROW_RECLAIMED ||
+            (row->state == FO_ROW_LEASED &&
+             row->cltt + row->length + 2 - binding->times.lease_expiration <= 4));
+}
+
+static const char *row_differs(const struct server *server, const struct fo_binding *binding,
+                               uint8_t status, uint32_t address)
+{
+    const struct lease_row *row = &server->kea.rows[address - FIRST_ADDRESS];
+    if (row_fits(server, binding, status, row))
+        return NULL;
+    return COMPLAIN("server %d has a row of state %d, client %d, end %u for %s, which is %s of "
+                    "client %d until %u",
+                    server->number, row->state, row->client, row->cltt + row->length,
+                    world_address(address), fo_status_name(status),
+                    client_of(server->world, binding),
+                    binding ? binding->times.lease_expiration : 0);
+}
+
+static bool differ(int64_t a, int64_t b)
+{
+    return a > b ? a - b > TOLERANCE : b - a > TOLERANCE;
+}
+
+static const char *bindings_differ(struct world *world, uint32_t address)
+{
+    struct server *s = world->servers;
+    struct fo_binding *bindings[2];
+    uint8_t status[2];
+    for (int i = 0; i < 2; i++) {
+        struct fo_table *table = &s[i].service->table;
+        bindings[i] = fo_table_find(table, address);
+        status[i] = (uint8_t)fo_table_status(table, &table->pools[0], address);
+        const char *row = row_differs(&s[i], bindings[i], status[i], address);
+        if (row != NULL)
+            return row;
+    }
+    if (status[0] != status[1])
+        return COMPLAIN("%s is %s at server 0, %s at server 1", world_address(address),
+                        fo_status_name(status[0]), fo_status_name(status[1]));
+    if (status[0] != FO_ACTIVE)
+        return NULL;
+    const struct fo_times *times[2] = {&bindings[0]->times, &bindings[1]->times};
+    if (client_of(world, bindings[0]) != client_of(world, bindings[1]))
+        return COMPLAIN("%s is client %d's at server 0, client %d's at server 1",
+                        world_address(address), client_of(world, bindings[0]),
+                        client_of(world, bindings[1]));
+    if (differ(true_time(&s[0], times[0]->lease_expiration),
+               true_time(&s[1], times[1]->lease_expiration)))
+        return COMPLAIN("the lease of %s ends %lld s later at server 0 than at server 1",
+                        world_address(address),
+                        (long long)(true_time(&s[0], times[0]->lease_expiration) -
+                                    true_time(&s[1], times[1]->lease_expiration)));
+    for (int i = 0; i < 2; i++)
+        if (times[i]->acked_potential != 0 &&
+            true_time(&s[i], times[i]->acked_potential) >
+                true_time(&s[1 - i], times[1 - i]->received_potential) + TOLERANCE)
+            return COMPLAIN("server %d thinks more of %s acknowledged than its partner received",
+                            i, world_address(address));
+    return NULL;
+}
+
+static const char *lease_unknown(struct world *world, const struct client *client)
+{
+    if (client->holds == 0 || client->until < world->now + 5000)
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        const struct server *server = &world->servers[i];
+        const struct fo_binding *binding =
+            fo_table_find(&server->service->table, client->holds);
+        if (binding == NULL || binding->status != FO_ACTIVE ||
+            client_of(world, binding) != client->number)
+            return COMPLAIN("client %d holds %s, server %d does not know it", client->number,
+                            world_address(client->holds), i);
+        if (true_time(server, binding->times.lease_expiration) + TOLERANCE <
+            true_seconds(client->until))
+            return COMPLAIN("client %d holds %s longer than server %d knows", client->number,
+                            world_address(client->holds), i);
+    }
+    return NULL;
+}
+
+const char *oracle_disagreement(struct world *world)
+{
+    const char *wrong = NULL;
+    for (int i = 0; i < 2 && wrong == NULL; i++) {
+        struct server *server = &world->servers[i];
+        if (server_state(server) != FO_STATE_NORMAL)
+            return COMPLAIN("server %d is in state %s", i,
+                            fo_state_name((uint8_t)server_state(server)));
+        wrong = unsettled(server);
+    }
+    for (uint32_t i = 0; i < world->plan.addresses && wrong == NULL; i++)
+        wrong = bindings_differ(world, FIRST_ADDRESS + i);
+    for (uint32_t i = 0; i < world->plan.clients && wrong == NULL; i++)
+        wrong = lease_unknown(world, &world->clients[i]);
+    return wrong;
+}

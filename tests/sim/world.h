@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * A simulated world: two servers, the network between them, their disks, a stand-in for each
+ * server's Kea, and clients. One seed decides everything that happens in it, so that a failing seed
+ * replays exactly. The servers run the real hook/ and protocol/, through a struct fo_env of this
+ * world; nothing here knows how they decide.
+ *
+ *   world.c    clock, events, randomness, the trace
+ *   network.c  TCP between the servers: delay, cut, half-cut, connections that break
+ *   disk.c     stable storage: what was committed survives
+ *   server.c   a server's environment and life: start, crash, power cut, reload, orderly stop
+ *   kea.c      lease rows and the engine that callouts are called by, packet by packet
+ *   clients.c  DHCP clients as RFC 2131 has them, and clients that misbehave
+ *   oracle.c   the invariants, checked on what clients really hold
+ *   chaos.c    what goes wrong, and when
+ *
+ * True time is in milliseconds from the world's begin. Servers have clocks of their own.
+ */
+#ifndef FO_TESTS_SIM_WORLD_H
+#define FO_TESTS_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hook/service_internal.h"
+
+#define FIRST_ADDRESS UINT32_C(0xC0000201) /* 192.0.2.1 */
+
+enum {
+    ADDRESSES_MAX = 96,
+    CLIENTS_MAX = 96,
+    STARTING_SECOND = 1700000000, /* true time 0, in seconds since 1970 */
+};
+
+struct world;
+struct server;
+
+/* ------------------------------------------------------------------ what a seed decides */
+
+struct plan {
+    uint32_t addresses, clients;
+    uint32_t mclt, lease, offer_hold, percent, probation; /* seconds */
+    uint32_t loss;         /* of 1000 messages between clients and servers */
+    bool threads;          /* Kea's packet threads: callouts of several packets interleave */
+    uint32_t stalls;       /* of 1000 stages of a packet's way that take long */
+    uint32_t commit_ms;    /* a commit takes up to so long */
+    uint32_t latency_ms;   /* between the servers, up to so long */
+    uint32_t chaos_every;  /* seconds between two mishaps, on average; 0: none */
+    uint32_t mishaps;      /* bits by enum mishap: which happen in this world */
+    int32_t skew[2];       /* ms, each server's wall clock minus the true one */
+    bool persistent;       /* Kea's rows survive a power cut as far as Kea can tell */
+};
+
+enum mishap {
+    MISHAP_KILL,
+    MISHAP_POWER_CUT,
+    MISHAP_STOP,
+    MISHAP_RELOAD,
+    MISHAP_CUT,
+    MISHAP_HALF_CUT,
+    MISHAP_RESET,
+    MISHAP_SLOW_LINK,
+    MISHAP_SLOW_DISK,
+    MISHAP_FULL_DISK,
+    MISHAP_BAD_ROWS,
+    MISHAP_DEAF_SERVER,
+    MISHAP_LOST_STORE,
+    MISHAPS,
+};
+
+/* ------------------------------------------------------------------ network.c */
+
+/* What travels to one side of a connection, in order. */
+struct chunk {
+    struct chunk *next;
+    int64_t at; /* not delivered before */
+    enum { CHUNK_CONNECTED, CHUNK_DATA, CHUNK_END, CHUNK_RESET } kind;
+    size_t length;
+    uint8_t data[];
+};
+
+/* One binding of a BNDUPD, as the oracle remembers it. */
+struct said {
+    int64_t at;
+    uint32_t xid, address, lease_expiration, potential_expiration;
+    uint8_t status;
+};
+
+struct side {
+    struct pipe *pipe;
+    int number;           /* of its server */
+    fo_connection id;
+    struct chunk *first, *last; /* on the way to this side */
+    bool pumping;         /* a delivery is planned */
+    bool over;            /* closed by its owner, or its owner was told that it is */
+    struct said *said;    /* BNDUPDs sent by this side, not yet acknowledged */
+    size_t said_count, said_capacity;
+};
+
+struct pipe {
+    struct pipe *next;
+    struct side sides[2]; /* by server number */
+};
+
+/* ------------------------------------------------------------------ disk.c */
+
+struct pair {
+    uint8_t key[512];
+    size_t key_length, length;
+    uint8_t value[2100];
+};
+
+struct disk {
+    struct pair *pairs; /* sorted by key */
+    size_t count, capacity;
+    const struct fo_store_batch *batch; /* under way */
+    int64_t slow_until, full_until;
+};
+
+/* ------------------------------------------------------------------ kea.c */
+
+struct lease_row {
+    enum fo_row_state state;
+    int client; /* -1: none */
+    uint32_t cltt, length;
+};
+
+struct kea {
+    struct lease_row rows[ADDRESSES_MAX];
+    struct lease_row on_disk[ADDRESSES_MAX]; /* what a power cut leaves */
+    struct packet *packets;                  /* in work */
+    bool working;                            /* the main thread is at the rows */
+    int64_t bad_until;
+};
+
+/* ------------------------------------------------------------------ server.c */
+
+struct server {
+    struct world *world;
+    int number; /* 0: the primary */
+    struct fo_env env;
+    struct fo_service *service; /* NULL: not running */
+    uint32_t life;              /* moves with each end of a process */
+    bool powered, suspended, locked, rows_planned, listening;
+    unsigned faults;            /* planted in its service */
+    int64_t boot_begun;  /* true time of this boot's 0 */
+    uint8_t boot_id[16];
+    int64_t step_at;     /* INT64_MAX: none is planned */
+    int64_t stepped_at;
+    uint32_t spinning;   /* steps at the same moment */
+    uint64_t blocks;     /* of memory, in use */
+    struct fo_config config;
+    struct fo_topology topology;
+    struct disk disk;
+    struct kea kea;
+    int64_t deaf_until;  /* hears no client before */
+    bool store_lost;     /* and has not been in NORMAL since */
+};
+
+/* ------------------------------------------------------------------ clients.c */
+
+enum client_state { CLIENT_IDLE, CLIENT_DISCOVERING, CLIENT_REQUESTING, CLIENT_REBOOTING,
+                    CLIENT_BOUND, CLIENT_RENEWING, CLIENT_REBINDING, CLIENT_GONE };
+
+struct client {
+    struct world *world;
+    int number;
+    enum client_state state;
+    uint8_t hardware[6], identifier[7];
+    bool has_identifier;
+    uint32_t xid, serial; /* of the timer that counts */
+    int64_t begun;        /* of this exchange, for `secs` */
+    int64_t sent;         /* the last message */
+    uint32_t tries;
+    uint32_t wish;        /* the address that it had, or was offered */
+    int chosen;           /* the server whose offer it took */
+    uint32_t holds;       /* what it really holds, 0: nothing */
+    int64_t until;        /* true time */
+    int from;             /* the server that acknowledged it */
+};
+
+/* What a server says to a client. */
+struct reply {
+    enum { REPLY_OFFER, REPLY_ACK, REPLY_NAK } kind;
+    uint32_t xid, address, length;
+    int server;
+    int64_t asked; /* when the query arrived */
+};
+
+/* ------------------------------------------------------------------ the world */
+
+typedef void event_action(struct world *world, void *subject, uint64_t argument);
+
+struct event {
+    int64_t at;
+    uint64_t order;
+    event_action *action;
+    void *subject;
+    uint64_t argument;
+    bool owned; /* the subject is freed with the event */
+};
+
+struct world {
+    uint64_t seed, random;
+    int64_t now;
+    struct event *events; /* a heap */
+    size_t event_count, event_capacity;
+    uint64_t event_order, events_run;
+    struct plan plan;
+    struct server servers[2];
+    struct client clients[CLIENTS_MAX];
+    struct pipe *pipes;
+    fo_connection next_connection;
+    int64_t foreign_until[ADDRESSES_MAX]; /* a stranger uses the address: its clients decline */
+    bool declined[ADDRESSES_MAX];         /* at any time */
+    bool way_cut[2];       /* from server n to the other */
+    uint32_t slow_ms;      /* more latency */
+    bool quiet;            /* chaos and clients are over */
+    uint64_t grants, refusals, mishaps_done;
+    bool trace, failed;
+    char failure[600];
+};
+
+/* world.c */
+struct world *world_new(uint64_t seed, unsigned faults, bool trace);
+void world_free(struct world *world);
+void world_schedule(struct world *world, int64_t at, event_action *action, void *subject,
+                    uint64_t argument);
+/* The same with a subject of malloc's, which is freed with the event. */
+void world_post(struct world *world, int64_t at, event_action *action, void *subject,
+                uint64_t argument);
+/* Runs one event; false where there is none. */
+bool world_step(struct world *world);
+/* A number below `limit` (at least 1). */
+uint32_t world_random(struct world *world, uint32_t limit);
+bool world_chance(struct world *world, uint32_t of_1000);
+void world_fail(struct world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void world_tell(struct world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+const char *world_address(uint32_t address); /* in a buffer of its own, for one message */
+
+/* network.c */
+void network_attach(struct server *server);
+void network_process_ends(struct server *server, bool power);
+void network_cut(struct world *world, int from, bool cut);
+void network_reset(struct world *world);
+void network_free(struct world *world);
+
+/* disk.c */
+void disk_attach(struct server *server);
+void disk_process_ends(struct server *server);
+void disk_lose(struct server *server);
+const struct pair *disk_find(const struct server *server, const uint8_t *key, size_t length);
+void disk_free(struct server *server);
+
+/* server.c */
+void server_init(struct world *world, int number, unsigned faults);
+void server_start(struct server *server);
+void server_kill(struct server *server);
+void server_power_cut(struct server *server);
+void server_stop(struct server *server);
+/* The exit that server_stop began; false while it is not over. */
+bool server_stop_ends(struct server *server);
+void server_reload_begin(struct server *server);
+void server_reload_end(struct server *server);
+void server_free(struct server *server);
+/* The loop's thread has brought the service something: the step follows. */
+void server_step_now(struct server *server);
+uint32_t server_wall(const struct server *server); /* seconds since 1970 */
+enum fo_state server_state(const struct server *server);
+
+/* kea.c */
+void kea_attach(struct server *server);
+void kea_process_ends(struct server *server, bool power);
+void kea_finish_packets(struct server *server);
+void kea_reconcile(struct server *server);
+void kea_receive(struct server *server, int client, const struct fo_query *query, uint32_t xid);
+/* A slice of the main thread's work at rows. */
+void kea_rows(struct world *world, void *server, uint64_t life);
+void kea_reclaim(struct server *server);
+
+/* clients.c */
+void clients_init(struct world *world);
+void client_receive(struct client *client, const struct reply *reply);
+void client_begin(struct client *client);
+void client_vanish(struct client *client);
+
+/* oracle.c */
+void oracle_after_step(struct world *world);
+void oracle_granted(struct world *world, struct server *server, int client, uint32_t address,
+                    uint32_t cltt, uint32_t length);
+void oracle_acknowledged(struct world *world, struct client *client, uint32_t address,
+                         int64_t until, int server);
+void oracle_refused(struct world *world, struct client *client, uint32_t address, int server);
+void oracle_frame(struct server *server, struct side *own, struct side *other,
+                  const uint8_t *frame, size_t length);
+/* NULL where both servers agree on everything, and with the clients. */
+const char *oracle_disagreement(struct world *world);
+
+/* chaos.c */
+void chaos_plan(struct world *world);
+void chaos_begin(struct world *world);
+/* Runs a whole life: mishaps for `events` events, then peace, in which all must agree. True where no
+   invariant broke. */
+bool simulate_life(struct world *world, uint64_t events);
+
+#endif
