@@ -31,7 +31,7 @@ struct server {
     size_t inbound_count;
     unsigned said[16], noted[FO_NOTE_RECOVER_WAIT + 1], attempts, acknowledged, rejected;
     uint32_t pool_moves; /* what the next POOLREQ moves */
-    unsigned pool_requests;
+    unsigned pool_requests, forgot;
 };
 
 static struct server p, s; /* primary and secondary */
@@ -141,6 +141,11 @@ static void on_received(void *context, const struct fo_message *message)
             message->updates[i].address, one->rejecting ? FO_REJECT_OUTDATED : FO_REJECT_NONE};
         one->bindings[message->updates[i].address - BASE].got = true;
     }
+}
+
+static void on_partner_forgot(void *context)
+{
+    ((struct server *)context)->forgot++;
 }
 
 static uint32_t on_updates_requested(void *context, bool all)
@@ -272,8 +277,8 @@ static void start(struct server *one, const struct fo_endpoint_record *record)
     static const struct fo_endpoint_record none;
     struct fo_endpoint_host host = {
         one, on_send, on_connect, on_disconnect, on_store, on_next_update, on_acknowledged,
-        on_updates_lost, on_received, on_updates_requested, on_requested_left, on_pool_requested,
-        on_entered, on_note};
+        on_updates_lost, on_received, on_partner_forgot, on_updates_requested, on_requested_left,
+        on_pool_requested, on_entered, on_note};
     one->length = one->read = one->inbound_count = 0;
     one->attempt = one->closing = one->storing = false;
     fo_endpoint_start(&one->endpoint, &one->settings, &host, record ? record : &none, &now);
@@ -413,6 +418,8 @@ START_TEST(a_lost_store_is_restored_and_mclt_is_waited)
     int64_t begun = now.ms;
     run(2000);
     ck_assert_uint_eq(s.said[FO_MSG_UPDREQALL], 1);
+    ck_assert_uint_eq(p.forgot, 1);
+    ck_assert_uint_eq(s.forgot, 0);
     ck_assert_int_eq(state_of(&s), FO_STATE_RECOVER_WAIT);
     ck_assert_int_eq(state_of(&p), FO_STATE_COMMUNICATIONS_INTERRUPTED);
     for (size_t i = 0; i < 100; i++)

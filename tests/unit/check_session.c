@@ -541,18 +541,39 @@ END_TEST
 START_TEST(the_partners_times_are_converted_by_the_difference_seen)
 {
     establish_both();
-    struct fo_message contact = {.type = FO_MSG_CONTACT, .time = now.seconds - 40, .xid = 3};
-    give(&p, &contact); /* its clock is 40 s behind: 0 to 40 s have been seen */
-    ck_assert_uint_eq(fo_session_permits(&p.session, SECONDS), SECONDS);
-    ck_assert_uint_eq(fo_session_forbids(&p.session, SECONDS), SECONDS + 40);
-    contact.time = now.seconds + 30;
-    give(&p, &contact);
+    struct fo_message contact = {.type = FO_MSG_CONTACT, .time = now.seconds + 30, .xid = 3};
+    give(&p, &contact); /* its clock is 30 s ahead: no delay makes that */
     ck_assert_uint_eq(fo_session_permits(&p.session, SECONDS), SECONDS - 30);
-    ck_assert_uint_eq(fo_session_forbids(&p.session, SECONDS), SECONDS + 40);
+    ck_assert_uint_eq(fo_session_forbids(&p.session, SECONDS), SECONDS - 30);
     ck_assert_uint_eq(fo_session_forbids(&p.session, 0), 0); /* none, and infinite */
     ck_assert_uint_eq(fo_session_permits(&p.session, UINT32_MAX), UINT32_MAX);
-    ck_assert_uint_eq(fo_session_forbids(&p.session, UINT32_MAX - 1), UINT32_MAX - 1);
+    ck_assert_uint_eq(fo_session_forbids(&p.session, UINT32_MAX - 1), UINT32_MAX - 1 - 30);
     ck_assert_uint_eq(fo_session_permits(&p.session, 5), 1);
+}
+END_TEST
+
+START_TEST(the_delay_of_a_message_is_no_difference)
+{
+    establish_both();
+    struct fo_message contact = {.type = FO_MSG_CONTACT, .time = now.seconds - 40, .xid = 3};
+    give(&p, &contact);
+    ck_assert_uint_eq(fo_session_permits(&p.session, SECONDS), SECONDS);
+    ck_assert_uint_eq(fo_session_forbids(&p.session, SECONDS), SECONDS);
+}
+END_TEST
+
+/* What permits stays with the smallest difference, what forbids follows the clocks. */
+START_TEST(a_difference_of_all_messages_is_one)
+{
+    establish_both();
+    for (int64_t end = now.ms + 2 * FO_CLOCK_WINDOW_MS + 20000; now.ms < end;) {
+        now.ms += 10000;
+        now.seconds += 10;
+        struct fo_message contact = {.type = FO_MSG_CONTACT, .time = now.seconds - 40, .xid = 3};
+        give(&p, &contact);
+    }
+    ck_assert_uint_eq(fo_session_permits(&p.session, SECONDS), SECONDS);
+    ck_assert_uint_eq(fo_session_forbids(&p.session, SECONDS), SECONDS + 40);
 }
 END_TEST
 
@@ -594,6 +615,8 @@ int main(void)
     tcase_add_test(session, unknown_messages_are_ignored_or_not);
     tcase_add_test(session, hostile_bytes_end_the_session_once_and_nothing_else);
     tcase_add_test(session, the_partners_times_are_converted_by_the_difference_seen);
+    tcase_add_test(session, the_delay_of_a_message_is_no_difference);
+    tcase_add_test(session, a_difference_of_all_messages_is_one);
     tcase_add_test(session, a_second_is_no_difference);
     suite_add_tcase(suite, session);
     SRunner *runner = srunner_create(suite);
