@@ -281,6 +281,7 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
             fo_bitmap_put(&pool->backup, bit, status == FO_BACKUP);
         } else {
             pool->status_count[status]++;
+            fo_bitmap_clear(&pool->backup, bit); /* a walk over it meets free ones only */
             fo_bitmap_clear(&pool->quarantined, bit);
         }
         fo_pool_count(pool, bit, +1);

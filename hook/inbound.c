@@ -134,7 +134,7 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
     bool own_free = own == FO_FREE || own == FO_BACKUP;
     bool ended = fo_status_becomes_free((enum fo_binding_status)update->status);
     if (own_free && update->status != FO_ACTIVE && update->status != FO_ABANDONED) {
-        if (ended && crossing)
+        if (ended && crossing && pool->primary)
             return true; /* whose it is, our own update says, which it has yet to take */
         apply_owner(relationship, pool, update);
         return true;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "hook/service_internal.h"
+#include "protocol/binding.h"
 #include "protocol/wire.h"
 
 enum {
@@ -185,8 +186,9 @@ static bool put_meta(struct fo_service *service)
     fo_writer_init(&writer, value, sizeof value);
     fo_write_u32(&writer, FORMAT_VERSION);
     fo_write_bytes(&writer, id, sizeof id);
-    fo_write_u8(&writer, service->stopping);
-    fo_write_u32(&writer, fo_service_now(service).seconds);
+    service->stamp_saving = fo_service_now(service).seconds;
+    fo_write_u8(&writer, service->stop_said);
+    fo_write_u32(&writer, service->stamp_saving);
     fo_write_u32(&writer, service->quarantine_until);
     return put(service, KEY_META, "", 0, value, fo_writer_length(&writer));
 }
@@ -215,6 +217,15 @@ static bool collect(struct fo_service *service)
         }
     }
     return true;
+}
+
+/* What is said of the whole (this boot, the stamp, the orderly stop) is true with the last batch. */
+static bool is_last_batch(const struct fo_service *service)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < service->table.pool_count; i++)
+        left += service->table.pools[i].saving.count;
+    return left == service->taken_count;
 }
 
 static void begin_epoch(struct fo_service *service)
@@ -251,12 +262,12 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
         begin_epoch(service);
     }
     service->write_count = service->arena_used = 0;
-    bool ok = put_meta(service);
+    bool ok = true;
     for (size_t i = 0; ok && i < service->relationship_count; i++)
         if (service->relationships[i]->record_saving)
             ok = put_endpoint(service, service->relationships[i]->config.name,
                               &service->relationships[i]->endpoint.record);
-    if (!ok || !collect(service)) {
+    if (!ok || !collect(service) || (is_last_batch(service) && !put_meta(service))) {
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "a commit of the state file", NULL);
         service->commit_retry_at = now->ms + 1000;
         return;
@@ -286,6 +297,7 @@ static void epoch_is_durable(struct fo_service *service)
     struct fo_now now = fo_service_now(service);
     service->saving_epoch = false;
     service->epoch_durable = service->epoch_open - 1;
+    service->stamp_durable = service->stamp_saving;
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
         for (uint32_t group = fo_bitmap_next(&pool->marking, 0); group != FO_BITMAP_NONE;
@@ -512,6 +524,10 @@ void fo_persistence_apply_pages(struct fo_service *service)
         if (pool != NULL && binding->status != FO_FREE) {
             fo_bitmap_set(&pool->used, bit_in(pool, binding->address));
             fo_bitmap_clear(&pool->quarantined, bit_in(pool, binding->address));
+            /* Its page may be of a later batch than its record. */
+            if (fo_status_becomes_free((enum fo_binding_status)binding->status) &&
+                !(binding->flags & FO_FLAG_FREEING))
+                fo_bitmap_set(&pool->unacked, bit_in(pool, binding->address));
         }
     }
     service->env->release(service->env->context, service->pages);
@@ -530,6 +546,34 @@ bool fo_persistence_record(struct fo_service *service, const char *name,
         }
     memset(record, 0, sizeof *record);
     return false;
+}
+
+/* Without memory it is found again in the store, at the next start. */
+void fo_persistence_keep(struct fo_service *service, const char *name,
+                         const struct fo_endpoint_record *record)
+{
+    size_t place = 0;
+    while (place < service->stored_record_count &&
+           strcmp(service->stored_records[place].name, name) != 0)
+        place++;
+    if (place == service->stored_record_count) {
+        void *fresh = service->env->reallocate(service->env->context, service->stored_records,
+                                               (place + 1) * sizeof *service->stored_records);
+        if (fresh == NULL)
+            return;
+        service->stored_records = fresh;
+        memset(&service->stored_records[place], 0, sizeof service->stored_records[place]);
+        snprintf(service->stored_records[place].name, sizeof service->stored_records[place].name,
+                 "%s", name);
+        service->stored_record_count++;
+    }
+    service->stored_records[place].record = *record;
+}
+
+uint32_t fo_last_moment(const struct fo_service *service)
+{
+    const uint32_t stamp = service->stamp_durable ? service->stamp_durable : service->last_stamp;
+    return stamp + FO_STAMP_LATE_S;
 }
 
 void fo_persistence_free(struct fo_service *service)

@@ -482,19 +482,23 @@ bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id)
 
 /* ------------------------------------------------------------------ how long */
 
-/* Rule of safety 4; alone after a long stop without "now" in it (rule of safety 9). */
+/* Rule of safety 4, of what a power cut would leave (rule of safety 7): "now" is not later than a
+   restart would take for the last moment at which we ran, and a potential expiration that is not
+   durable yet does not count. Alone after a long stop without "now" in it (rule of safety 9). */
 static uint32_t bound_of(const struct fo_relationship *relationship,
                          const struct fo_binding *binding, uint32_t now)
 {
-    static const struct fo_times never;
-    const struct fo_times *times = binding ? &binding->times : &never;
-    uint32_t mclt = relationship->endpoint.record.mclt;
-    if (!relationship->alone)
-        return fo_lease_bound(times, now, mclt);
-    uint32_t known = times->acked_potential > times->received_potential
-                         ? times->acked_potential
-                         : times->received_potential;
-    return known + mclt > now ? known + mclt : now + 1;
+    struct fo_service *service = relationship->service;
+    struct fo_times times = {0};
+    uint32_t moment = now < fo_last_moment(service) ? now : fo_last_moment(service);
+    if (binding != NULL)
+        times = binding->times;
+    const struct fo_pool *pool = binding ? fo_table_pool(&service->table, binding->address) : NULL;
+    if (pool != NULL && (fo_bitmap_test(&pool->dirty, bit_in(pool, binding->address)) ||
+                         fo_bitmap_test(&pool->saving, bit_in(pool, binding->address))))
+        times.received_potential = 0;
+    return fo_lease_bound(&times, relationship->alone ? 0 : moment,
+                          relationship->endpoint.record.mclt);
 }
 
 static uint32_t bounded(const struct fo_relationship *relationship,
@@ -551,6 +555,8 @@ enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id
     struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     if (relationship != NULL && decision->claim.address != address) {
         refuse(relationship, query, decision, "Kea grants an address that was not claimed");
+        if (decision->claim.address == 0) /* a lease4_renew is written all the same: to be read */
+            decision->claim = (struct fo_claim){.address = address, .row_written = true};
     } else if (relationship != NULL) {
         decision->claim.row_written = true;
         *length = bounded(relationship, tenure_of(service, address, query), *length, now.seconds);
@@ -565,7 +571,7 @@ enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id
 static bool claim_stands(struct fo_service *service, const struct fo_claim *held)
 {
     const struct fo_hold *hold = fo_table_hold(&service->table, held->address);
-    return held->address != 0 && hold != NULL && hold->serial == held->serial;
+    return held->serial != 0 && hold != NULL && hold->serial == held->serial;
 }
 
 /* The binding becomes ACTIVE, or its tenure goes on. */
@@ -615,6 +621,8 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
         struct fo_binding *binding = fo_table_make(&service->table, held->address);
         if (binding != NULL && fo_table_set_client(&service->table, binding, &query->client)) {
             uint32_t start = fo_from_wall(service, cltt);
+            if (start + FO_CERTAIN < now.seconds || start > now.seconds + FO_CERTAIN)
+                start = now.seconds; /* the wall clock has stepped since the engine looked at it */
             uint32_t end = length == UINT32_MAX || start > UINT32_MAX - 1 - length
                                ? UINT32_MAX - 1
                                : start + length;
@@ -682,7 +690,9 @@ void fo_claim_release(struct fo_service *service, struct fo_claim *held)
         return;
     service->env->lock(service->env->context);
     struct fo_pool *pool = fo_table_pool(&service->table, held->address);
-    if (fo_table_unhold(&service->table, held->address, held->serial) && pool != NULL) {
+    bool claimed = held->serial != 0 &&
+                   fo_table_unhold(&service->table, held->address, held->serial);
+    if (pool != NULL && (claimed || (held->serial == 0 && held->row_written))) {
         if (held->row_written) { /* the engine may have written, but nothing was committed */
             struct fo_binding *binding = fo_table_make(&service->table, held->address);
             if (binding != NULL)

@@ -76,6 +76,9 @@ static bool is_news(struct fo_service *service, struct fo_pool *pool,
                  row_end(service, row) > fo_service_now(service).seconds;
     if (service->fresh_store || ((ours || again) && service->same_boot))
         return true;
+    /* While we run nothing can have come over the partner's free address but by a command (17). */
+    if (service->reconciled && (status == FO_FREE || status == FO_BACKUP))
+        return false;
     return fo_from_wall(service, row->cltt) > (binding ? binding->cltt : 0);
 }
 
@@ -170,6 +173,7 @@ void fo_reconcile_end(struct fo_service *service)
     env->release(env->context, service->seen);
     service->seen = NULL;
     service->fresh_store = false;
+    service->reconciled = true;
     service->same_boot = true; /* from now on nothing is older than this run */
     if (service->adopted + service->corrected + service->removed > 0)
         fo_say(service, FAILOVER_ADOPTED,
@@ -233,6 +237,17 @@ static void doubt_decline(struct fo_relationship *relationship, struct fo_pool *
     fo_touch(relationship->service, pool, binding->address);
 }
 
+/* What we have asked the partner for it may have leased before it forgot; it is not ours because one
+   who knows nothing agrees. Once both are in NORMAL the balance asks again. */
+static void leave_with_partner(struct fo_service *service, struct fo_pool *pool)
+{
+    for (uint32_t bit = fo_bitmap_next(&pool->returning, 0); bit != FO_BITMAP_NONE;
+         bit = fo_bitmap_next(&pool->returning, bit)) {
+        fo_table_set_owner(&service->table, pool, pool->range.first + bit, true);
+        fo_touch(service, pool, pool->range.first + bit);
+    }
+}
+
 void fo_doubt_partners_past(void *context)
 {
     struct fo_relationship *relationship = context;
@@ -248,11 +263,14 @@ void fo_doubt_partners_past(void *context)
         else if (binding->status == FO_ABANDONED || binding->status == FO_RESET)
             doubt_decline(relationship, pool, binding, now.seconds);
     }
+    for (size_t i = 0; i < service->table.pool_count; i++)
+        if (service->table.pools[i].relationship == relationship->index)
+            leave_with_partner(service, &service->table.pools[i]);
 }
 
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
 {
-    uint32_t last_moment = service->last_stamp + FO_STAMP_MS / 1000;
+    uint32_t last_moment = fo_last_moment(service);
     uint32_t longest = 0;
     uint64_t quarantined = 0;
     struct fo_binding *binding;

@@ -116,6 +116,7 @@ static void host_note(void *context, enum fo_note what, const char *detail)
         note_state(relationship, detail);
         break;
     case FO_NOTE_PARTNER_STATE:
+        relationship->alone = false; /* this is contact (rule of safety 9) */
         fo_say(service, FAILOVER_PARTNER_STATE, name, fo_state_name(endpoint->record.partner_state),
                NULL);
         break;

@@ -171,7 +171,9 @@ void fo_rows_done(struct fo_service *service, const struct fo_row *row, const st
 void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds)
 {
     service->env->lock(service->env->context);
-    service->rows_resume_at = fo_service_now(service).ms + (microseconds + 999) / 1000;
+    const int64_t resume_at = fo_service_now(service).ms + (microseconds + 999) / 1000;
+    if (resume_at > service->rows_resume_at) /* a failure's pause may be longer */
+        service->rows_resume_at = resume_at;
     service->rows_wanted = true;
     service->env->wake(service->env->context);
     service->env->unlock(service->env->context);

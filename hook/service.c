@@ -118,6 +118,7 @@ static void end_quarantine(struct fo_service *service, const struct fo_now *now)
     service->quarantine_until = 0;
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
+        pool->balanced_free = UINT32_MAX; /* there may be more to share now */
         for (uint32_t bit = fo_bitmap_next(&pool->quarantined, 0); bit != FO_BITMAP_NONE;
              bit = fo_bitmap_next(&pool->quarantined, bit)) {
             fo_bitmap_clear(&pool->quarantined, bit);
@@ -346,6 +347,8 @@ static bool set_relationships(struct fo_service *service, const struct fo_config
         if (service->relationships[i] != NULL) {
             fo_endpoint_close(&service->relationships[i]->endpoint, FO_REJECT_OTHER,
                               "the relationship was removed", &now);
+            fo_persistence_keep(service, service->relationships[i]->config.name,
+                                &service->relationships[i]->endpoint.record);
             fo_relationship_free(service->relationships[i]);
         }
     env->release(env->context, service->relationships);

@@ -14,6 +14,8 @@
 enum {
     FO_PENDING_MAX = 16,          /* connections that have not said who they are */
     FO_STAMP_MS = 10000,          /* how often "still running" is stored (rule of safety 7) */
+    FO_STAMP_LATE_S = 15,         /* how old a stamp can be at most while promises count on it: the
+                                     interval and a commit that takes its time */
     FO_REJECTED_RETRY_MS = 300000, /* rejected updates are tried again so often */
     FO_EXPIRY_GUARD = 2,          /* seconds after its end that a lease is over for us: both servers
                                      time the same end, and header times are whole seconds */
@@ -146,7 +148,9 @@ struct fo_service {
     size_t stored_record_count;
     bool fresh_store;       /* nothing was stored: every row of Kea's becomes ACTIVE */
     bool after_power_cut, same_boot, orderly;
+    bool reconciled;        /* Kea's rows have been looked at once since the start */
     uint32_t last_stamp;    /* seconds, when this server last ran, 0: unknown */
+    uint32_t stamp_saving, stamp_durable; /* of this run, in the commit under way and stored */
     uint32_t quarantine_until;
     char loaded_error[FO_CONFIG_ERROR_MAX];
     /* rows */
@@ -263,6 +267,12 @@ bool fo_persistence_record(struct fo_service *service, const char *name,
 /* Begins a commit where there is something to write and none is under way. */
 void fo_persistence_commit(struct fo_service *service, const struct fo_now *now);
 void fo_persistence_free(struct fo_service *service);
+/* The last moment at which a server with this stamp in its store can have run; what is promised must
+   not need a later one (rule of safety 7). */
+uint32_t fo_last_moment(const struct fo_service *service);
+/* Keeps the record of a relationship that is configured no more, for its return. */
+void fo_persistence_keep(struct fo_service *service, const char *name,
+                         const struct fo_endpoint_record *record);
 /* The epoch with which everything changed so far is durable; durable when <= epoch_durable. */
 uint64_t fo_epoch_of_changes(const struct fo_service *service);
 

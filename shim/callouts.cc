@@ -122,8 +122,9 @@ extern "C" int pkt4_receive(CalloutHandle &handle)
 
 /* ------------------------------------------------------------------ subnet4_select */
 
-/* The client holds what it asks for, or is about to: leases of it at other addresses end. */
-void leave_others(Packet &packet)
+/* The client holds what it asks for, or is about to: leases of it at other addresses end. True where
+   there were any. */
+bool leave_others(Packet &packet)
 {
     fo_claim left;
     uint32_t after = 0;
@@ -134,6 +135,7 @@ void leave_others(Packet &packet)
         }
         fo_claim_release(service(), &left);
     }
+    return after != 0;
 }
 
 void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgument &subnet,
@@ -282,6 +284,9 @@ void tell_deleted(Packet &packet, const Lease4CollectionPtr &deleted)
 /* A REQUEST was answered with a lease. */
 void commit(CalloutHandle &handle, Packet &packet, const Lease4 &lease)
 {
+    if (packet.decision.claim.address == 0) {
+        return; /* granted without a claim: a reservation outside the governed pools, not ours */
+    }
     uint32_t length = lease.valid_lft_;
     const fo_answer answer =
         fo_committed(service(), lease.subnet_id_, &packet.query, &packet.decision,
@@ -305,7 +310,7 @@ void request_committed(CalloutHandle &handle, Packet &packet, const Lease4Collec
         drop(handle); /* the lease, or the engine's NAK for our refusal */
     } else if (!leases->empty()) {
         commit(handle, packet, *leases->front());
-    } else if (packet.granted || packet.decision.doubtful) {
+    } else if (packet.granted || packet.decision.doubtful || leave_others(packet)) {
         packet.forbidden = true; /* the engine failed to write, or to see: no NAK for that */
         drop(handle);
     }

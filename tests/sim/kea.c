@@ -189,6 +189,23 @@ static enum stage write_lease(struct packet *packet)
     return STAGE_COMMITTED;
 }
 
+/* As the shim: the client's rows at other addresses go before the engine looks. */
+static bool leave_others(struct packet *packet)
+{
+    struct server *server = packet->server;
+    struct fo_claim left;
+    uint32_t after = 0;
+    while (fo_moved_from(server->service, &packet->query, &packet->decision, after, &left)) {
+        after = left.address;
+        if (server->world->now < server->kea.bad_until)
+            packet->decision.doubtful = true;
+        else
+            write_row(server, after, (struct lease_row){.client = -1});
+        fo_claim_release(server->service, &left);
+    }
+    return after != 0;
+}
+
 static enum stage committed(struct packet *packet)
 {
     struct server *server = packet->server;
@@ -197,9 +214,10 @@ static enum stage committed(struct packet *packet)
         return STAGE_END;
     }
     if (!packet->written) { /* a NAK, unless it is made from rows that lag behind */
-        if (packet->decision.doubtful)
-            packet->answer = -1;
-        return packet->decision.doubtful ? STAGE_END : STAGE_SEND;
+        if (!packet->decision.doubtful && !leave_others(packet))
+            return STAGE_SEND;
+        packet->answer = -1;
+        return STAGE_END;
     }
     if (fo_committed(server->service, 1, &packet->query, &packet->decision, packet->cltt,
                      packet->length, server->world->plan.lease, &packet->row_length) == FO_DROP)
@@ -246,22 +264,6 @@ static enum stage give_back(struct packet *packet)
 /* ------------------------------------------------------------------ a packet's way */
 
 static void send_answer(struct packet *packet);
-
-/* As the shim: the client's rows at other addresses go before the engine looks. */
-static void leave_others(struct packet *packet)
-{
-    struct server *server = packet->server;
-    struct fo_claim left;
-    uint32_t after = 0;
-    while (fo_moved_from(server->service, &packet->query, &packet->decision, after, &left)) {
-        after = left.address;
-        if (server->world->now < server->kea.bad_until)
-            packet->decision.doubtful = true;
-        else
-            write_row(server, after, (struct lease_row){.client = -1});
-        fo_claim_release(server->service, &left);
-    }
-}
 
 static enum stage pass(struct packet *packet)
 {

@@ -210,7 +210,7 @@ static void check_accepted(struct server *server, const struct said *said)
                        server->number, world_address(said->address));
     } else if ((said->status == FO_ACTIVE) != (stored.status == FO_ACTIVE) &&
                (said->status == FO_ACTIVE) == (now == FO_ACTIVE) &&
-               true_time(server, stored.transaction) < true_seconds(said->at)) {
+               true_time(server, stored.transaction) + TOLERANCE < true_seconds(said->at)) {
         world_fail(world, "server %d acknowledges %s for %s, its disk says %s", server->number,
                    fo_status_name(said->status), world_address(said->address),
                    fo_status_name(stored.status));
