@@ -32,7 +32,9 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
     if (!fo_table_set_client(&service->table, binding, &client))
         return false;
     if (merge) {
+        /* Within the guard it is the same end, or two clocks would correct each other for ever. */
         tell = binding->times.lease_expiration > end &&
+               binding->times.lease_expiration - end > FO_EXPIRY_GUARD &&
                !fo_bitmap_test(&pool->unacked, bit_in(pool, update->address));
     } else {
         memset(&binding->times, 0, sizeof binding->times);
@@ -111,19 +113,22 @@ static void apply_owner(struct fo_relationship *relationship, struct fo_pool *po
     struct fo_binding *binding = fo_table_find(&service->table, update->address);
     if (fo_bitmap_test(&pool->returning, bit))
         return; /* asked back by us: its answer to that decides */
-    if (relationship->config.primary && update->status != FO_BACKUP &&
-        fo_bitmap_test(&pool->backup, bit) && fo_bitmap_test(&pool->unacked, bit)) {
-        /* It speaks of the time before we handed the address over, or of a lease in between: the
-           last word is ours, and is said once more. */
-        fo_table_make(&service->table, update->address); /* a generation, to tell the two apart */
-        fo_touch(service, pool, update->address);
-        return;
-    }
     fo_table_unhold(&service->table, update->address, 0);
     if (binding != NULL)
         binding->generation++;
     fo_table_set_owner(&service->table, pool, update->address, update->status == FO_BACKUP);
     fo_settle(service, pool, update->address);
+}
+
+/* The partner speaks of the time before we handed the address over, or asked for it, or of a lease in
+   between. Whose a free address is, the primary has the last word; it is said once more, with a
+   generation to tell the two apart. */
+static bool say_again(struct fo_service *service, struct fo_pool *pool, uint32_t address)
+{
+    if (fo_table_make(&service->table, address) == NULL)
+        return false;
+    fo_touch(service, pool, address);
+    return true;
 }
 
 static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
@@ -134,8 +139,8 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
     bool own_free = own == FO_FREE || own == FO_BACKUP;
     bool ended = fo_status_becomes_free((enum fo_binding_status)update->status);
     if (own_free && update->status != FO_ACTIVE && update->status != FO_ABANDONED) {
-        if (ended && crossing && pool->primary)
-            return true; /* whose it is, our own update says, which it has yet to take */
+        if (pool->primary && crossing && update->status != FO_BACKUP)
+            return say_again(service, pool, update->address);
         apply_owner(relationship, pool, update);
         return true;
     }

@@ -209,6 +209,8 @@ static void doubt_lease(struct fo_relationship *relationship, struct fo_pool *po
     struct fo_service *service = relationship->service;
     binding->times.lease_expiration =
         doubtful_end(binding, last_moment, relationship->endpoint.record.mclt);
+    if (binding->cltt < last_moment) /* there may have been a transaction then: 7.1.3's time(1) */
+        binding->cltt = last_moment;
     if (binding->status != FO_ACTIVE)
         binding->flags |= FO_FLAG_DOUBTFUL;
     fo_table_set_status(&service->table, binding, FO_ACTIVE);

@@ -94,6 +94,7 @@ def test_interrupted(number, times):
         os.killpg(demo.pid, number)
         time.sleep(0.1)
     output, _ = demo.communicate(timeout=30)
-    assert demo.returncode == 128 + number, output
+    # A last signal may find nobody at home any more: a shell calls both the same.
+    assert demo.returncode in (128 + number, -number), output
     assert "Traceback" not in output
     agree.until(lambda: left_behind(demo.pid), 5)

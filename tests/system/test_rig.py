@@ -184,15 +184,16 @@ def test_many_clients(plain):
 
 
 def test_load(segment_of, threading):
-    """Thousands of clients: the rig itself loses nothing that Kea answers."""
+    """Thousands of clients: the rig itself loses nothing that Kea answers. (A server that is too busy
+    for a packet gets it again.)"""
     segment = segment_of(subnet="10.0.0.0/16")
     server = segment.server("kea", pair.kea_config(
         segment.subnet, pools=["10.0.4.0 - 10.0.200.255"], threading=threading))
     server.start()
-    answers = segment.start_clients().do_range("discover", 1, 4000, rate=1000)
-    lost = [n for n, a in answers.items() if a["result"] != "ack"]
-    assert len(lost) < 40, len(lost)
-    assert len({a["address"] for a in answers.values() if "lease" in a}) == 4000 - len(lost)
+    answers = segment.start_clients().do_range("discover", 1, 4000, rate=1000, retransmit=True,
+                                               timeout=40)
+    assert not [n for n, a in answers.items() if a["result"] != "ack"]
+    assert len({a["address"] for a in answers.values()}) == 4000
 
 
 def test_answers_for_held_addresses(plain):
