@@ -17,6 +17,7 @@
 #include "hook/failover.h"
 #include "hook/heap.h"
 #include "hook/index.h"
+#include "hook/keyed_hash.h"
 #include "protocol/lease_time.h"
 #include "protocol/message.h"
 
@@ -98,7 +99,7 @@ struct fo_hold {
 
 struct fo_table {
     const struct fo_env *env;
-    void *hash_key;         /* keyed hash of clients (hostile input) */
+    struct fo_hash_key hash_key; /* of clients (hostile input) */
     struct fo_pool *pools;  /* sorted by address */
     size_t pool_count;
     struct fo_pool *past;   /* bits of addresses that reloads took out of the pools: whose an address
@@ -119,7 +120,7 @@ struct fo_table {
     uint32_t next_serial;
 };
 
-bool fo_table_init(struct fo_table *table, const struct fo_env *env);
+void fo_table_init(struct fo_table *table, const struct fo_env *env);
 void fo_table_free(struct fo_table *table);
 
 /* Takes the pools of a configuration, in any order, with role and relationship for each. Bits of
@@ -154,7 +155,7 @@ bool fo_table_same_client(const struct fo_binding *binding, const struct fo_clie
 /* The client's records, one after the other: pass the last found, or NULL first. */
 struct fo_binding *fo_table_next_of_client(struct fo_table *table, const struct fo_client *client,
                                            const struct fo_binding *after);
-uint64_t fo_table_client_hash(struct fo_table *table, const struct fo_client *client);
+uint64_t fo_table_client_hash(const struct fo_table *table, const struct fo_client *client);
 
 /* ------------------------------------------------------------------ changes */
 

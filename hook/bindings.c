@@ -10,11 +10,14 @@
 void fo_mark_dirty(struct fo_service *service, struct fo_pool *pool, uint32_t address)
 {
     fo_bitmap_set(&pool->dirty, bit_in(pool, address));
-    if (service->dirty)
+    bool many = pool->dirty.count >= FO_COMMIT_MANY && service->commit_at != 0;
+    if (service->dirty && !many)
         return;
-    /* The first change of a batch: the loop is woken once, and commits what has come together. */
+    /* The first change of a batch: the loop is woken once, and commits what has come together. Once
+       more where that has become many before its time (commit_at 0: at once). */
+    service->commit_at =
+        many ? 0 : service->env->boot_time(service->env->context) + FO_COMMIT_DELAY_MS;
     service->dirty = true;
-    service->commit_at = service->env->boot_time(service->env->context) + FO_COMMIT_DELAY_MS;
     service->env->wake(service->env->context);
 }
 

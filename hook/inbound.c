@@ -353,6 +353,14 @@ void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_no
     }
 }
 
+bool fo_inbound_waits_for(const struct fo_relationship *relationship, uint32_t address)
+{
+    const struct fo_inbound *each = relationship->inbound;
+    while (each != NULL && each->done == each->count)
+        each = each->next;
+    return each != NULL && each->updates[each->done].address == address;
+}
+
 void fo_inbound_drop(struct fo_relationship *relationship)
 {
     while (relationship->inbound != NULL) {

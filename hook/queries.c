@@ -702,10 +702,10 @@ void fo_claim_release(struct fo_service *service, struct fo_claim *held)
         if (fo_bitmap_test(&pool->rows, bit_in(pool, held->address)))
             service->env->wake_rows(service->env->context);
         struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-        if (relationship != NULL &&
-            (relationship->inbound != NULL ||
-             fo_bitmap_test(&pool->unacked, bit_in(pool, held->address))))
-            service->env->wake(service->env->context); /* an update may have waited for it */
+        /* Not for what the commit of this very change will wake the loop for. */
+        if (relationship != NULL && (fo_inbound_waits_for(relationship, held->address) ||
+                                     fo_update_sendable(service, pool, held->address)))
+            service->env->wake(service->env->context);
     }
     held->address = 0;
     service->env->unlock(service->env->context);

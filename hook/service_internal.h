@@ -24,8 +24,10 @@ enum {
     FO_CERTAIN = 5,               /* seconds by which times of two servers must differ to be told
                                      apart */
     FO_BATCH_MAX = 8192,          /* bindings in one commit of the store */
-    FO_COMMIT_DELAY_MS = 20,      /* changes come together so long before a commit: one commit, one
-                                     BNDUPD and one wake-up for many clients */
+    FO_COMMIT_DELAY_MS = 50,      /* changes come together so long before a commit: one commit, one
+                                     BNDUPD and one wake-up for many clients ... */
+    FO_COMMIT_MANY = 256,         /* ... or until there are so many of a pool: a balance or an UPDREQ
+                                     does not wait */
     FO_STEP_MAX = 1024,           /* bindings touched in one step of expiry or balance */
     FO_SCAN_MAX = 4096,           /* bits passed over in one search for something to send */
     FO_ROW_RETRY_MS = 1000,
@@ -221,6 +223,8 @@ bool fo_expire(struct fo_service *service, const struct fo_now *now);
 
 /* ------------------------------------------------------------------ updates.c */
 bool fo_next_update(void *relationship, bool requested, size_t room, struct fo_outgoing *update);
+/* Whether an update of this address is pending and nothing is in its way. */
+bool fo_update_sendable(struct fo_service *service, const struct fo_pool *pool, uint32_t address);
 void fo_acknowledged(void *relationship, const struct fo_acknowledgement *acknowledgement);
 /* When its turn has come. */
 void fo_take_acknowledgement(struct fo_relationship *relationship,
@@ -250,6 +254,8 @@ void fo_update_received(void *relationship, const struct fo_message *message);
 bool fo_inbound_defer(struct fo_relationship *relationship, const struct fo_acknowledgement *ack);
 /* Moves what was received on: judges, waits for rows and disk, acknowledges. */
 void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now);
+/* Whether the next binding to be judged is this one, and waits for its claim to end. */
+bool fo_inbound_waits_for(const struct fo_relationship *relationship, uint32_t address);
 void fo_inbound_drop(struct fo_relationship *relationship);
 
 /* ------------------------------------------------------------------ sharing.c */

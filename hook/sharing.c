@@ -133,6 +133,7 @@ void fo_open_groups(struct fo_service *service)
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
         uint32_t ready = pool->available.count;
+        bool low = ready < FO_OPEN_AHEAD / 2; /* clients may come faster than commits */
         uint32_t want = FO_OPEN_AHEAD + (pool->opening.count << FO_GROUP_BITS);
         uint32_t bit = fo_bitmap_next_cyclic(&pool->closed, pool->cursor);
         for (int n = 0; bit != FO_BITMAP_NONE && ready < want && n < FO_OPEN_AHEAD; n++) {
@@ -140,6 +141,7 @@ void fo_open_groups(struct fo_service *service)
             if (!fo_bitmap_test(&pool->opening, group)) {
                 fo_bitmap_set(&pool->opening, group);
                 fo_mark_dirty(service, pool, pool->range.first + bit);
+                service->urgent |= low;
                 ready += 1U << FO_GROUP_BITS;
             }
             /* The first address of the next group. */

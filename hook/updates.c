@@ -29,6 +29,12 @@ static bool sendable(struct fo_table *table, const struct fo_pool *pool, uint32_
            !fo_table_claimed(table, pool->range.first + bit);
 }
 
+bool fo_update_sendable(struct fo_service *service, const struct fo_pool *pool, uint32_t address)
+{
+    uint32_t bit = bit_in(pool, address);
+    return fo_bitmap_test(&pool->unacked, bit) && sendable(&service->table, pool, bit);
+}
+
 /* The next sendable address, going round from where the last search ended. */
 static struct fo_pool *find_sendable(struct fo_relationship *relationship, bool requested,
                                      uint32_t *bit)
