@@ -43,8 +43,8 @@ bool fo_partner_unaware(const struct fo_pool *pool, uint32_t bit)
 }
 
 /* time(1) of 7.1.3 asks for the later transaction. But the times are whole seconds of two clocks that
-   are not quite equal, and the end of a lease counts up to two more than its own (transaction_now in
-   queries.c). Where one server heard a client end its lease, the other gave it one, and neither knew
+   are not quite equal, and the end of a lease counts up to two more than its own (fo_transaction_now
+   in grants.c). Where one server heard a client end its lease, the other gave it one, and neither knew
    of the other's: so near each other neither is later, and the lease that runs wins on both servers,
    for somebody may hold it. */
 static void settle_near_transactions(struct fo_judgement *judgement, bool crossing, bool runs)

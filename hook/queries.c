@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * What a callout asks (draft 5.2.2, 9.8.2, the service table of section 9): is this query ours to
- * answer, which address, may it be claimed, for how long, and what came of it.
+ * What a callout asks on the way in (draft 5.2.2, 9.8.2, the service table of section 9): is this
+ * query ours to answer, which address, may it be claimed. For how long, and what came of it, is in
+ * grants.c.
  *
  * Silence or NAK: silence only for an address of our pools that the table shows free and not ours,
  * while the partner may have leased it. Elsewhere Kea decides, and its NAK stands.
@@ -93,8 +94,8 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
 
 /* ------------------------------------------------------------------ refusing */
 
-static void refuse(struct fo_relationship *relationship, const struct fo_query *query,
-                   struct fo_decision *decision, const char *why)
+void fo_refuse(struct fo_relationship *relationship, const struct fo_query *query,
+               struct fo_decision *decision, const char *why)
 {
     decision->answer = FO_DROP;
     decision->refusal = (struct fo_refusal){
@@ -139,8 +140,8 @@ static bool may_give_free(const struct fo_relationship *relationship)
 }
 
 /* 5.2.2: what the table allows this client to have at this address. */
-static bool claimable(struct fo_service *service, struct fo_relationship *relationship,
-                      struct fo_pool *pool, uint32_t address, const struct fo_query *query)
+bool fo_claimable(struct fo_service *service, struct fo_relationship *relationship,
+                  struct fo_pool *pool, uint32_t address, const struct fo_query *query)
 {
     const struct fo_binding *binding = fo_table_find(&service->table, address);
     enum fo_binding_status status = fo_table_status(&service->table, pool, address);
@@ -207,8 +208,8 @@ static struct fo_binding *own_binding(const struct choice *choice)
     while ((binding = fo_table_next_of_client(table, &choice->query->client, binding)) != NULL) {
         struct fo_pool *pool = fo_table_pool(table, binding->address);
         if (pool == NULL || !in_network(choice->service, pool, choice->network) ||
-            !claimable(choice->service, choice->relationship, pool, binding->address,
-                       choice->query) ||
+            !fo_claimable(choice->service, choice->relationship, pool, binding->address,
+                          choice->query) ||
             !allowed(choice, pool))
             continue;
         if (best == NULL || (binding->status == FO_ACTIVE && best->status != FO_ACTIVE) ||
@@ -230,13 +231,13 @@ static uint32_t wished(const struct choice *choice)
         uint32_t held =
             fo_table_offered_to(&service->table, client, pool->range.first, pool->range.last);
         if (held != 0 && allowed(choice, pool) &&
-            claimable(service, choice->relationship, pool, held, choice->query))
+            fo_claimable(service, choice->relationship, pool, held, choice->query))
             return held;
     }
     uint32_t wish = choice->query->asks_address ? choice->query->asked_address : 0;
     struct fo_pool *pool = wish ? fo_table_pool(&service->table, wish) : NULL;
     if (pool != NULL && in_network(service, pool, choice->network) && allowed(choice, pool) &&
-        claimable(service, choice->relationship, pool, wish, choice->query))
+        fo_claimable(service, choice->relationship, pool, wish, choice->query))
         return wish;
     return 0;
 }
@@ -271,10 +272,10 @@ static void choose_address(const struct choice *choice, struct fo_decision *deci
     struct fo_now now = fo_service_now(service);
     if (choice->query->reserved_address != 0) {
         struct fo_pool *pool = fo_table_pool(&service->table, choice->query->reserved_address);
-        if (pool != NULL && !claimable(service, relationship, pool,
-                                       choice->query->reserved_address, choice->query))
-            refuse(relationship, choice->query, decision,
-                   "its reserved address is not this server's to give now");
+        if (pool != NULL && !fo_claimable(service, relationship, pool,
+                                          choice->query->reserved_address, choice->query))
+            fo_refuse(relationship, choice->query, decision,
+                      "its reserved address is not this server's to give now");
         return; /* the engine takes the reservation */
     }
     struct fo_binding *own = own_binding(choice);
@@ -284,14 +285,15 @@ static void choose_address(const struct choice *choice, struct fo_decision *deci
     if (address == 0) {
         if (lacking != NULL)
             short_of_addresses(relationship, lacking);
-        refuse(relationship, choice->query, decision, "no free address of this server's is left");
+        fo_refuse(relationship, choice->query, decision,
+                  "no free address of this server's is left");
         return;
     }
     if (own == NULL || own->status != FO_ACTIVE) {
         uint64_t client = fo_table_client_hash(&service->table, &choice->query->client);
         int64_t until = now.ms + (int64_t)relationship->config.offer_hold * 1000;
         if (!fo_table_offer(&service->table, address, client, until)) {
-            refuse(relationship, choice->query, decision, "out of memory");
+            fo_refuse(relationship, choice->query, decision, "out of memory");
             return;
         }
     }
@@ -315,25 +317,25 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
     struct fo_pool *pool = fo_table_pool(&service->table, address);
     if (pool == NULL || pool->relationship != relationship->index)
         return; /* not an address of our pools: Kea decides, a reservation outside included */
-    if (!claimable(service, relationship, pool, address, query)) {
+    if (!fo_claimable(service, relationship, pool, address, query)) {
         enum fo_binding_status status = fo_table_status(&service->table, pool, address);
         bool free = status == FO_FREE || status == FO_BACKUP;
         bool ours = fo_table_ours(&service->table, pool, address);
         if (fo_table_claimed(&service->table, address))
-            refuse(relationship, query, decision, "the binding is being changed");
+            fo_refuse(relationship, query, decision, "the binding is being changed");
         else if (free && query->names_server &&
                  (!ours || fo_table_hold(&service->table, address) != NULL))
             decision->nak = true; /* offered by us and lost since: it is to ask anew, at once */
         else if (free && !ours)
-            refuse(relationship, query, decision, "the address is the partner's to lease");
+            fo_refuse(relationship, query, decision, "the address is the partner's to lease");
         else if (free && fo_table_hold(&service->table, address) == NULL)
-            refuse(relationship, query, decision, "the address is not ready for use yet");
+            fo_refuse(relationship, query, decision, "the address is not ready for use yet");
         else if (is_doubtful(service, address))
-            refuse(relationship, query, decision, "the partner must agree to this lease first");
+            fo_refuse(relationship, query, decision, "the partner must agree to this lease first");
         else if (status == FO_ACTIVE || free)
             return; /* somebody else's: Kea's NAK stands, nothing is claimed */
         else
-            refuse(relationship, query, decision, "the address is between two leases");
+            fo_refuse(relationship, query, decision, "the address is between two leases");
         return;
     }
     if (FO_FAULTY(service, FO_FAULT_NO_CLAIM)) {
@@ -343,7 +345,7 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
     }
     uint32_t serial = fo_table_claim(&service->table, address);
     if (serial == 0) {
-        refuse(relationship, query, decision, "out of memory");
+        fo_refuse(relationship, query, decision, "out of memory");
         return;
     }
     decision->claim = (struct fo_claim){.address = address, .serial = serial};
@@ -369,15 +371,6 @@ static struct fo_binding *other_of_client(struct fo_service *service, const stru
     return NULL;
 }
 
-/* The time of a transaction that ends a lease: later than the one before, or 7.1.3's time(1) rejects
-   it, though both may be of one second or of a clock a little ahead; but never much later than it
-   was (settle_near_transactions in inbound.c counts on that). */
-static uint32_t transaction_now(const struct fo_binding *binding, uint32_t now)
-{
-    uint32_t next = binding->cltt + 1;
-    return next < now ? now : next <= now + 2 ? next : now + 2;
-}
-
 /* ------------------------------------------------------------------ the face */
 
 void fo_query_received(struct fo_service *service, const struct fo_query *query,
@@ -388,7 +381,7 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
     const char *why = "the service is not configured";
     struct fo_relationship *only = NULL;
     if (!service->configured || service->stopping) {
-        refuse(NULL, query, decision, service->stopping ? "the server stops" : why);
+        fo_refuse(NULL, query, decision, service->stopping ? "the server stops" : why);
     } else if (query->message_type == DHCPRELEASE || query->message_type == DHCPDECLINE) {
         uint32_t address = address_of(query);
         struct fo_pool *pool = fo_table_pool(&service->table, address);
@@ -398,10 +391,10 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
             why = not_ours(relationship, query);
             const struct fo_binding *binding = fo_table_find(&service->table, address);
             if (why != NULL)
-                refuse(relationship, query, decision, why);
+                fo_refuse(relationship, query, decision, why);
             else if (binding == NULL || binding->status != FO_ACTIVE ||
                      !fo_table_same_client(binding, &query->client))
-                refuse(relationship, query, decision, "the client has no lease on this address");
+                fo_refuse(relationship, query, decision, "the client has no lease on this address");
             else
                 claim(relationship, query, address, decision);
         }
@@ -414,7 +407,7 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
             only = service->relationships[i];
         }
         if (!any)
-            refuse(only, query, decision, why);
+            fo_refuse(only, query, decision, why);
     }
     service->env->unlock(service->env->context);
 }
@@ -435,7 +428,7 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
         /* Here, and not by the loop alone: an offer does not wake that. */
         fo_table_expire_offers(&service->table, fo_service_now(service).ms);
         if (why != NULL)
-            refuse(relationship, query, decision, why);
+            fo_refuse(relationship, query, decision, why);
         else if (query->message_type == DHCPDISCOVER)
             choose_address(&choice, decision);
         else if (query->message_type == DHCPREQUEST)
@@ -464,7 +457,7 @@ bool fo_moved_from(struct fo_service *service, const struct fo_query *query,
     }
     if (binding != NULL && binding->status == FO_ACTIVE) {
         uint32_t now = fo_service_now(service).seconds;
-        binding->cltt = transaction_now(binding, now);
+        binding->cltt = fo_transaction_now(binding, now);
         fo_end_lease(service, fo_table_pool(&service->table, after), binding, FO_RELEASED, now);
     }
     service->env->unlock(service->env->context);
@@ -478,235 +471,4 @@ bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id)
     bool matter = service->reservations && subnet != NULL && subnet->relationship >= 0;
     service->env->unlock(service->env->context);
     return matter;
-}
-
-/* ------------------------------------------------------------------ how long */
-
-/* Rule of safety 4, of what a power cut would leave (rule of safety 7): "now" is not later than a
-   restart would take for the last moment at which we ran, and a potential expiration that is not
-   durable yet does not count. Alone after a long stop without "now" in it (rule of safety 9). */
-static uint32_t bound_of(const struct fo_relationship *relationship,
-                         const struct fo_binding *binding, uint32_t now)
-{
-    struct fo_service *service = relationship->service;
-    struct fo_times times = {0};
-    uint32_t moment = now < fo_last_moment(service) ? now : fo_last_moment(service);
-    if (binding != NULL)
-        times = binding->times;
-    const struct fo_pool *pool = binding ? fo_table_pool(&service->table, binding->address) : NULL;
-    if (pool != NULL && (fo_bitmap_test(&pool->dirty, bit_in(pool, binding->address)) ||
-                         fo_bitmap_test(&pool->saving, bit_in(pool, binding->address))))
-        times.received_potential = 0;
-    return fo_lease_bound(&times, relationship->alone ? 0 : moment,
-                          relationship->endpoint.record.mclt);
-}
-
-static uint32_t bounded(const struct fo_relationship *relationship,
-                        const struct fo_binding *binding, uint32_t desired, uint32_t now)
-{
-    if (FO_FAULTY(relationship->service, FO_FAULT_NO_CLAMP))
-        return desired;
-    return fo_lease_length(desired, bound_of(relationship, binding, now), now);
-}
-
-/* The record whose times count for this client: none of another client's tenure. */
-static const struct fo_binding *tenure_of(struct fo_service *service, uint32_t address,
-                                          const struct fo_query *query)
-{
-    const struct fo_binding *binding = fo_table_find(&service->table, address);
-    return binding != NULL && fo_table_same_client(binding, &query->client) ? binding : NULL;
-}
-
-enum fo_answer fo_lease_offered(struct fo_service *service, uint32_t subnet_id,
-                                const struct fo_query *query, struct fo_decision *decision,
-                                uint32_t *address, uint32_t *length)
-{
-    (void)subnet_id;
-    service->env->lock(service->env->context);
-    enum fo_answer answer = FO_PASS;
-    struct fo_now now = fo_service_now(service);
-    struct fo_pool *pool = fo_table_pool(&service->table, *address);
-    struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-    if (relationship != NULL && *address != decision->address &&
-        !claimable(service, relationship, pool, *address, query)) {
-        /* The engine went another way (a class guard, a reservation): what we hold is offered
-           where it is of the same subnet, nothing else. */
-        struct fo_pool *held = fo_table_pool(&service->table, decision->address);
-        if (held != NULL && held->range.subnet_id == pool->range.subnet_id)
-            *address = decision->address;
-        else
-            refuse(relationship, query, decision, "Kea chose an address that is not ours");
-        answer = decision->answer;
-    }
-    if (relationship != NULL && answer == FO_PASS)
-        *length = bounded(relationship, tenure_of(service, *address, query), *length, now.seconds);
-    service->env->unlock(service->env->context);
-    return answer;
-}
-
-enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id,
-                                  const struct fo_query *query, struct fo_decision *decision,
-                                  uint32_t address, uint32_t *length)
-{
-    (void)subnet_id;
-    service->env->lock(service->env->context);
-    struct fo_now now = fo_service_now(service);
-    struct fo_pool *pool = fo_table_pool(&service->table, address);
-    struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-    if (relationship != NULL && decision->claim.address != address) {
-        refuse(relationship, query, decision, "Kea grants an address that was not claimed");
-        if (decision->claim.address == 0) /* a lease4_renew is written all the same: to be read */
-            decision->claim = (struct fo_claim){.address = address, .row_written = true};
-    } else if (relationship != NULL) {
-        decision->claim.row_written = true;
-        *length = bounded(relationship, tenure_of(service, address, query), *length, now.seconds);
-    }
-    enum fo_answer answer = decision->answer;
-    service->env->unlock(service->env->context);
-    return answer;
-}
-
-/* ------------------------------------------------------------------ what came of it */
-
-static bool claim_stands(struct fo_service *service, const struct fo_claim *held)
-{
-    const struct fo_hold *hold = fo_table_hold(&service->table, held->address);
-    return held->serial != 0 && hold != NULL && hold->serial == held->serial;
-}
-
-/* The binding becomes ACTIVE, or its tenure goes on. */
-static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
-                  uint32_t start, uint32_t end, uint32_t potential, uint32_t now)
-{
-    bool goes_on = binding->status != FO_FREE;
-    bool was_active = binding->status == FO_ACTIVE;
-    if (binding->status != FO_ACTIVE) {
-        binding->start_of_state = now;
-        if (!goes_on)
-            memset(&binding->times, 0, sizeof binding->times);
-        binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP);
-        fo_table_set_status(&service->table, binding, FO_ACTIVE);
-    }
-    if (end > binding->times.lease_expiration) /* rule of safety 5: never lowered */
-        binding->times.lease_expiration = end;
-    if (potential > binding->potential)
-        binding->potential = potential;
-    if (binding->potential > binding->times.sent_potential)
-        binding->times.sent_potential = binding->potential;
-    /* Kea's own, for the comparison of rule of safety 8. It must be later than the last, though a
-       second is the finest step, or 7.1.3's time(1) rejects the update, or prefers the end of the
-       lease at the partner, out of contact, to its renewal here in the same second. Renewals alone
-       do not push it further into the future than that. */
-    if (goes_on && start <= binding->cltt)
-        start = was_active && binding->cltt > now ? binding->cltt : binding->cltt + 1;
-    binding->cltt = start;
-    fo_table_watch_end(&service->table, binding);
-    fo_bitmap_clear(&pool->rows, bit_in(pool, binding->address)); /* Kea has just written it */
-    fo_touch(service, pool, binding->address);
-}
-
-enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
-                            const struct fo_query *query, struct fo_decision *decision,
-                            uint32_t cltt, uint32_t length, uint32_t desired, uint32_t *row_length)
-{
-    (void)subnet_id;
-    enum fo_answer answer = FO_DROP;
-    service->env->lock(service->env->context);
-    struct fo_claim *held = &decision->claim;
-    struct fo_pool *pool = fo_table_pool(&service->table, held->address);
-    struct fo_now now = fo_service_now(service);
-    *row_length = length;
-    if (pool != NULL &&
-        (claim_stands(service, held) || FO_FAULTY(service, FO_FAULT_NO_CLAIM))) {
-        struct fo_binding *binding = fo_table_make(&service->table, held->address);
-        if (binding != NULL && fo_table_set_client(&service->table, binding, &query->client)) {
-            uint32_t start = fo_from_wall(service, cltt);
-            if (start + FO_CERTAIN < now.seconds || start > now.seconds + FO_CERTAIN)
-                start = now.seconds; /* the wall clock has stepped since the engine looked at it */
-            uint32_t end = length == UINT32_MAX || start > UINT32_MAX - 1 - length
-                               ? UINT32_MAX - 1
-                               : start + length;
-            grant(service, pool, binding, start, end,
-                  fo_potential_expiration(now.seconds, length, desired), now.seconds);
-            *row_length = binding->times.lease_expiration - start;
-            held->row_written = false;
-            answer = FO_PASS;
-        }
-    }
-    if (answer == FO_DROP)
-        refuse(fo_relationship_of_pool(service, pool), query, decision, "the claim was lost");
-    service->env->unlock(service->env->context);
-    return answer;
-}
-
-void fo_released(struct fo_service *service, struct fo_decision *decision)
-{
-    service->env->lock(service->env->context);
-    struct fo_pool *pool = fo_table_pool(&service->table, decision->claim.address);
-    struct fo_binding *binding = fo_table_find(&service->table, decision->claim.address);
-    struct fo_now now = fo_service_now(service);
-    if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
-        binding->status == FO_ACTIVE) {
-        binding->cltt = transaction_now(binding, now.seconds);
-        fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
-    }
-    service->env->unlock(service->env->context);
-}
-
-void fo_declined(struct fo_service *service, struct fo_decision *decision, uint32_t probation_end)
-{
-    service->env->lock(service->env->context);
-    struct fo_pool *pool = fo_table_pool(&service->table, decision->claim.address);
-    struct fo_binding *binding = fo_table_find(&service->table, decision->claim.address);
-    struct fo_now now = fo_service_now(service);
-    if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
-        binding->status == FO_ACTIVE) {
-        fo_abandon(service, pool, binding, now.seconds, fo_from_wall(service, probation_end));
-        fo_touch(service, pool, binding->address);
-    }
-    service->env->unlock(service->env->context);
-}
-
-void fo_row_deleted(struct fo_service *service, uint32_t address, const struct fo_client *client)
-{
-    service->env->lock(service->env->context);
-    struct fo_pool *pool = fo_table_pool(&service->table, address);
-    struct fo_binding *binding = fo_table_find(&service->table, address);
-    if (pool != NULL && binding != NULL && binding->status == FO_ACTIVE) {
-        if (fo_table_same_client(binding, client) && !fo_table_claimed(&service->table, address)) {
-            uint32_t now = fo_service_now(service).seconds;
-            binding->cltt = transaction_now(binding, now);
-            fo_end_lease(service, pool, binding, FO_RELEASED, now);
-        } else {
-            fo_mark_row(service, pool, address); /* written again from the table */
-        }
-    }
-    service->env->unlock(service->env->context);
-}
-
-void fo_claim_release(struct fo_service *service, struct fo_claim *held)
-{
-    if (held->address == 0)
-        return;
-    service->env->lock(service->env->context);
-    struct fo_pool *pool = fo_table_pool(&service->table, held->address);
-    bool claimed = held->serial != 0 &&
-                   fo_table_unhold(&service->table, held->address, held->serial);
-    if (pool != NULL && (claimed || (held->serial == 0 && held->row_written))) {
-        if (held->row_written) { /* the engine may have written, but nothing was committed */
-            struct fo_binding *binding = fo_table_make(&service->table, held->address);
-            if (binding != NULL)
-                binding->flags |= FO_FLAG_READ_ROW;
-            fo_mark_row(service, pool, held->address);
-        }
-        if (fo_bitmap_test(&pool->rows, bit_in(pool, held->address)))
-            service->env->wake_rows(service->env->context);
-        struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-        /* Not for what the commit of this very change will wake the loop for. */
-        if (relationship != NULL && (fo_inbound_waits_for(relationship, held->address) ||
-                                     fo_update_sendable(service, pool, held->address)))
-            service->env->wake(service->env->context);
-    }
-    held->address = 0;
-    service->env->unlock(service->env->context);
 }

@@ -221,6 +221,18 @@ void fo_abandon(struct fo_service *service, struct fo_pool *pool, struct fo_bind
 /* Ends of leases and probations that have come. Returns true where more are waiting. */
 bool fo_expire(struct fo_service *service, const struct fo_now *now);
 
+/* ------------------------------------------------------------------ queries.c */
+/* The query gets no answer. `relationship`: NULL where there is none. */
+void fo_refuse(struct fo_relationship *relationship, const struct fo_query *query,
+               struct fo_decision *decision, const char *why);
+/* 5.2.2: what the table allows this client to have at this address. */
+bool fo_claimable(struct fo_service *service, struct fo_relationship *relationship,
+                  struct fo_pool *pool, uint32_t address, const struct fo_query *query);
+
+/* ------------------------------------------------------------------ grants.c */
+/* The time of a transaction that ends the binding's lease. */
+uint32_t fo_transaction_now(const struct fo_binding *binding, uint32_t now);
+
 /* ------------------------------------------------------------------ updates.c */
 bool fo_next_update(void *relationship, bool requested, size_t room, struct fo_outgoing *update);
 /* Whether an update of this address is pending and nothing is in its way. */
