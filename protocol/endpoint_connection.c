@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * The endpoint's connections (draft sections 7.8, 7.9, 8.2). The primary makes them; the secondary
+ * merely asks it to, by a connection that says nothing (the stimulus). When one ends, the state
+ * follows as communication is interrupted, and the next attempt is planned: at once where the
+ * connection had worked, after a minute where the partner rejected it, else after a delay that
+ * grows.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/endpoint_internal.h"
+#include "protocol/state.h"
+
+static void plan_attempt(struct fo_endpoint *endpoint, int64_t delay, const struct fo_now *now)
+{
+    endpoint->attempt_at = endpoint->stopping ? INT64_MAX : now->ms + delay;
+}
+
+/* The next delay: the configured one, doubled up to a minute. */
+static int64_t next_delay(struct fo_endpoint *endpoint)
+{
+    int64_t delay = endpoint->retry_delay;
+    if (delay == 0)
+        delay = (int64_t)endpoint->settings.connect_retry_delay * 1000;
+    endpoint->retry_delay = delay * 2 > FO_RETRY_MAX_MS ? FO_RETRY_MAX_MS : delay * 2;
+    return delay > FO_RETRY_MAX_MS ? FO_RETRY_MAX_MS : delay;
+}
+
+static void forget_connection(struct fo_endpoint *endpoint)
+{
+    endpoint->communicating = false;
+    endpoint->partner_request = false;
+    endpoint->request_xid = 0;
+    endpoint->request_deadline = 0;
+    endpoint->pool_request_xid = 0;
+    endpoint->inbound = 0;
+    endpoint->in_flight_count = 0;
+    memset(endpoint->in_flight, 0, sizeof endpoint->in_flight);
+    endpoint->host.updates_lost(endpoint->host.context);
+}
+
+static void interrupted(struct fo_endpoint *endpoint, const char *why, const struct fo_now *now)
+{
+    if (endpoint->starting || endpoint->stopping)
+        return;
+    fo_endpoint_set_state(endpoint, fo_state_on_interruption((enum fo_state)endpoint->record.state),
+                          why, now);
+}
+
+/* How soon the next attempt: at once after a connection that worked; a minute after a reject, or
+   where errors repeat (7.9, 7.12). */
+static int64_t delay_after(struct fo_endpoint *endpoint, const struct fo_session_end *end,
+                           bool was_communicating, bool was_established)
+{
+    bool leaving = endpoint->record.partner_state == FO_STATE_PAUSED ||
+                   endpoint->record.partner_state == FO_STATE_SHUTDOWN;
+    if (end->by_partner && !was_established)
+        return FO_REJECT_BACK_OFF_MS;
+    if (was_communicating && (end->reason == FO_REJECT_NONE || leaving || endpoint->closing))
+        return 200;
+    if (end->reason != FO_REJECT_NONE && end->reason != FO_REJECT_NO_TRAFFIC && !leaving &&
+        ++endpoint->failures > 1)
+        return FO_REJECT_BACK_OFF_MS;
+    return next_delay(endpoint);
+}
+
+static void on_ended(void *context, const struct fo_session_end *end, const struct fo_now *now)
+{
+    struct fo_endpoint *endpoint = context;
+    bool communicating = endpoint->communicating;
+    bool established = endpoint->session.receive_deadline != 0;
+    enum fo_note what = !established && end->by_partner ? FO_NOTE_REJECTED
+                        : !established                  ? FO_NOTE_ATTEMPT_FAILED
+                        : end->reason == FO_REJECT_NONE || end->by_partner || endpoint->closing ||
+                                end->reason == FO_REJECT_NO_TRAFFIC || endpoint->stopping
+                            ? FO_NOTE_LOST
+                            : FO_NOTE_PROTOCOL;
+    endpoint->last_end = *end;
+    endpoint->pools_unsaid = false; /* the next handshake tells them */
+    plan_attempt(endpoint, delay_after(endpoint, end, communicating, established), now);
+    fo_endpoint_note(endpoint, what, end->text);
+    endpoint->host.disconnect(endpoint->host.context, false);
+    forget_connection(endpoint);
+    interrupted(endpoint, end->text, now);
+}
+
+static void on_established(void *context, const struct fo_now *now)
+{
+    struct fo_endpoint *endpoint = context;
+    struct fo_endpoint_record *record = &endpoint->record;
+    const struct fo_session_partner *partner = &endpoint->session.partner;
+    if (record->connections == 0 && record->state == FO_STATE_RECOVER)
+        /* Sticky: this store remembers it, should the connection break before NORMAL. */
+        record->first_time = record->first_time ||
+                             (partner->counts_connections && partner->partner_connections == 0);
+    record->last_contact = now->seconds;
+    endpoint->state_unsaid = true;
+    fo_endpoint_store(endpoint);
+    fo_endpoint_note(endpoint, FO_NOTE_CONNECTED, "");
+    if (partner->tells_pools)
+        fo_endpoint_note(endpoint, FO_NOTE_POOLS, "");
+}
+
+static bool on_send(void *context, const uint8_t *frame, size_t length)
+{
+    struct fo_endpoint *endpoint = context;
+    return endpoint->host.send(endpoint->host.context, frame, length);
+}
+
+static struct fo_session_host session_host(struct fo_endpoint *endpoint)
+{
+    return (struct fo_session_host){endpoint, on_send, on_established, fo_endpoint_on_message, on_ended};
+}
+
+static const struct fo_session_settings *session_settings(struct fo_endpoint *endpoint)
+{
+    endpoint->settings.session.own_connections = endpoint->record.connections;
+    endpoint->settings.session.partner_connections = endpoint->record.partner_connections;
+    return &endpoint->settings.session;
+}
+
+void fo_endpoint_connected(struct fo_endpoint *endpoint, const struct fo_now *now)
+{
+    endpoint->attempting = false;
+    if (!endpoint->settings.session.primary || endpoint->stopping) {
+        /* A stimulus (8.2): the primary now makes a connection of its own. */
+        endpoint->host.disconnect(endpoint->host.context, true);
+        if (endpoint->attempt_at <= now->ms + FO_HANDSHAKE_MS) /* later: it has just refused */
+            plan_attempt(endpoint, next_delay(endpoint), now);
+        return;
+    }
+    struct fo_session_host host = session_host(endpoint);
+    fo_session_connect(&endpoint->session, session_settings(endpoint), &host, now);
+}
+
+/* 7.8.2 steps 7 and 8: the primary's MCLT and division are ours from now on. */
+static void adopt_primary(struct fo_endpoint *endpoint)
+{
+    const struct fo_session_partner *partner = &endpoint->session.partner;
+    struct fo_endpoint_record *record = &endpoint->record;
+    bool differs = partner->mclt != endpoint->settings.session.mclt;
+    record->mclt = partner->mclt;
+    if (differs)
+        fo_endpoint_note(endpoint, FO_NOTE_MCLT, "");
+    differs = memcmp(partner->secondary_buckets, endpoint->settings.session.secondary_buckets,
+                     FO_HBA_SIZE) != 0;
+    memcpy(record->secondary_buckets, partner->secondary_buckets, FO_HBA_SIZE);
+    if (differs)
+        fo_endpoint_note(endpoint, FO_NOTE_BUCKETS, "");
+}
+
+bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *connect,
+                        const struct fo_now *now)
+{
+    struct fo_session_host host = session_host(endpoint);
+    struct fo_session_end end;
+    if (!fo_session_accept(&endpoint->session, session_settings(endpoint), &host, connect, now,
+                           &end)) {
+        endpoint->last_end = end;
+        fo_endpoint_note(endpoint, FO_NOTE_REFUSED, end.text);
+        plan_attempt(endpoint, FO_REJECT_BACK_OFF_MS, now);
+        return false;
+    }
+    adopt_primary(endpoint);
+    plan_attempt(endpoint, 0, now);
+    on_established(endpoint, now);
+    return true;
+}
+
+void fo_endpoint_stimulated(struct fo_endpoint *endpoint, const struct fo_now *now)
+{
+    if (!endpoint->settings.session.primary || endpoint->stopping || endpoint->attempting)
+        return;
+    if (endpoint->session.phase != FO_SESSION_CLOSED)
+        /* It would not ask if it had our connection: a probe finds out whether that is dead. */
+        fo_endpoint_send_bare(endpoint, FO_MSG_CONTACT, now);
+    else if (endpoint->attempt_at > now->ms + 100)
+        endpoint->attempt_at = now->ms + 100;
+}
+
+void fo_endpoint_received(struct fo_endpoint *endpoint, const uint8_t *data, size_t length,
+                          const struct fo_now *now)
+{
+    fo_session_receive(&endpoint->session, data, length, now);
+}
+
+void fo_endpoint_lost(struct fo_endpoint *endpoint, const char *reason, const struct fo_now *now)
+{
+    fo_session_lost(&endpoint->session, reason, now);
+}
+
+void fo_endpoint_attempt_failed(struct fo_endpoint *endpoint, const char *reason,
+                                const struct fo_now *now)
+{
+    endpoint->attempting = false;
+    if (endpoint->session.phase != FO_SESSION_CLOSED)
+        return; /* a stimulus that was not needed any more */
+    snprintf(endpoint->last_end.text, sizeof endpoint->last_end.text, "%s", reason);
+    plan_attempt(endpoint, next_delay(endpoint), now);
+    fo_endpoint_note(endpoint, FO_NOTE_ATTEMPT_FAILED, reason);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What the files of the endpoint offer to each other: endpoint.c (states and life),
+ * endpoint_updates.c (binding updates and pools) and endpoint_connection.c. Whoever uses an endpoint
+ * includes endpoint.h alone.
+ *
+ * Any of these functions may end the session, for sending may fail: the caller looks at the endpoint
+ * again before it goes on.
+ */
+#ifndef FO_PROTOCOL_ENDPOINT_INTERNAL_H
+#define FO_PROTOCOL_ENDPOINT_INTERNAL_H
+
+#include "protocol/endpoint.h"
+
+/* ------------------------------------------------------------------ endpoint.c */
+void fo_endpoint_note(struct fo_endpoint *endpoint, enum fo_note what, const char *detail);
+/* The record changed. */
+void fo_endpoint_store(struct fo_endpoint *endpoint);
+/* A message without options; its xid, 0 where it could not be sent. */
+uint32_t fo_endpoint_send_bare(struct fo_endpoint *endpoint, enum fo_message_type type,
+                               const struct fo_now *now);
+void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, const char *why,
+                           const struct fo_now *now);
+/* The session's call for each message after the handshake. */
+void fo_endpoint_on_message(void *context, const struct fo_message *message,
+                            const struct fo_now *now);
+
+/* ------------------------------------------------------------------ endpoint_updates.c */
+/* UPDREQ and UPDREQALL. */
+void fo_take_update_request(struct fo_endpoint *endpoint, const struct fo_message *message,
+                            const struct fo_now *now);
+void fo_take_bndupd(struct fo_endpoint *endpoint, const struct fo_message *message,
+                    const struct fo_now *now);
+void fo_take_bndack(struct fo_endpoint *endpoint, const struct fo_message *message,
+                    const struct fo_now *now);
+void fo_take_poolreq(struct fo_endpoint *endpoint, const struct fo_message *message,
+                     const struct fo_now *now);
+void fo_take_poolresp(struct fo_endpoint *endpoint, const struct fo_message *message,
+                      const struct fo_now *now);
+
+#endif
