@@ -97,12 +97,16 @@ void fo_table_refresh(struct fo_table *table, struct fo_pool *pool, uint32_t add
     bool open = can && fo_bitmap_test(&pool->open, fo_pool_group(pool, bit));
     fo_bitmap_put(&pool->available, bit, open);
     fo_bitmap_put(&pool->closed, bit, can && !open);
+    pool->reserved_moved = pool->reserved_moved || fo_bitmap_test(&pool->reserved, bit);
 }
 
 void fo_table_set_owner(struct fo_table *table, struct fo_pool *pool, uint32_t address, bool backup)
 {
     uint32_t bit = address - pool->range.first;
     fo_pool_count(pool, bit, -1);
+    struct fo_binding *binding = fo_table_find(table, address);
+    if (binding != NULL)
+        binding->flags &= (uint8_t)~FO_FLAG_RESERVED;
     fo_bitmap_put(&pool->backup, bit, backup);
     fo_bitmap_clear(&pool->returning, bit);
     fo_pool_count(pool, bit, +1);

@@ -282,7 +282,7 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
         memset(&binding->times, 0, sizeof binding->times);
         binding->potential = 0;
         binding->flags &= (uint8_t)~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_SENT |
-                                     FO_FLAG_DOUBTFUL);
+                                     FO_FLAG_DOUBTFUL | FO_FLAG_RESERVED);
     }
     if (pool != NULL)
         fo_table_refresh(table, pool, binding->address);

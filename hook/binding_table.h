@@ -36,6 +36,8 @@ enum {
     FO_FLAG_IN_HEAP = 0x10,
     FO_FLAG_DOUBTFUL = 0x20, /* had ended, and is held because of what was forgotten since: not its
                                 client's either before the partner agrees (rule of safety 7) */
+    FO_FLAG_RESERVED = 0x40, /* BACKUP with the R flag: each server may give it, to its owner alone
+                                (5.13, rule of safety 16) */
 };
 
 /* The record of one address. */
@@ -66,6 +68,7 @@ struct fo_pool {
     uint32_t size;
     uint32_t cursor;           /* where the next address is looked for */
     uint32_t free_count, backup_count; /* addresses FREE and BACKUP, reserved ones aside */
+    bool reserved_moved;       /* a reserved address may be to be shared */
     uint32_t balanced_free, balanced_backup; /* those counts when the balance was last looked at */
     int64_t refused_at, partner_refused_at;  /* boot ms when that server last lacked an address */
     uint32_t status_count[8];  /* records by status, FO_FREE aside */
@@ -80,7 +83,8 @@ struct fo_pool {
     struct fo_bitmap rows;      /* Kea's row is to be written, deleted or read */
     struct fo_bitmap used;      /* has a record that is not FREE or BACKUP */
     struct fo_bitmap backup;    /* BACKUP rather than FREE */
-    struct fo_bitmap returning; /* FREE that the secondary has not yet agreed to give back (5.4) */
+    struct fo_bitmap returning; /* nobody's: the primary's FREE that the secondary has not yet agreed to
+                                   give back (5.4); the secondary's whose reservation went (5.13) */
     struct fo_bitmap reserved;  /* a host reservation names it */
     struct fo_bitmap quarantined; /* free, but maybe leased in our forgotten past (rule 7) */
     struct fo_bitmap open;      /* by group: durably marked as in use */

@@ -111,12 +111,14 @@ static void apply_owner(struct fo_relationship *relationship, struct fo_pool *po
     struct fo_service *service = relationship->service;
     uint32_t bit = bit_in(pool, update->address);
     struct fo_binding *binding = fo_table_find(&service->table, update->address);
-    if (fo_bitmap_test(&pool->returning, bit))
+    if (pool->primary && fo_bitmap_test(&pool->returning, bit))
         return; /* asked back by us: its answer to that decides */
     fo_table_unhold(&service->table, update->address, 0);
     if (binding != NULL)
         binding->generation++;
     fo_table_set_owner(&service->table, pool, update->address, update->status == FO_BACKUP);
+    if (update->status == FO_BACKUP && (update->ip_flags & FO_IP_FLAG_RESERVED))
+        fo_note_shared(service, update->address);
     fo_settle(service, pool, update->address);
 }
 

@@ -164,10 +164,8 @@ bool fo_claimable(struct fo_service *service, struct fo_relationship *relationsh
     if (!may_give_free(relationship))
         return false;
     if (fo_bitmap_test(&pool->reserved, bit_in(pool, address)))
-        /* Rule of safety 16: the primary when FREE, the secondary once it holds the BACKUP. */
         return query->reserved_address == address &&
-               (status == FO_BACKUP) == !pool->primary &&
-               !fo_bitmap_test(&pool->returning, bit_in(pool, address));
+               fo_reserved_is_ours(pool, address, binding);
     if (!fo_table_ours(&service->table, pool, address))
         return false;
     const struct fo_hold *hold = fo_table_hold(&service->table, address);

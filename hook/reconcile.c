@@ -266,7 +266,8 @@ void fo_doubt_partners_past(void *context)
             doubt_decline(relationship, pool, binding, now.seconds);
     }
     for (size_t i = 0; i < service->table.pool_count; i++)
-        if (service->table.pools[i].relationship == relationship->index)
+        if (service->table.pools[i].relationship == relationship->index &&
+            service->table.pools[i].primary)
             leave_with_partner(service, &service->table.pools[i]);
 }
 

@@ -116,6 +116,8 @@ static void end_quarantine(struct fo_service *service, const struct fo_now *now)
     if (service->quarantine_until == 0 || now->seconds < service->quarantine_until)
         return;
     service->quarantine_until = 0;
+    for (size_t i = 0; i < service->table.past_count; i++)
+        fo_bitmap_clear_all(&service->table.past[i].quarantined);
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
         pool->balanced_free = UINT32_MAX; /* there may be more to share now */
@@ -280,19 +282,6 @@ static bool set_pools(struct fo_service *service, const struct fo_topology *topo
     return ok;
 }
 
-/* Rule of safety 16: a reserved address is in neither share. */
-static void set_reserved(struct fo_service *service, const struct fo_topology *topology)
-{
-    service->reservations = topology->reserved_count > 0;
-    for (size_t i = 0; i < service->table.pool_count; i++)
-        fo_bitmap_clear_all(&service->table.pools[i].reserved);
-    for (size_t i = 0; i < topology->reserved_count; i++) {
-        struct fo_pool *pool = fo_table_pool(&service->table, topology->reserved[i]);
-        if (pool != NULL)
-            fo_bitmap_set(&pool->reserved, bit_in(pool, topology->reserved[i]));
-    }
-}
-
 static struct fo_relationship *take_existing(struct fo_service *service, const char *name)
 {
     for (size_t i = 0; i < service->relationship_count; i++) {
@@ -392,7 +381,7 @@ static bool first_configuration(struct fo_service *service, const struct fo_topo
 /* After the bits were put in place: counts and what can be given follow from them. */
 static bool recount(struct fo_service *service, const struct fo_topology *topology)
 {
-    set_reserved(service, topology);
+    fo_set_reservations(service, topology);
     if (!set_pools(service, topology))
         return false;
     /* What the partner has asked for of a pool that is gone is not waited for (7.3.2). */

@@ -277,6 +277,17 @@ bool fo_balance_pools(struct fo_service *service, const struct fo_now *now);
 /* Marks the next groups of addresses for use (rule of safety 7). */
 void fo_open_groups(struct fo_service *service);
 
+/* ------------------------------------------------------------------ reservations.c */
+/* Takes the host reservations of a configuration. */
+void fo_set_reservations(struct fo_service *service, const struct fo_topology *topology);
+/* May this server give the reserved, free address to its owner? `binding`: its record, or NULL. */
+bool fo_reserved_is_ours(const struct fo_pool *pool, uint32_t address,
+                         const struct fo_binding *binding);
+/* Primary, in NORMAL: hands reserved addresses to the secondary, too. */
+void fo_share_reserved(struct fo_service *service, struct fo_pool *pool);
+/* The address is BACKUP with the R flag on both servers. */
+void fo_note_shared(struct fo_service *service, uint32_t address);
+
 /* ------------------------------------------------------------------ persistence.c */
 int fo_persistence_load(struct fo_service *service, char *error);
 void fo_persistence_apply_pages(struct fo_service *service);

@@ -164,8 +164,11 @@ static void rejected(struct fo_relationship *relationship, struct fo_pool *pool,
                   : fo_reject_name(ack->reject_reason),
            NULL);
     fo_settle(service, pool, ack->address);
-    if (fo_bitmap_test(&pool->returning, bit))
+    if (pool->primary && fo_bitmap_test(&pool->returning, bit))
         fo_table_set_owner(&service->table, pool, ack->address, true); /* it stays the secondary's */
+    else if (pool->primary && fo_bitmap_test(&pool->reserved, bit) &&
+             fo_bitmap_test(&pool->backup, bit))
+        fo_table_set_owner(&service->table, pool, ack->address, false); /* not shared: ours alone */
     fo_bitmap_set(&pool->rejected, bit);
 }
 
@@ -185,7 +188,7 @@ static void accepted(struct fo_service *service, struct fo_pool *pool, struct fo
             fo_table_set_status(&service->table, binding, FO_FREE);
     }
     uint32_t bit = bit_in(pool, ack->address);
-    if (fo_bitmap_test(&pool->returning, bit))
+    if (pool->primary && fo_bitmap_test(&pool->returning, bit))
         fo_table_set_owner(&service->table, pool, ack->address, false);
     fo_settle(service, pool, ack->address);
 }
@@ -245,6 +248,7 @@ void fo_retry_rejected(struct fo_relationship *relationship)
             table->pools[i].rejected.count > 0) {
             fo_bitmap_or(&table->pools[i].unacked, &table->pools[i].rejected);
             fo_bitmap_clear_all(&table->pools[i].rejected);
+            table->pools[i].reserved_moved = true;
         }
 }
 
@@ -263,6 +267,9 @@ static void mark_all(struct fo_relationship *relationship)
         if (pool->relationship == relationship->index)
             fo_bitmap_or(&pool->unacked, &pool->backup);
     }
+    /* And of addresses that are in no pool now, should they come back. */
+    for (size_t i = 0; i < service->table.past_count; i++)
+        fo_bitmap_or(&service->table.past[i].unacked, &service->table.past[i].backup);
 }
 
 uint32_t fo_updates_requested(void *context, bool all)

@@ -23,6 +23,10 @@ void chaos_plan(struct world *world)
     plan->clients = between(world, plan->addresses / 4 + 1, plan->addresses * 5 / 4);
     if (plan->clients > CLIENTS_MAX)
         plan->clients = CLIENTS_MAX;
+    if (world_chance(world, 300)) /* no two of the same address: three times n stays below all */
+        plan->reservations = between(world, 0, (plan->addresses - 1) / 3);
+    if (plan->reservations > plan->clients)
+        plan->reservations = plan->clients;
     plan->mclt = between(world, 20, 300);
     plan->lease = between(world, 10, 900);
     plan->offer_hold = between(world, 5, 30);
@@ -130,6 +134,10 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         stop_goes_on(world, server, server->life);
         break;
     case MISHAP_RELOAD:
+        if (world->plan.reservations > 0 && world_chance(world, 500)) {
+            bool *reserves = &server->reserves[world_random(world, world->plan.reservations)];
+            *reserves = !*reserves;
+        }
         server_reload_begin(server);
         world_schedule(world, world->now + 50 + world_random(world, 8000), reload_ends, server,
                        server->life);
@@ -233,8 +241,12 @@ static void heal(struct world *world)
         struct server *server = &world->servers[i];
         server->disk.slow_until = server->disk.full_until = server->kea.bad_until = 0;
         network_cut(world, i, false);
+        for (uint32_t k = 0; k < world->plan.reservations; k++)
+            server->reserves[k] = true;
         if (server->service == NULL)
             server_start(server);
+        else
+            server_reload_begin(server);
         server_reload_end(server);
     }
 }
@@ -242,7 +254,7 @@ static void heal(struct world *world)
 /* When the last lease or probation that one of the servers knows is over. */
 static int64_t last_end(const struct world *world)
 {
-    int64_t last = world->now;
+    int64_t last = 0;
     for (int i = 0; i < 2; i++) {
         const struct server *server = &world->servers[i];
         const struct fo_binding *binding = NULL;
@@ -291,7 +303,7 @@ static bool all_free(const struct world *world)
 {
     for (int i = 0; i < 2; i++) {
         const struct fo_pool *pool = &world->servers[i].service->table.pools[0];
-        if (pool->free_count + pool->backup_count != world->plan.addresses)
+        if (pool->used.count != 0)
             return false;
     }
     return true;
@@ -299,8 +311,12 @@ static bool all_free(const struct world *world)
 
 static void await_silence(struct world *world)
 {
-    while (!all_free(world) && world->now < last_end(world) + 700000 && world_step(world))
-        continue;
+    const int64_t begun = world->now;
+    while (!all_free(world) && world_step(world)) {
+        const int64_t last = last_end(world);
+        if (world->now > (last > begun ? last : begun) + 700000)
+            break;
+    }
     if (!world->failed && !all_free(world))
         world_fail(world, "not every address became free after all leases had ended");
 }

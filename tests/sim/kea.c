@@ -107,25 +107,37 @@ static void offer(struct packet *packet, uint32_t address)
     packet->answer = REPLY_OFFER;
 }
 
+/* Reserved for somebody else. */
+static bool others_reservation(const struct packet *packet, uint32_t address)
+{
+    const int client = reserved_for(packet->server, address);
+    return client >= 0 && client != packet->client;
+}
+
 static enum stage discover(struct packet *packet)
 {
     struct server *server = packet->server;
     struct world *world = server->world;
+    const uint32_t reserved = packet->query.reserved_address;
     const uint32_t own = client_row(server, packet->client);
     const uint32_t hint = packet->decision.steer ? packet->decision.address
                           : packet->query.asks_address ? packet->query.asked_address : 0;
-    if (own != 0) {
+    if (reserved != 0 && (own == reserved || engine_may_give(server, reserved))) {
+        offer(packet, reserved);
+        return STAGE_SEND;
+    }
+    if (own != 0 && !others_reservation(packet, own)) {
         offer(packet, own);
         return STAGE_SEND;
     }
-    if (hint != 0 && engine_may_give(server, hint)) {
+    if (hint != 0 && engine_may_give(server, hint) && !others_reservation(packet, hint)) {
         offer(packet, hint);
         return STAGE_SEND;
     }
     const uint32_t start = world_random(world, world->plan.addresses);
     for (uint32_t i = 0; i < world->plan.addresses; i++) {
         const uint32_t address = FIRST_ADDRESS + (start + i) % world->plan.addresses;
-        if (engine_may_give(server, address)) {
+        if (engine_may_give(server, address) && !others_reservation(packet, address)) {
             offer(packet, address);
             return STAGE_SEND;
         }
@@ -150,8 +162,12 @@ static enum stage request(struct packet *packet)
     const struct lease_row *row = row_of(server, wanted);
     if (query->asks_address && !query->names_server && query->ciaddr == 0 && own != wanted)
         return own == 0 ? STAGE_END : refuse_request(packet);
-    if (row == NULL || (own != wanted && !engine_may_give(server, wanted)))
+    if (row == NULL || others_reservation(packet, wanted) ||
+        (own != wanted && !engine_may_give(server, wanted)))
         return refuse_request(packet);
+    if (query->reserved_address != 0 && wanted != query->reserved_address &&
+        engine_may_give(server, query->reserved_address))
+        return refuse_request(packet); /* it is to move to its reservation */
     packet->address = wanted;
     packet->length = server->world->plan.lease;
     packet->cltt = server_wall(server);
@@ -358,6 +374,8 @@ void kea_receive(struct server *server, int client, const struct fo_query *query
     packet->xid = xid;
     packet->received = world->now;
     packet->query = *query;
+    if (server->reserves[client])
+        packet->query.reserved_address = reservation_of(world, client);
     packet->answer = -1;
     packet->next = server->kea.packets;
     server->kea.packets = packet;

@@ -71,9 +71,19 @@ void oracle_acknowledged(struct world *world, struct client *client, uint32_t ad
     }
 }
 
+static bool is_reserved(const struct world *world, uint32_t address)
+{
+    for (uint32_t i = 0; i < world->plan.reservations; i++)
+        if (reservation_of(world, (int)i) == address)
+            return true;
+    return false;
+}
+
 void oracle_refused(struct world *world, struct client *client, uint32_t address, int server)
 {
     world->refusals++;
+    if (reservation_of(world, client->number) != 0 || is_reserved(world, address))
+        return; /* Kea moves clients to and from reservations by refusing */
     if (world->declined[address - FIRST_ADDRESS])
         return; /* somebody else uses it: its holder is to leave it */
     if (client->holds == address && client->until > world->now)

@@ -201,10 +201,37 @@ static void make_topology(struct server *server)
         abort();
     topology->pools[0] = (struct fo_pool_range){
         FIRST_ADDRESS, FIRST_ADDRESS + plan->addresses - 1, 1, 1};
+    topology->reserved = calloc(CLIENTS_MAX, sizeof *topology->reserved);
+    if (topology->reserved == NULL)
+        abort();
     topology->pool_count = topology->subnet_count = 1;
     topology->subnets[0] = topology->networks[0] = 1;
     topology->decline_probation = plan->probation;
     topology->persistent = plan->persistent;
+}
+
+uint32_t reservation_of(const struct world *world, int client)
+{
+    return (uint32_t)client < world->plan.reservations
+               ? FIRST_ADDRESS + (uint32_t)client * 3 % world->plan.addresses
+               : 0;
+}
+
+int reserved_for(const struct server *server, uint32_t address)
+{
+    for (uint32_t i = 0; i < server->world->plan.reservations; i++)
+        if (server->reserves[i] && reservation_of(server->world, (int)i) == address)
+            return (int)i;
+    return -1;
+}
+
+static void list_reservations(struct server *server)
+{
+    server->topology.reserved_count = 0;
+    for (uint32_t i = 0; i < server->world->plan.reservations; i++)
+        if (server->reserves[i])
+            server->topology.reserved[server->topology.reserved_count++] =
+                reservation_of(server->world, (int)i);
 }
 
 void server_init(struct world *world, int number, unsigned faults)
@@ -237,6 +264,8 @@ void server_init(struct world *world, int number, unsigned faults)
     kea_attach(server);
     make_config(server);
     make_topology(server);
+    for (uint32_t i = 0; i < world->plan.reservations; i++)
+        server->reserves[i] = true;
 }
 
 /* ------------------------------------------------------------------ life */
@@ -244,6 +273,7 @@ void server_init(struct world *world, int number, unsigned faults)
 static bool configure(struct server *server)
 {
     char error[FO_CONFIG_ERROR_MAX] = "";
+    list_reservations(server);
     if (fo_service_configure(server->service, &server->config, &server->topology, error) != 0) {
         world_fail(server->world, "server %d refuses its configuration: %s", server->number, error);
         return false;

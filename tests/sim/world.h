@@ -41,6 +41,7 @@ struct server;
 
 struct plan {
     uint32_t addresses, clients;
+    uint32_t reservations; /* clients 0 .. n-1 have one, in the pool */
     uint32_t mclt, lease, offer_hold, percent, probation; /* seconds */
     uint32_t loss;         /* of 1000 messages between clients and servers */
     bool threads;          /* Kea's packet threads: callouts of several packets interleave */
@@ -153,6 +154,7 @@ struct server {
     uint64_t blocks;     /* of memory, in use */
     struct fo_config config;
     struct fo_topology topology;
+    bool reserves[CLIENTS_MAX];  /* client's reservation is configured here */
     struct disk disk;
     struct kea kea;
     int64_t deaf_until;  /* hears no client before */
@@ -266,6 +268,9 @@ void server_stop(struct server *server);
 bool server_stop_ends(struct server *server);
 void server_reload_begin(struct server *server);
 void server_reload_end(struct server *server);
+/* The address that a client has reserved at any time, 0: none; and whose an address is, -1. */
+uint32_t reservation_of(const struct world *world, int client);
+int reserved_for(const struct server *server, uint32_t address);
 void server_free(struct server *server);
 /* The loop's thread has brought the service something: the step follows. */
 void server_step_now(struct server *server);
