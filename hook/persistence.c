@@ -10,23 +10,16 @@
  *
  * Changes belong to an epoch. A commit takes all changes of the open epoch (several commits, where
  * they are many) and opens the next; when the last is written the epoch is durable, and whatever
- * waited for it (a BNDACK, a BNDUPD, a STATE message, a group of addresses) goes on.
+ * waited for it (a BNDACK, a BNDUPD, a STATE message, a group of addresses) goes on. What a start
+ * makes of all that is in loading.c.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "hook/service_internal.h"
-#include "protocol/binding.h"
+#include "hook/persistence_internal.h"
 #include "protocol/wire.h"
 
-enum {
-    FORMAT_VERSION = 1,
-    KEY_META = 'M',
-    KEY_ENDPOINT = 'E',
-    KEY_BINDING = 'B',
-    KEY_PAGE = 'P',
-    VALUE_MAX = FO_PAGE_BYTES > 512 ? FO_PAGE_BYTES : 512,
-};
+enum { VALUE_MAX = FO_PAGE_BYTES > 512 ? FO_PAGE_BYTES : 512 };
 
 uint64_t fo_epoch_of_changes(const struct fo_service *service)
 {
@@ -115,7 +108,7 @@ static bool put_binding(struct fo_service *service, const struct fo_binding *bin
     fo_write_bytes(&writer, client.hardware, client.hardware_length);
     fo_write_bytes(&writer, client.identifier, client.identifier_length);
     address_key(binding->address, key);
-    return put(service, KEY_BINDING, key, sizeof key, value, fo_writer_length(&writer));
+    return put(service, FO_STORE_KEY_BINDING, key, sizeof key, value, fo_writer_length(&writer));
 }
 
 static bool test_at(const struct fo_bitmap *bitmap, const struct fo_pool *pool, uint32_t address)
@@ -153,7 +146,7 @@ static bool put_page(struct fo_service *service, uint32_t base)
         }
     }
     address_key(base, key);
-    return put(service, KEY_PAGE, key, sizeof key, value, sizeof value);
+    return put(service, FO_STORE_KEY_PAGE, key, sizeof key, value, sizeof value);
 }
 
 static bool put_endpoint(struct fo_service *service, const char *name,
@@ -175,7 +168,8 @@ static bool put_endpoint(struct fo_service *service, const char *name,
     fo_write_u32(&writer, record->connections);
     fo_write_u32(&writer, record->partner_connections);
     fo_write_bytes(&writer, record->secondary_buckets, FO_HBA_SIZE);
-    return put(service, KEY_ENDPOINT, name, strlen(name), value, fo_writer_length(&writer));
+    return put(service, FO_STORE_KEY_ENDPOINT, name, strlen(name), value,
+               fo_writer_length(&writer));
 }
 
 static bool put_meta(struct fo_service *service)
@@ -184,13 +178,13 @@ static bool put_meta(struct fo_service *service)
     struct fo_writer writer;
     service->env->boot_id(service->env->context, id);
     fo_writer_init(&writer, value, sizeof value);
-    fo_write_u32(&writer, FORMAT_VERSION);
+    fo_write_u32(&writer, FO_STORE_FORMAT_VERSION);
     fo_write_bytes(&writer, id, sizeof id);
     service->stamp_saving = fo_service_now(service).seconds;
     fo_write_u8(&writer, service->stop_said);
     fo_write_u32(&writer, service->stamp_saving);
     fo_write_u32(&writer, service->quarantine_until);
-    return put(service, KEY_META, "", 0, value, fo_writer_length(&writer));
+    return put(service, FO_STORE_KEY_META, "", 0, value, fo_writer_length(&writer));
 }
 
 /* ------------------------------------------------------------------ commits */
@@ -334,240 +328,6 @@ void fo_store_committed(struct fo_service *service, int error, const char *text)
     }
     service->env->wake(service->env->context);
     service->env->unlock(service->env->context);
-}
-
-/* ------------------------------------------------------------------ loading */
-
-static bool load_meta(struct fo_service *service, struct fo_reader *reader, char *error)
-{
-    uint8_t id[16];
-    uint32_t version = fo_read_u32(reader);
-    const uint8_t *stored = fo_read_bytes(reader, sizeof id);
-    bool orderly = fo_read_u8(reader) != 0;
-    service->last_stamp = fo_read_u32(reader);
-    service->quarantine_until = fo_read_u32(reader);
-    if (!fo_reader_ok(reader) || version != FORMAT_VERSION) {
-        snprintf(error, FO_CONFIG_ERROR_MAX, "format version %u, this software writes %u", version,
-                 FORMAT_VERSION);
-        return false;
-    }
-    service->env->boot_id(service->env->context, id);
-    service->same_boot = memcmp(id, stored, sizeof id) == 0;
-    service->orderly = orderly;
-    service->fresh_store = false;
-    return true;
-}
-
-static bool load_binding(struct fo_service *service, uint32_t address, struct fo_reader *reader)
-{
-    struct fo_binding *binding = fo_table_make(&service->table, address);
-    struct fo_client client = {0};
-    if (binding == NULL)
-        return false;
-    binding->status = fo_read_u8(reader);
-    binding->flags = fo_read_u8(reader);
-    binding->generation = fo_read_u32(reader);
-    binding->times.lease_expiration = fo_read_u32(reader);
-    binding->times.sent_potential = fo_read_u32(reader);
-    binding->times.acked_potential = fo_read_u32(reader);
-    binding->times.received_potential = fo_read_u32(reader);
-    binding->cltt = fo_read_u32(reader);
-    binding->start_of_state = fo_read_u32(reader);
-    binding->potential = fo_read_u32(reader);
-    client.hardware_type = fo_read_u8(reader);
-    client.hardware_length = fo_read_u8(reader);
-    client.identifier_length = fo_read_u8(reader);
-    client.hardware = fo_read_bytes(reader, client.hardware_length);
-    client.identifier = fo_read_bytes(reader, client.identifier_length);
-    if (!fo_reader_ok(reader) || binding->status < FO_FREE || binding->status > FO_RESET)
-        return false;
-    binding->flags &= (uint8_t)~FO_FLAG_IN_HEAP;
-    binding->flags |= FO_FLAG_SENT; /* nothing says that it was not (5.2.2) */
-    if (!fo_table_set_client(&service->table, binding, &client))
-        return false;
-    return (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED) ||
-           fo_table_watch_end(&service->table, binding);
-}
-
-static bool load_endpoint(struct fo_service *service, const uint8_t *name, size_t length,
-                          struct fo_reader *reader)
-{
-    if (length > FO_NAME_MAX)
-        return false;
-    void *fresh = service->env->reallocate(service->env->context, service->stored_records,
-                                           (service->stored_record_count + 1) *
-                                               sizeof *service->stored_records);
-    if (fresh == NULL)
-        return false;
-    service->stored_records = fresh;
-    struct fo_stored_record *stored = &service->stored_records[service->stored_record_count];
-    struct fo_endpoint_record *record = &stored->record;
-    memset(stored, 0, sizeof *stored);
-    memcpy(stored->name, name, length);
-    record->state = fo_read_u8(reader);
-    record->partner_state = fo_read_u8(reader);
-    record->first_time = fo_read_u8(reader) != 0;
-    record->need_all = fo_read_u8(reader) != 0;
-    record->update_all_owed = fo_read_u8(reader) != 0;
-    record->state_since = fo_read_u32(reader);
-    record->partner_state_since = fo_read_u32(reader);
-    record->wait_until = fo_read_u32(reader);
-    record->mclt = fo_read_u32(reader);
-    record->last_contact = fo_read_u32(reader);
-    record->connections = fo_read_u32(reader);
-    record->partner_connections = fo_read_u32(reader);
-    const uint8_t *buckets = fo_read_bytes(reader, FO_HBA_SIZE);
-    if (!fo_reader_ok(reader))
-        return false;
-    memcpy(record->secondary_buckets, buckets, FO_HBA_SIZE);
-    service->stored_record_count++;
-    return true;
-}
-
-static bool load_page(struct fo_service *service, uint32_t base, struct fo_reader *reader)
-{
-    void *fresh =
-        service->env->reallocate(service->env->context, service->pages,
-                                 (service->page_count + 1) * sizeof *service->pages);
-    if (fresh == NULL)
-        return false;
-    service->pages = fresh;
-    const uint8_t *bytes = fo_read_bytes(reader, FO_PAGE_BYTES);
-    if (!fo_reader_ok(reader))
-        return false;
-    service->pages[service->page_count].base = base;
-    memcpy(service->pages[service->page_count++].bytes, bytes, FO_PAGE_BYTES);
-    return true;
-}
-
-struct loading {
-    struct fo_service *service;
-    char *error;
-};
-
-static bool load_pair(void *context, const uint8_t *key, size_t key_length, const uint8_t *value,
-                      size_t value_length)
-{
-    struct loading *loading = context;
-    struct fo_service *service = loading->service;
-    struct fo_reader reader;
-    bool ok = false;
-    uint32_t address = 0;
-    if (key_length == 5)
-        address = (uint32_t)key[1] << 24 | (uint32_t)key[2] << 16 | (uint32_t)key[3] << 8 | key[4];
-    fo_reader_init(&reader, value, value_length);
-    switch (key[0]) {
-    case KEY_META:
-        ok = load_meta(service, &reader, loading->error);
-        break;
-    case KEY_ENDPOINT:
-        ok = load_endpoint(service, key + 1, key_length - 1, &reader);
-        break;
-    case KEY_BINDING:
-        ok = key_length == 5 && load_binding(service, address, &reader);
-        break;
-    case KEY_PAGE:
-        ok = key_length == 5 && load_page(service, address, &reader);
-        break;
-    default:
-        break;
-    }
-    if (!ok && loading->error[0] == '\0')
-        snprintf(loading->error, FO_CONFIG_ERROR_MAX, "an entry is damaged, or memory ran out");
-    return ok;
-}
-
-int fo_persistence_load(struct fo_service *service, char *error)
-{
-    struct loading loading = {service, error};
-    error[0] = '\0';
-    service->fresh_store = true;
-    service->epoch_open = 1;
-    int failure = service->env->store_load(service->env->context, load_pair, &loading);
-    if (failure != 0 && error[0] == '\0')
-        snprintf(error, FO_CONFIG_ERROR_MAX, "%s", strerror(failure));
-    return failure != 0 || error[0] != '\0' ? -1 : 0;
-}
-
-/* Puts one address's stored bits into its pool. */
-static void apply_bits(struct fo_service *service, struct fo_pool *pool, uint32_t address,
-                       const struct fo_stored_page *page)
-{
-    uint32_t at = address - page->base, bit = bit_in(pool, address);
-    uint8_t mask = (uint8_t)(1 << (at & 7));
-    fo_bitmap_put(&pool->backup, bit, (page->bytes[at >> 3] & mask) != 0);
-    fo_bitmap_put(&pool->unacked, bit, (page->bytes[512 + (at >> 3)] & mask) != 0);
-    fo_bitmap_put(&pool->returning, bit, (page->bytes[1024 + (at >> 3)] & mask) != 0);
-    bool open = (page->bytes[1536 + (at >> 9)] >> ((at >> FO_GROUP_BITS) & 7) & 1) != 0;
-    if (open)
-        fo_bitmap_set(&pool->open, fo_pool_group(pool, bit));
-    if (open && (service->after_power_cut || service->quarantine_until != 0))
-        fo_bitmap_set(&pool->quarantined, bit);
-}
-
-void fo_persistence_apply_pages(struct fo_service *service)
-{
-    struct fo_binding *binding;
-    for (size_t i = 0; i < service->page_count; i++) {
-        const struct fo_stored_page *page = &service->pages[i];
-        for (size_t k = 0; k < service->table.pool_count; k++) {
-            struct fo_pool *pool = &service->table.pools[k];
-            uint32_t last = page->base + FO_PAGE_ADDRESSES - 1;
-            uint32_t from = pool->range.first > page->base ? pool->range.first : page->base;
-            uint32_t to = pool->range.last < last ? pool->range.last : last;
-            for (uint64_t address = from; address <= to; address++)
-                apply_bits(service, pool, (uint32_t)address, page);
-        }
-    }
-    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
-        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
-        if (pool != NULL && binding->status != FO_FREE) {
-            fo_bitmap_set(&pool->used, bit_in(pool, binding->address));
-            fo_bitmap_clear(&pool->quarantined, bit_in(pool, binding->address));
-            /* Its page may be of a later batch than its record. */
-            if (fo_status_becomes_free((enum fo_binding_status)binding->status) &&
-                !(binding->flags & FO_FLAG_FREEING))
-                fo_bitmap_set(&pool->unacked, bit_in(pool, binding->address));
-        }
-    }
-    service->env->release(service->env->context, service->pages);
-    service->pages = NULL;
-    service->page_count = 0;
-}
-
-bool fo_persistence_record(struct fo_service *service, const char *name,
-                           struct fo_endpoint_record *record)
-{
-    for (size_t i = 0; i < service->stored_record_count; i++)
-        if (strcmp(service->stored_records[i].name, name) == 0) {
-            *record = service->stored_records[i].record;
-            record->last_operational = service->last_stamp;
-            return true;
-        }
-    memset(record, 0, sizeof *record);
-    return false;
-}
-
-/* Without memory it is found again in the store, at the next start. */
-void fo_persistence_keep(struct fo_service *service, const char *name,
-                         const struct fo_endpoint_record *record)
-{
-    size_t place = 0;
-    while (place < service->stored_record_count &&
-           strcmp(service->stored_records[place].name, name) != 0)
-        place++;
-    if (place == service->stored_record_count) {
-        void *fresh = service->env->reallocate(service->env->context, service->stored_records,
-                                               (place + 1) * sizeof *service->stored_records);
-        if (fresh == NULL)
-            return;
-        service->stored_records = fresh;
-        memset(&service->stored_records[place], 0, sizeof service->stored_records[place]);
-        snprintf(service->stored_records[place].name, sizeof service->stored_records[place].name,
-                 "%s", name);
-        service->stored_record_count++;
-    }
-    service->stored_records[place].record = *record;
 }
 
 uint32_t fo_last_moment(const struct fo_service *service)

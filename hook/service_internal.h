@@ -289,21 +289,23 @@ void fo_share_reserved(struct fo_service *service, struct fo_pool *pool);
 void fo_note_shared(struct fo_service *service, uint32_t address);
 
 /* ------------------------------------------------------------------ persistence.c */
-int fo_persistence_load(struct fo_service *service, char *error);
-void fo_persistence_apply_pages(struct fo_service *service);
-bool fo_persistence_record(struct fo_service *service, const char *name,
-                           struct fo_endpoint_record *record);
 /* Begins a commit where there is something to write and none is under way. */
 void fo_persistence_commit(struct fo_service *service, const struct fo_now *now);
 void fo_persistence_free(struct fo_service *service);
 /* The last moment at which a server with this stamp in its store can have run; what is promised must
    not need a later one (rule of safety 7). */
 uint32_t fo_last_moment(const struct fo_service *service);
+/* The epoch with which everything changed so far is durable; durable when <= epoch_durable. */
+uint64_t fo_epoch_of_changes(const struct fo_service *service);
+
+/* ------------------------------------------------------------------ loading.c */
+int fo_persistence_load(struct fo_service *service, char *error);
+void fo_persistence_apply_pages(struct fo_service *service);
+bool fo_persistence_record(struct fo_service *service, const char *name,
+                           struct fo_endpoint_record *record);
 /* Keeps the record of a relationship that is configured no more, for its return. */
 void fo_persistence_keep(struct fo_service *service, const char *name,
                          const struct fo_endpoint_record *record);
-/* The epoch with which everything changed so far is durable; durable when <= epoch_durable. */
-uint64_t fo_epoch_of_changes(const struct fo_service *service);
 
 /* ------------------------------------------------------------------ reconcile.c */
 /* Rule of safety 7, at the first configuration after a power cut. */

@@ -105,6 +105,8 @@ static void take_common(struct fo_session *session, const struct fo_message *mes
     fo_session_take_pools(session, message);
 }
 
+/* ------------------------------------------------------------------ the two messages, and their judgement */
+
 /* The options that 7.8 and 7.9 demand of both. NULL, or the name of the missing one. */
 static const char *missing_option(const struct fo_message *message, const uint8_t *options,
                                   size_t count)
