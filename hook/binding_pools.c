@@ -262,6 +262,9 @@ static bool carry_over(struct fo_table *table, struct fo_pool *fresh, size_t cou
         for (size_t i = 0; i < count; i++) {
             keep_bits(&fresh[i], source);
             keep_groups(&fresh[i], source);
+            if (k < table->pool_count && source->range.first <= fresh[i].range.first &&
+                source->range.last >= fresh[i].range.last)
+                fresh[i].reconciled = source->reconciled;
         }
         ok = keep_uncovered(table, past, past_count, source, fresh, count);
     }

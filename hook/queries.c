@@ -133,9 +133,18 @@ static void short_of_addresses(struct fo_relationship *relationship, struct fo_p
 
 /* ------------------------------------------------------------------ which bindings */
 
+/* With the store stalled for so long that a new lease would hardly last, none is promised (rule of
+   safety 18); those who have one are served. */
+static bool store_stalls(const struct fo_relationship *relationship)
+{
+    const struct fo_service *service = relationship->service;
+    return fo_service_now(service).seconds >
+           fo_last_moment(service) + relationship->endpoint.record.mclt / 2;
+}
+
 static bool may_give_free(const struct fo_relationship *relationship)
 {
-    return !relationship->alone &&
+    return !relationship->alone && !store_stalls(relationship) &&
            fo_state_free_from(fo_serving_state(relationship)) != FO_FREE_FROM_NONE;
 }
 
@@ -321,6 +330,8 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
         bool ours = fo_table_ours(&service->table, pool, address);
         if (fo_table_claimed(&service->table, address))
             fo_refuse(relationship, query, decision, "the binding is being changed");
+        else if (status == FO_ABANDONED)
+            return; /* somebody else uses it: Kea's declined row sends the client away */
         else if (free && query->names_server &&
                  (!ours || fo_table_hold(&service->table, address) != NULL))
             decision->nak = true; /* offered by us and lost since: it is to ask anew, at once */

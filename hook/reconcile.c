@@ -77,7 +77,7 @@ static bool is_news(struct fo_service *service, struct fo_pool *pool,
     if (service->fresh_store || ((ours || again) && service->same_boot))
         return true;
     /* While we run nothing can have come over the partner's free address but by a command (17). */
-    if (service->reconciled && (status == FO_FREE || status == FO_BACKUP))
+    if (pool->reconciled && (status == FO_FREE || status == FO_BACKUP))
         return false;
     return fo_from_wall(service, row->cltt) > (binding ? binding->cltt : 0);
 }
@@ -173,7 +173,8 @@ void fo_reconcile_end(struct fo_service *service)
     env->release(env->context, service->seen);
     service->seen = NULL;
     service->fresh_store = false;
-    service->reconciled = true;
+    for (size_t i = 0; i < service->table.pool_count; i++)
+        service->table.pools[i].reconciled = service->table.pools[i].relationship >= 0;
     service->same_boot = true; /* from now on nothing is older than this run */
     if (service->adopted + service->corrected + service->removed > 0)
         fo_say(service, FAILOVER_ADOPTED,

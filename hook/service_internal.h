@@ -150,7 +150,6 @@ struct fo_service {
     size_t stored_record_count;
     bool fresh_store;       /* nothing was stored: every row of Kea's becomes ACTIVE */
     bool after_power_cut, same_boot, orderly;
-    bool reconciled;        /* Kea's rows have been looked at once since the start */
     uint32_t last_stamp;    /* seconds, when this server last ran, 0: unknown */
     uint32_t stamp_saving, stamp_durable; /* of this run, in the commit under way and stored */
     uint32_t quarantine_until;

@@ -139,12 +139,29 @@ static bool gives(const struct server *server)
            !server->service->relationships[0]->alone;
 }
 
+/* No server may give what a client holds. (A second is left for its answer to arrive.) */
+static void check_held(struct world *world, const struct client *client)
+{
+    if (client->holds == 0 || client->until <= world->now + 1000 ||
+        reservation_of(world, client->number) == client->holds)
+        return;
+    for (int i = 0; i < 2; i++)
+        if (gives(&world->servers[i]) &&
+            may_give(&world->servers[i], &world->servers[i].service->table.pools[0],
+                     client->holds))
+            world_fail(world, "server %d may give %s, which client %d holds until %.3f", i,
+                       world_address(client->holds), client->number,
+                       (double)client->until / 1000);
+}
+
 void oracle_after_step(struct world *world)
 {
     struct server *servers = world->servers;
     for (int i = 0; i < 2; i++)
         if (server_state(&servers[i]) == FO_STATE_NORMAL)
             servers[i].store_lost = false;
+    for (uint32_t i = 0; i < world->plan.clients; i++)
+        check_held(world, &world->clients[i]);
     if (!gives(&servers[0]) || !gives(&servers[1]))
         return;
     for (uint32_t i = 0; i < world->plan.addresses; i++) {
@@ -280,6 +297,9 @@ void oracle_frame(struct server *server, struct side *own, struct side *other,
                                      ? update->reject_reason
                                      : 0));
         if (update_out) {
+            if (world->quiet && ++world->repeated[update->address - FIRST_ADDRESS] > 40)
+                world_fail(world, "in peace %s is told again and again",
+                           world_address(update->address));
             check_sent(server, update);
             remember(own, world->now, message.xid, update);
         }

@@ -216,6 +216,7 @@ struct world {
     struct pipe *pipes;
     fo_connection next_connection;
     int64_t foreign_until[ADDRESSES_MAX]; /* a stranger uses the address: its clients decline */
+    uint32_t repeated[ADDRESSES_MAX];     /* updates of it in peace */
     bool declined[ADDRESSES_MAX];         /* at any time */
     bool way_cut[2];       /* from server n to the other */
     uint32_t slow_ms;      /* more latency */

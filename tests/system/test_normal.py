@@ -212,3 +212,37 @@ def test_unbounded_wish(pair_of):
     for server in (made.s1, made.s2):
         row = server.leases()[longest["address"]]
         assert agree.end_of(row) >= longest["t"] + longest["lease"] - 2
+
+
+# ---- reservations (5.13, rule of safety 16 of the design) ----
+
+def test_reservations(pair_of):
+    """Reservations in the pool, for a client of either server, and outside it: each is given to its
+    owner by the server of its bucket, to nobody else, and by the other server when that one is dead."""
+    inside = {OURS[0]: "192.0.2.20", THEIRS[0]: "192.0.2.21"}
+    outside = {OURS[1]: "192.0.2.250", THEIRS[1]: "192.0.2.251"}
+    reserved = [{"hw-address": rfc3074.mac_of_client(client).hex(":"), "ip-address": address}
+                for client, address in {**inside, **outside}.items()]
+    subnet = {"id": 1, "subnet": "192.0.2.0/24", "pools": [{"pool": "192.0.2.10 - 192.0.2.29"}],
+              "reservations": reserved}
+    made = pair_of(mclt=20, hook={"max-response-delay": 3, "offer-hold": 2},
+                   kea={"subnet4": [subnet]}).start(wait="NORMAL")
+    agree.settled(made)
+    for client, address in {**inside, **outside}.items():
+        answer = made.clients.do("discover", client)
+        assert (answer["result"], answer["address"]) == ("ack", address), client
+        assert made.clients.do("renew", client)["address"] == address
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
+    # Eighteen addresses are left for everybody else.
+    others = agree.acknowledged(made.clients.do_all("discover", OURS[2:8] + THEIRS[2:8],
+                                                    retransmit=True, timeout=30))
+    assert not {a["address"] for a in others.values()} & set(inside.values())
+    for client in inside:
+        made.clients.do("release", client)
+    agree.until(lambda: None if agree.count_of(made.s1, "active") == 12 else "not released")
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
+    made.s1.kill9()
+    made.s2.wait_state("COMMUNICATIONS-INTERRUPTED")
+    for client, address in inside.items():
+        answer = made.clients.do("discover", client, secs=9)
+        assert (answer["result"], answer["address"]) == ("ack", address), client
