@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * A stand-in for kea-dhcp4: its lease rows, its allocation engine as far as it matters which
- * callout sees what, and the main thread's work at rows. Packets pass the stages in the order of
- * the callouts; with packet threads each stage is an event of its own, so that other packets, row
- * jobs and the service's loop come in between.
+ * A stand-in for kea-dhcp4: its allocation engine as far as it matters which callout sees what (its
+ * rows are in kea_rows.c). Packets pass the stages in the order of the callouts; with packet threads
+ * each stage is an event of its own, so that other packets, row jobs and the service's loop come in
+ * between.
  *
- * Like Kea it never asks whether an expired row of the client's is still the client's, writes over
- * rows that changed under it, reclaims late, and forgets with a power cut what the disk had not got.
+ * Like Kea it never asks whether an expired row of the client's is still the client's, and writes
+ * over rows that changed under it.
  */
 #include "tests/sim/world.h"
 
@@ -33,68 +33,14 @@ struct packet {
     int answer; /* of struct reply, -1: none */
 };
 
-/* ------------------------------------------------------------------ rows */
-
-static struct lease_row *row_of(struct server *server, uint32_t address)
-{
-    const uint32_t place = address - FIRST_ADDRESS;
-    return place < server->world->plan.addresses ? &server->kea.rows[place] : NULL;
-}
-
-static void write_row(struct server *server, uint32_t address, struct lease_row row)
-{
-    const uint32_t place = address - FIRST_ADDRESS;
-    server->kea.rows[place] = row;
-    world_tell(server->world, "server %d has row %s state %d client %d until %u", server->number,
-               world_address(address), row.state, row.client,
-               row.cltt + row.length - STARTING_SECOND);
-    if (world_chance(server->world, 300)) /* the rest when the kernel feels like it */
-        server->kea.on_disk[place] = row;
-}
-
-static bool is_over(const struct server *server, const struct lease_row *row)
-{
-    return row->state == FO_ROW_RECLAIMED || row->cltt + row->length < server_wall(server);
-}
-
-/* The client's row, as the engine finds it: any, over or not. 0: none. */
-static uint32_t client_row(const struct server *server, int client)
-{
-    for (uint32_t i = 0; i < server->world->plan.addresses; i++)
-        if (server->kea.rows[i].state != FO_ROW_ABSENT && server->kea.rows[i].client == client)
-            return FIRST_ADDRESS + i;
-    return 0;
-}
-
-static struct fo_client identity(struct world *world, int number)
-{
-    const struct client *client = &world->clients[number];
-    return (struct fo_client){
-        .hardware = client->hardware,
-        .identifier = client->has_identifier ? client->identifier : NULL,
-        .hardware_type = 1,
-        .hardware_length = sizeof client->hardware,
-        .identifier_length = client->has_identifier ? sizeof client->identifier : 0,
-    };
-}
-
-static int client_number(struct world *world, const struct fo_client *client)
-{
-    for (uint32_t i = 0; i < world->plan.clients; i++)
-        if (client->hardware_length == 6 &&
-            memcmp(world->clients[i].hardware, client->hardware, 6) == 0)
-            return (int)i;
-    return -1;
-}
-
 /* ------------------------------------------------------------------ the engine */
 
 /* May the engine give this address to somebody who has no row at it? */
 static bool engine_may_give(struct server *server, uint32_t address)
 {
-    const struct lease_row *row = row_of(server, address);
+    const struct lease_row *row = kea_row(server, address);
     return row != NULL && (row->state == FO_ROW_ABSENT ||
-                           (row->state != FO_ROW_DECLINED && is_over(server, row)));
+                           (row->state != FO_ROW_DECLINED && kea_row_is_over(server, row)));
 }
 
 static void offer(struct packet *packet, uint32_t address)
@@ -119,7 +65,7 @@ static enum stage discover(struct packet *packet)
     struct server *server = packet->server;
     struct world *world = server->world;
     const uint32_t reserved = packet->query.reserved_address;
-    const uint32_t own = client_row(server, packet->client);
+    const uint32_t own = kea_client_row(server, packet->client);
     const uint32_t hint = packet->decision.steer ? packet->decision.address
                           : packet->query.asks_address ? packet->query.asked_address : 0;
     if (reserved != 0 && (own == reserved || engine_may_give(server, reserved))) {
@@ -158,8 +104,8 @@ static enum stage request(struct packet *packet)
     struct server *server = packet->server;
     const struct fo_query *query = &packet->query;
     const uint32_t wanted = query->asks_address ? query->asked_address : query->ciaddr;
-    const uint32_t own = client_row(server, packet->client);
-    const struct lease_row *row = row_of(server, wanted);
+    const uint32_t own = kea_client_row(server, packet->client);
+    const struct lease_row *row = kea_row(server, wanted);
     if (query->asks_address && !query->names_server && query->ciaddr == 0 && own != wanted)
         return own == 0 ? STAGE_END : refuse_request(packet);
     if (row == NULL || others_reservation(packet, wanted) ||
@@ -187,19 +133,19 @@ static enum stage request(struct packet *packet)
 static enum stage write_lease(struct packet *packet)
 {
     struct server *server = packet->server;
-    const struct lease_row *row = row_of(server, packet->address);
+    const struct lease_row *row = kea_row(server, packet->address);
     const struct lease_row fresh = {FO_ROW_LEASED, packet->client, packet->cltt, packet->length};
     /* Gone since, or there since: the manager refuses. */
     const bool fits = packet->renewed ? row->state != FO_ROW_ABSENT
                                       : engine_may_give(server, packet->address);
     if (!fits || server->world->now < server->kea.bad_until)
         return refuse_request(packet);
-    const uint32_t old = packet->renewed ? 0 : client_row(server, packet->client);
-    write_row(server, packet->address, fresh);
+    const uint32_t old = packet->renewed ? 0 : kea_client_row(server, packet->client);
+    kea_write_row(server, packet->address, fresh);
     packet->written = true;
     if (old != 0 && old != packet->address) {
-        struct fo_client client = identity(server->world, packet->client);
-        write_row(server, old, (struct lease_row){.client = -1});
+        struct fo_client client = kea_identity(server->world, packet->client);
+        kea_write_row(server, old, (struct lease_row){.client = -1});
         fo_row_deleted(server->service, old, &client);
     }
     return STAGE_COMMITTED;
@@ -216,7 +162,7 @@ static bool leave_others(struct packet *packet)
         if (server->world->now < server->kea.bad_until)
             packet->decision.doubtful = true;
         else
-            write_row(server, after, (struct lease_row){.client = -1});
+            kea_write_row(server, after, (struct lease_row){.client = -1});
         fo_claim_release(server->service, &left);
     }
     return after != 0;
@@ -246,13 +192,13 @@ static enum stage committed(struct packet *packet)
 static enum stage correct(struct packet *packet)
 {
     struct server *server = packet->server;
-    struct lease_row *row = row_of(server, packet->address);
+    struct lease_row *row = kea_row(server, packet->address);
     if (packet->row_length != packet->length) {
         if (row->state == FO_ROW_ABSENT)
             return STAGE_END; /* the callout throws: the packet is dropped, the row read again */
         struct lease_row longer = *row;
         longer.length = packet->row_length;
-        write_row(server, packet->address, longer);
+        kea_write_row(server, packet->address, longer);
     }
     packet->decision.claim.row_written = false;
     return STAGE_SEND;
@@ -263,15 +209,15 @@ static enum stage give_back(struct packet *packet)
     struct server *server = packet->server;
     const bool decline = packet->query.message_type == DECLINE;
     const uint32_t address = decline ? packet->query.asked_address : packet->query.ciaddr;
-    const struct lease_row *row = row_of(server, address);
+    const struct lease_row *row = kea_row(server, address);
     if (row == NULL || row->state != FO_ROW_LEASED || row->client != packet->client)
         return STAGE_END;
     if (decline) {
         const uint32_t now = server_wall(server), length = server->world->plan.probation;
-        write_row(server, address, (struct lease_row){FO_ROW_DECLINED, -1, now, length});
+        kea_write_row(server, address, (struct lease_row){FO_ROW_DECLINED, -1, now, length});
         fo_declined(server->service, &packet->decision, now + length);
     } else {
-        write_row(server, address, (struct lease_row){.client = -1});
+        kea_write_row(server, address, (struct lease_row){.client = -1});
         fo_released(server->service, &packet->decision);
     }
     return STAGE_END;
@@ -422,141 +368,6 @@ static void send_answer(struct packet *packet)
                                   .server = packet->server->number,
                                   .asked = packet->received};
     world_post(world, world->now + world_random(world, 10), answer_arrives, event, 0);
-}
-
-/* ------------------------------------------------------------------ the main thread and rows */
-
-static void put_row(struct server *server, const struct fo_row *row)
-{
-    write_row(server, row->address,
-              (struct lease_row){row->state,
-                                 row->state == FO_ROW_DECLINED
-                                     ? -1
-                                     : client_number(server->world, &row->client),
-                                 row->cltt, row->length});
-}
-
-static void do_job(struct server *server, const struct fo_row *row)
-{
-    struct world *world = server->world;
-    const struct lease_row *there = row_of(server, row->address);
-    struct fo_row found = *row;
-    if (world->now < server->kea.bad_until) {
-        fo_rows_done(server->service, row, NULL, "the database is away");
-        return;
-    }
-    switch (row->job) {
-    case FO_ROW_PUT:
-        put_row(server, row);
-        break;
-    case FO_ROW_DELETE:
-        write_row(server, row->address, (struct lease_row){.client = -1});
-        break;
-    case FO_ROW_READ:
-        found.state = there->state;
-        found.cltt = there->cltt;
-        found.length = there->length;
-        memset(&found.client, 0, sizeof found.client);
-        if (there->client >= 0)
-            found.client = identity(world, there->client);
-        fo_rows_done(server->service, row, &found, NULL);
-        return;
-    }
-    fo_rows_done(server->service, row, NULL, NULL);
-}
-
-struct job_event {
-    struct fo_row row;
-    uint32_t life, left;
-};
-
-static void work(struct server *server, uint32_t left);
-
-static void job_event(struct world *world, void *subject, uint64_t number)
-{
-    struct server *server = &world->servers[number];
-    struct job_event *event = subject;
-    if (event->life == server->life && server->service != NULL) {
-        server->kea.working = false;
-        do_job(server, &event->row);
-        work(server, event->left);
-    }
-}
-
-/* Up to `left` jobs; each takes its time where packets come in between. */
-static void work(struct server *server, uint32_t left)
-{
-    struct world *world = server->world;
-    while (left-- > 0 && !server->suspended) {
-        struct job_event *event = malloc(sizeof *event);
-        if (event == NULL)
-            abort();
-        if (!fo_rows_next(server->service, &event->row)) {
-            free(event);
-            return;
-        }
-        if (event->row.client.hardware != NULL) /* they point into the row itself */
-            event->row.client.hardware = event->row.bytes;
-        if (event->row.client.identifier != NULL)
-            event->row.client.identifier = event->row.bytes + event->row.client.hardware_length;
-        event->life = server->life;
-        event->left = left;
-        if (world->plan.threads) {
-            server->kea.working = true;
-            world_post(world, world->now + world_random(world, 2), job_event, event,
-                       (uint64_t)server->number);
-            return;
-        }
-        do_job(server, &event->row);
-        free(event);
-    }
-    fo_rows_slice_over(server->service, 500 + world_random(world, 2000));
-}
-
-void kea_rows(struct world *world, void *subject, uint64_t life)
-{
-    struct server *server = subject;
-    if (life != server->life || server->service == NULL)
-        return;
-    if (server->suspended || server->kea.working) {
-        world_schedule(world, world->now + 20, kea_rows, server, life); /* what woke it waits */
-        return;
-    }
-    server->rows_planned = false;
-    work(server, 1 + world_random(world, 8));
-}
-
-void kea_reconcile(struct server *server)
-{
-    fo_reconcile_begin(server->service);
-    for (uint32_t i = 0; i < server->world->plan.addresses; i++) {
-        const struct lease_row *there = &server->kea.rows[i];
-        struct fo_row row = {.state = there->state, .address = FIRST_ADDRESS + i, .subnet_id = 1,
-                             .cltt = there->cltt, .length = there->length};
-        if (there->client >= 0)
-            row.client = identity(server->world, there->client);
-        if (there->state != FO_ROW_ABSENT)
-            fo_reconcile_row(server->service, &row);
-    }
-    fo_reconcile_end(server->service);
-}
-
-/* What Kea's timers do, late; and what the kernel writes back meanwhile. */
-void kea_reclaim(struct server *server)
-{
-    struct world *world = server->world;
-    for (uint32_t i = 0; i < world->plan.addresses; i++) {
-        struct lease_row *row = &server->kea.rows[i];
-        if (world_chance(world, 500))
-            server->kea.on_disk[i] = *row;
-        if (server->service == NULL || row->state == FO_ROW_ABSENT || !is_over(server, row) ||
-            !world_chance(world, 300))
-            continue;
-        if (row->state == FO_ROW_LEASED)
-            row->state = FO_ROW_RECLAIMED;
-        else
-            *row = (struct lease_row){.client = -1};
-    }
 }
 
 /* ------------------------------------------------------------------ life */

@@ -10,7 +10,8 @@
  *   network.c  TCP between the servers: delay, cut, half-cut, connections that break
  *   disk.c     stable storage: what was committed survives
  *   server.c   a server's environment and life: start, crash, power cut, reload, orderly stop
- *   kea.c      lease rows and the engine that callouts are called by, packet by packet
+ *   kea.c      the engine that callouts are called by, packet by packet
+ *   kea_rows.c its lease rows, and the main thread's work at them
  *   clients.c  DHCP clients as RFC 2131 has them, and clients that misbehave
  *   oracle.c   the invariants, checked on what clients really hold
  *   chaos.c    what goes wrong, and when
@@ -282,8 +283,16 @@ enum fo_state server_state(const struct server *server);
 void kea_attach(struct server *server);
 void kea_process_ends(struct server *server, bool power);
 void kea_finish_packets(struct server *server);
-void kea_reconcile(struct server *server);
 void kea_receive(struct server *server, int client, const struct fo_query *query, uint32_t xid);
+
+/* kea_rows.c */
+struct lease_row *kea_row(struct server *server, uint32_t address); /* NULL: not in the pool */
+void kea_write_row(struct server *server, uint32_t address, struct lease_row row);
+bool kea_row_is_over(const struct server *server, const struct lease_row *row);
+/* The client's row, as the engine finds it: any, over or not. 0: none. */
+uint32_t kea_client_row(const struct server *server, int client);
+struct fo_client kea_identity(struct world *world, int number);
+void kea_reconcile(struct server *server);
 /* A slice of the main thread's work at rows. */
 void kea_rows(struct world *world, void *server, uint64_t life);
 void kea_reclaim(struct server *server);
