@@ -19,7 +19,7 @@ void fo_heap_free(struct fo_heap *heap)
 bool fo_heap_push(struct fo_heap *heap, uint32_t when, uint32_t value)
 {
     if (heap->count == heap->capacity) {
-        size_t capacity = heap->capacity ? heap->capacity + heap->capacity / 2 : 64;
+        size_t capacity = heap->capacity ? heap->capacity + heap->capacity / 4 : 64;
         struct fo_heap_entry *entries = heap->env->reallocate(
             heap->env->context, heap->entries, capacity * sizeof *entries);
         if (entries == NULL)

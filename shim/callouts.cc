@@ -18,6 +18,13 @@
 #include <dhcpsrv/lease_mgr.h>
 #include <dhcpsrv/lease_mgr_factory.h>
 
+#ifdef FO_TIME_CALLOUTS
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#endif
+
 namespace failover {
 
 using namespace isc::dhcp;
@@ -65,9 +72,52 @@ void mark_failed(CalloutHandle &handle) noexcept
     }
 }
 
+#ifdef FO_TIME_CALLOUTS
+/* For doc/performance.md: the time within each callout, told when the process ends. */
+struct Stopwatch {
+    using Clock = std::chrono::steady_clock;
+    struct Total {
+        std::atomic<uint64_t> calls{0}, nanoseconds{0};
+    };
+    static Total totals[6];
+
+    explicit Stopwatch(const char *callout)
+        : total(totals[std::find(names, names + 5, std::string(callout)) - names])
+    {
+    }
+    ~Stopwatch()
+    {
+        const auto spent = std::chrono::nanoseconds(Clock::now() - begin);
+        total.nanoseconds += static_cast<uint64_t>(spent.count());
+        total.calls++;
+    }
+
+    static constexpr const char *names[] = {"pkt4_receive", "subnet4_select",    "lease4_select",
+                                            "lease4_renew", "leases4_committed", "pkt4_send"};
+    Total &total;
+    const Clock::time_point begin = Clock::now();
+};
+Stopwatch::Total Stopwatch::totals[6];
+
+__attribute__((destructor)) void tell_times()
+{
+    for (size_t i = 0; i < 6; i++) {
+        const uint64_t calls = Stopwatch::totals[i].calls;
+        fprintf(stderr, "callout %s calls %llu nanoseconds %llu\n", Stopwatch::names[i],
+                static_cast<unsigned long long>(calls),
+                static_cast<unsigned long long>(Stopwatch::totals[i].nanoseconds));
+    }
+}
+#else
+struct Stopwatch {
+    explicit Stopwatch(const char *) {}
+};
+#endif
+
 /* A callout whose failure drops the packet; Kea honours DROP where this is used. */
 template <typename Body> int dropping(CalloutHandle &handle, const char *name, Body body)
 {
+    const Stopwatch time(name);
     if (!guarded(name, body)) {
         mark_failed(handle);
         drop(handle);
@@ -78,6 +128,7 @@ template <typename Body> int dropping(CalloutHandle &handle, const char *name, B
 /* A callout where Kea ignores DROP: its failure is remembered until a later callout. */
 template <typename Body> int marking(CalloutHandle &handle, const char *name, Body body)
 {
+    const Stopwatch time(name);
     if (!guarded(name, body)) {
         mark_failed(handle);
     }

@@ -132,30 +132,44 @@ static void bench_choosing(void)
     fo_table_free(&large);
 }
 
+/* A client with a MAC address and the identifier made of it, as most are. */
+static void lease(struct fo_table *table, uint32_t i)
+{
+    uint8_t hardware[6] = {2, 0, (uint8_t)(i >> 24), (uint8_t)(i >> 16), (uint8_t)(i >> 8),
+                           (uint8_t)i};
+    uint8_t identifier[7] = {1, 2, 0, (uint8_t)(i >> 24), (uint8_t)(i >> 16), (uint8_t)(i >> 8),
+                             (uint8_t)i};
+    struct fo_client client = {hardware, identifier, 1, 6, 7};
+    struct fo_binding *binding = fo_table_make(table, 0x0a000000 + i * 8);
+    if (binding == NULL || !fo_table_set_client(table, binding, &client))
+        abort();
+    binding->times.lease_expiration = 1000000 + i;
+    fo_table_set_status(table, binding, FO_ACTIVE);
+    fo_table_watch_end(table, binding);
+}
+
+/* Bytes a binding at its worst and best: indexes double when they are full. */
 static void bench_memory(void)
 {
-    enum { LEASES = 1000000 };
+    enum { LEASES = 2000000, FROM = 100000 };
     static struct fo_table table;
     size_t before = bytes_in_use;
     make_pool(&table, 0x0a000000, 0x0affffff);
     printf("a /8 pool, nothing leased:              %6.1f MB\n",
            (double)(bytes_in_use - before) / 1e6);
     before = bytes_in_use;
+    double most = 0, least = 1e9;
+    uint32_t most_at = 0, least_at = 0;
     for (uint32_t i = 0; i < LEASES; i++) {
-        uint8_t hardware[6] = {2, 0, (uint8_t)(i >> 24), (uint8_t)(i >> 16), (uint8_t)(i >> 8),
-                               (uint8_t)i};
-        uint8_t identifier[7] = {1, 2, 0, (uint8_t)(i >> 24), (uint8_t)(i >> 16),
-                                 (uint8_t)(i >> 8), (uint8_t)i};
-        struct fo_client client = {hardware, identifier, 1, 6, 7};
-        struct fo_binding *binding = fo_table_make(&table, 0x0a000000 + i * 16);
-        if (binding == NULL || !fo_table_set_client(&table, binding, &client))
-            abort();
-        binding->times.lease_expiration = 1000000 + i;
-        fo_table_set_status(&table, binding, FO_ACTIVE);
-        fo_table_watch_end(&table, binding);
+        lease(&table, i);
+        double each = (double)(bytes_in_use - before) / (i + 1);
+        if (i >= FROM && each > most)
+            most = each, most_at = i + 1;
+        if (i >= FROM && each < least)
+            least = each, least_at = i + 1;
     }
-    printf("a leased binding, of %d:           %6.1f bytes\n", LEASES,
-           (double)(bytes_in_use - before) / LEASES);
+    printf("a leased binding, %d to %d:  %6.2f bytes with %u leases, %.2f with %u\n", FROM,
+           LEASES, most, most_at, least, least_at);
     fo_table_free(&table);
 }
 

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MPL-2.0
 # Copyright (C) 2026 the kea-failover contributors.
 """What the library costs a serving kea-dhcp4: CPU per four-way exchange, with the partner connected
-and updates flowing, against the same Kea without the library, in turns in one run.
+and updates flowing, against the same Kea without the library and against one with a library that
+does nothing at the same callouts, in turns in one run.  After `make bench`:
 
     sudo tests/bench/exchange.py [--rate 800] [--seconds 5] [--turns 9] [--mode single]
                                  [--log INFO] [--saturated]
 
 The load is perfdhcp's; each exchange is a new client's, unicast to the primary, which serves all
 buckets.  CPU is what the scheduler has counted for all threads of the process, until a second after
-the last packet, so that the updates of the last clients are in it.  The order of the two servers
+the last packet, so that the updates of the last clients are in it.  The order of the servers
 changes from turn to turn.  A turn in which a client was not served, or an update not acknowledged,
 is told: its figures are of something else.  --saturated adds the rates at which each answers when
 it is offered more than it can take.
@@ -17,6 +18,7 @@ it is offered more than it can take.
 
 import argparse
 import collections
+import contextlib
 import os
 import re
 import statistics
@@ -29,6 +31,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from rig.netns import Lab, command_in, exit_on_signals  # noqa: E402
 from rig.pair import Pair, Segment, kea_config  # noqa: E402
 
+EMPTY = os.path.join(os.path.dirname(os.path.abspath(__file__)), ".libs", "empty_hook.so")
+VARIANTS = ("plain", "empty", "failover")
 SUBNET = "10.0.0.0/8"
 POOLS = ["10.0.1.0 - 10.200.255.254"]
 MORE_THAN_ANYBODY_TAKES = 20000
@@ -60,24 +64,27 @@ def load(segment, namespace, rate, seconds, seed):
 class Bench:
     """One server or pair under load."""
 
-    def __init__(self, lab, options, threading, with_library):
+    def __init__(self, lab, options, threading, variant):
         logging = {"loggers": [{"name": "kea-dhcp4", "severity": options.log,
                                 "output_options": [{"output": f"{lab.workdir}/kea.log",
                                                     "flush": True, "maxsize": 0}]}]}
-        self.with_library = with_library
-        if with_library:
+        self.with_library = variant == "failover"
+        if self.with_library:
             self.segment = Pair(lab, threading=threading, subnet=SUBNET, pools=POOLS, kea=logging,
                                 hook={"load-balance-percent": 100}, mclt=3600)
             self.server = self.segment.s1
             self.segment.start("NORMAL")
         else:
             self.segment = Segment(lab, SUBNET)
+            hooks = {"hooks-libraries": [{"library": EMPTY}]} if variant == "empty" else {}
             self.server = self.segment.server(
-                "plain", kea_config(self.segment.subnet, POOLS, 3600, threading, logging))
+                variant, kea_config(self.segment.subnet, POOLS, 3600, threading,
+                                    {**logging, **hooks}))
             self.server.start()
         self.load_from = self.segment.host("ld", 9)
         self.seed = 1
         self.sent = 0           # updates, until the last turn
+        self.served = 0         # exchanges so far
 
     def cost(self, rate, seconds):
         """Microseconds of CPU an exchange by thread, and exchanges a second."""
@@ -85,6 +92,7 @@ class Bench:
         before = cpu_of_threads(self.server.pid)
         done, sent = load(self.segment, self.load_from, rate, seconds, self.seed)
         after = cpu_of_threads(self.server.pid)
+        self.served += done
         if rate != MORE_THAN_ANYBODY_TAKES:
             self.check(done, sent)
         return {name: (used - before[name]) / max(done, 1) for name, used in after.items()}, \
@@ -112,39 +120,55 @@ def by_thread(costs):
 
 
 def saturated(benches, options, threading):
-    """Rates under more load than either takes, in turns."""
-    rates = ([], [])
+    """Rates under more load than any takes, in turns."""
+    rates = collections.defaultdict(list)
     for _ in range(3):
-        for each, bench in zip(rates, benches):
-            each.append(bench.cost(MORE_THAN_ANYBODY_TAKES, options.seconds)[1])
-            time.sleep(2)       # what is queued in either is worked off
-    plain, failover = (statistics.median(each) for each in rates)
-    print(f"{threading:7} saturated: plain {plain:.0f}/s, failover {failover:.0f}/s (load, server "
-          "and partner share the processors)", flush=True)
+        for name, bench in benches.items():
+            rates[name].append(bench.cost(MORE_THAN_ANYBODY_TAKES, options.seconds)[1])
+            time.sleep(2)       # what is queued in it is worked off
+    print(f"{threading:7} saturated: " +
+          ", ".join(f"{name} {statistics.median(each):.0f}/s" for name, each in rates.items()) +
+          " (load, server and partner share the processors)", flush=True)
+
+
+def callout_times(bench, threading):
+    """What a library built with -DFO_TIME_CALLOUTS tells at its end."""
+    bench.server.stop()
+    with open(bench.server.console_file, encoding="utf-8", errors="replace") as console:
+        told = re.findall(r"callout (\w+) calls (\d+) nanoseconds (\d+)", console.read())
+    if told:
+        spent = {name: int(nanoseconds) / 1000 / max(bench.served, 1)
+                 for name, _calls, nanoseconds in told}
+        print(f"{threading:7} in callouts: {sum(spent.values()):.1f} us an exchange (" +
+              ", ".join(f"{name} {share:.1f}" for name, share in spent.items() if share) + ")")
 
 
 def measure(threading, options):
     """The table of one threading mode."""
-    with Lab() as one, Lab() as other:
-        benches = [Bench(lab, options, threading, library)
-                   for lab, library in ((one, False), (other, True))]
-        costs, ratios = ([], []), []
-        for bench in benches:
+    with contextlib.ExitStack() as labs:
+        benches = {variant: Bench(labs.enter_context(Lab()), options, threading, variant)
+                   for variant in VARIANTS}
+        costs, ratios = collections.defaultdict(list), collections.defaultdict(list)
+        for bench in benches.values():
             bench.cost(options.rate, 2)     # warm
         for turn in range(options.turns):
-            for which in ((0, 1), (1, 0))[turn % 2]:
-                costs[which].append(benches[which].cost(options.rate, options.seconds)[0])
-            ratios.append(sum(costs[1][-1].values()) / sum(costs[0][-1].values()))
-        totals = [[sum(cost.values()) for cost in each] for each in costs]
-        plain, failover = (statistics.median(each) for each in totals)
-        print(f"{threading:7} CPU/exchange at {options.rate}/s: plain {plain:6.1f} us, failover "
-              f"{failover:6.1f} us, ratio {statistics.median(ratios):.3f} "
-              f"({min(ratios):.3f} to {max(ratios):.3f}, {options.turns} paired turns; least "
-              f"against least {min(totals[1]) / min(totals[0]):.3f})")
-        for name, each in zip(("plain", "failover"), costs):
-            print(f"          {name}: {by_thread(each)}", flush=True)
+            for name in VARIANTS if turn % 2 else reversed(VARIANTS):
+                costs[name].append(benches[name].cost(options.rate, options.seconds)[0])
+            for name in VARIANTS:
+                ratios[name].append(sum(costs[name][-1].values()) /
+                                    sum(costs["plain"][-1].values()))
+        print(f"{threading}-threaded, {options.rate} exchanges/s, {options.turns} turns: "
+              "us of CPU an exchange, ratio to plain")
+        totals = {name: [sum(cost.values()) for cost in each] for name, each in costs.items()}
+        for name in VARIANTS:
+            of_medians = statistics.median(totals[name]) / statistics.median(totals["plain"])
+            print(f"  {name:8} {statistics.median(totals[name]):6.1f}   ratio of medians "
+                  f"{of_medians:.3f}, of least {min(totals[name]) / min(totals['plain']):.3f}; of a "
+                  f"turn {statistics.median(ratios[name]):.3f} ({min(ratios[name]):.3f} to "
+                  f"{max(ratios[name]):.3f})   {by_thread(costs[name])}", flush=True)
         if options.saturated:
             saturated(benches, options, threading)
+        callout_times(benches["failover"], threading)
 
 
 def main():
