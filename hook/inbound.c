@@ -5,7 +5,8 @@
  * bindings, then to Kea's rows (rows.c), then to stable storage; only then BNDACK.
  *
  * BNDUPDs are answered in the order they came. A binding that a query has in its hands is not
- * waited for: the rest stays in the queue until the claim is gone (rule of safety 1).
+ * waited for: the rest stays in the queue until the claim is gone (rule of safety 1). BNDACKs that
+ * the partner sent after a BNDUPD stay with it, and count only when that has been judged.
  */
 #include <string.h>
 

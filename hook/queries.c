@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * What a callout asks on the way in (draft 5.2.2, 9.8.2, the service table of section 9): is this
- * query ours to answer, which address, may it be claimed. For how long, and what came of it, is in
- * grants.c.
+ * query ours to answer, which address, may it be claimed, and which other leases of its client end
+ * with that. For how long, and what came of it, is in grants.c.
  *
  * Silence or NAK: silence only for an address of our pools that the table shows free and not ours,
  * while the partner may have leased it. Elsewhere Kea decides, and its NAK stands.

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * Kea's rows against our bindings, at start and after each reload (rule of safety 8), and our own
- * past after a power cut (rule of safety 7).
+ * Kea's rows against our bindings, at start and after each reload (rule of safety 8); and what may
+ * have been promised and forgotten: by us in a power cut, by a partner that has lost its store (rule
+ * of safety 7).
  *
  * A row may be news: written by Kea after the last change that our store knows. Otherwise the
  * store wins and the row is corrected (rows.c). Where the store is new, every row becomes ACTIVE.
+ * What somebody added to an address that is not ours while we ran is removed (rule of safety 17).
  */
 #include <string.h>
 
