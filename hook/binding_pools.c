@@ -18,6 +18,7 @@ static const size_t address_bits[] = {
     offsetof(struct fo_pool, used),      offsetof(struct fo_pool, backup),
     offsetof(struct fo_pool, returning), offsetof(struct fo_pool, reserved),
     offsetof(struct fo_pool, quarantined), offsetof(struct fo_pool, closed),
+    offsetof(struct fo_pool, answering),
 };
 static const size_t group_bits[] = {
     offsetof(struct fo_pool, open),

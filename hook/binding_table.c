@@ -9,6 +9,9 @@
  */
 #include "hook/binding_table.h"
 
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include <string.h>
 
 #include "hook/binding_table_internal.h"
@@ -120,14 +123,20 @@ struct fo_client fo_table_client(const struct fo_binding *binding)
     };
 }
 
-uint64_t fo_table_client_hash(const struct fo_table *table, const struct fo_client *client)
+uint64_t fo_table_client_hash(struct fo_table *table, const struct fo_client *client)
 {
-    /* One that names an identifier is another client than one with the same bytes of hardware. */
-    struct fo_hash_key key = table->hash_key;
-    key.words[0] ^= client->identifier_length ? 1 : 0;
-    return client->identifier_length
-               ? fo_keyed_hash(&key, client->identifier, client->identifier_length)
-               : fo_keyed_hash(&key, client->hardware, client->hardware_length);
+    uint8_t tag = client->identifier_length ? 1 : 0;
+    uint64_t hash = 0;
+    size_t length = 0;
+    EVP_MAC_CTX *mac = table->hash_key;
+    EVP_MAC_init(mac, NULL, 0, NULL);
+    EVP_MAC_update(mac, &tag, 1);
+    if (client->identifier_length)
+        EVP_MAC_update(mac, client->identifier, client->identifier_length);
+    else
+        EVP_MAC_update(mac, client->hardware, client->hardware_length);
+    EVP_MAC_final(mac, (unsigned char *)&hash, &length, sizeof hash);
+    return hash;
 }
 
 static bool same_bytes(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_length)
@@ -290,7 +299,24 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
 
 /* ------------------------------------------------------------------ life */
 
-void fo_table_init(struct fo_table *table, const struct fo_env *env)
+static void *make_hash_key(const struct fo_env *env)
+{
+    unsigned char key[16];
+    size_t size = 8;
+    EVP_MAC *siphash = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_SIPHASH, NULL);
+    EVP_MAC_CTX *mac = siphash ? EVP_MAC_CTX_new(siphash) : NULL;
+    EVP_MAC_free(siphash);
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
+                               OSSL_PARAM_construct_end()};
+    env->random(env->context, key, sizeof key);
+    if (mac != NULL && !EVP_MAC_init(mac, key, sizeof key, parameters)) {
+        EVP_MAC_CTX_free(mac);
+        mac = NULL;
+    }
+    return mac;
+}
+
+bool fo_table_init(struct fo_table *table, const struct fo_env *env)
 {
     memset(table, 0, sizeof *table);
     table->env = env;
@@ -300,7 +326,8 @@ void fo_table_init(struct fo_table *table, const struct fo_env *env)
     fo_index_init(&table->by_client, env, hash_of_client, table);
     fo_heap_init(&table->ends, env);
     fo_holds_init(table);
-    env->random(env->context, &table->hash_key, sizeof table->hash_key);
+    table->hash_key = make_hash_key(env);
+    return table->hash_key != NULL;
 }
 
 void fo_table_free(struct fo_table *table)
@@ -325,5 +352,6 @@ void fo_table_free(struct fo_table *table)
     for (size_t i = 0; i < table->past_count; i++)
         fo_pool_free(table, &table->past[i]);
     env->release(env->context, table->past);
+    EVP_MAC_CTX_free(table->hash_key);
     memset(table, 0, sizeof *table);
 }

@@ -17,7 +17,6 @@
 #include "hook/failover.h"
 #include "hook/heap.h"
 #include "hook/index.h"
-#include "hook/keyed_hash.h"
 #include "protocol/lease_time.h"
 #include "protocol/message.h"
 
@@ -79,6 +78,7 @@ struct fo_pool {
     struct fo_bitmap rejected;  /* it refused; told again later */
     struct fo_bitmap requested; /* to be answered before UPDDONE */
     struct fo_bitmap in_flight; /* a BNDUPD is under way */
+    struct fo_bitmap answering; /* an update of the partner's is in force, but not acknowledged yet */
     struct fo_bitmap dirty;     /* changed since the store's last batch began */
     struct fo_bitmap saving;    /* in that batch */
     struct fo_bitmap rows;      /* Kea's row is to be written, deleted or read */
@@ -104,7 +104,7 @@ struct fo_hold {
 
 struct fo_table {
     const struct fo_env *env;
-    struct fo_hash_key hash_key; /* of clients (hostile input) */
+    void *hash_key;         /* keyed hash of clients (hostile input) */
     struct fo_pool *pools;  /* sorted by address */
     size_t pool_count;
     struct fo_pool *past;   /* bits of addresses that reloads took out of the pools: whose an address
@@ -125,7 +125,7 @@ struct fo_table {
     uint32_t next_serial;
 };
 
-void fo_table_init(struct fo_table *table, const struct fo_env *env);
+bool fo_table_init(struct fo_table *table, const struct fo_env *env);
 void fo_table_free(struct fo_table *table);
 
 /* Takes the pools of a configuration, in any order, with role and relationship for each. Bits of
@@ -160,7 +160,7 @@ bool fo_table_same_client(const struct fo_binding *binding, const struct fo_clie
 /* The client's records, one after the other: pass the last found, or NULL first. */
 struct fo_binding *fo_table_next_of_client(struct fo_table *table, const struct fo_client *client,
                                            const struct fo_binding *after);
-uint64_t fo_table_client_hash(const struct fo_table *table, const struct fo_client *client);
+uint64_t fo_table_client_hash(struct fo_table *table, const struct fo_client *client);
 
 /* ------------------------------------------------------------------ changes */
 

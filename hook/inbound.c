@@ -249,6 +249,8 @@ static bool take_update(struct fo_relationship *relationship, struct fo_inbound 
         abandon_longer(relationship, pool, update);
     if (verdict->reject != FO_REJECT_NONE)
         refused(relationship, pool, update, verdict->reject);
+    else
+        fo_bitmap_set(&pool->answering, bit_in(pool, update->address));
     inbound->done++;
     return true;
 }
@@ -335,6 +337,15 @@ static void free_inbound(struct fo_service *service, struct fo_inbound *inbound)
     service->env->release(service->env->context, inbound);
 }
 
+static void answered(struct fo_service *service, const struct fo_inbound *inbound)
+{
+    for (size_t i = 0; i < inbound->count; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, inbound->verdicts[i].address);
+        if (pool != NULL)
+            fo_bitmap_clear(&pool->answering, bit_in(pool, inbound->verdicts[i].address));
+    }
+}
+
 void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now)
 {
     /* Those behind the first are judged as well, so that one commit covers them all. */
@@ -352,6 +363,7 @@ void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_no
             relationship->inbound_tail = &relationship->inbound;
         fo_endpoint_acknowledge(&relationship->endpoint, first->xid, first->verdicts, first->count,
                                 now);
+        answered(relationship->service, first);
         free_inbound(relationship->service, first);
     }
 }

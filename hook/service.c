@@ -461,8 +461,9 @@ struct fo_service *fo_service_new(const struct fo_env *env, char *error)
     service->env = env;
     service->anchor_boot = env->boot_time(env->context);
     service->anchor_wall = env->wall_time(env->context);
-    fo_table_init(&service->table, env);
-    if (fo_persistence_load(service, error) == 0)
+    if (!fo_table_init(&service->table, env))
+        snprintf(error, FO_CONFIG_ERROR_MAX, "out of memory, or OpenSSL has no SipHash");
+    else if (fo_persistence_load(service, error) == 0)
         return service;
     fo_service_free(service);
     return NULL;

@@ -21,11 +21,13 @@ struct fo_relationship *fo_relationship_of_pool(struct fo_service *service,
 
 /* ------------------------------------------------------------------ choosing what to send */
 
-/* Not while a query has it in its hands: an EXPIRED that leaves then would overtake the renewal. */
+/* Not while a query has it in its hands: an EXPIRED that leaves then would overtake the renewal. Nor
+   before the acknowledgement of what the partner said of it: it would take the two for crossing. */
 static bool sendable(struct fo_table *table, const struct fo_pool *pool, uint32_t bit)
 {
     return !fo_bitmap_test(&pool->in_flight, bit) && !fo_bitmap_test(&pool->dirty, bit) &&
            !fo_bitmap_test(&pool->saving, bit) && !fo_bitmap_test(&pool->rows, bit) &&
+           !fo_bitmap_test(&pool->answering, bit) &&
            !fo_table_claimed(table, pool->range.first + bit);
 }
 
@@ -234,6 +236,7 @@ void fo_updates_lost(void *context)
     for (size_t i = 0; i < table->pool_count; i++)
         if (table->pools[i].relationship == relationship->index) {
             fo_bitmap_clear_all(&table->pools[i].in_flight);
+            fo_bitmap_clear_all(&table->pools[i].answering);
             fo_bitmap_clear_all(&table->pools[i].requested);
         }
     relationship->requested = 0;

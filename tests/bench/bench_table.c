@@ -67,8 +67,7 @@ static void make_pool(struct fo_table *table, uint32_t first, uint32_t last)
     struct fo_pool pool = {.range = {.first = first, .last = last, .subnet_id = 1},
                            .relationship = 0,
                            .primary = true};
-    fo_table_init(table, &env);
-    if (!fo_table_set_pools(table, &pool, 1))
+    if (!fo_table_init(table, &env) || !fo_table_set_pools(table, &pool, 1))
         abort();
 }
 

@@ -75,7 +75,7 @@ static void setup(void)
 {
     allocated = fails_at = 0;
     failed = false;
-    fo_table_init(&table, &env);
+    ck_assert(fo_table_init(&table, &env));
     ck_assert(set_pools(true, 0, SIZE - 1));
     for (uint32_t group = 0; group < table.pools[0].open.bits; group++)
         fo_table_open_group(&table, &table.pools[0], group);
@@ -299,8 +299,7 @@ END_TEST
 static bool live(void)
 {
     uint8_t space[64];
-    fo_table_init(&table, &env);
-    bool ok = set_pools(true, 0, SIZE - 1);
+    bool ok = fo_table_init(&table, &env) && set_pools(true, 0, SIZE - 1);
     for (uint32_t i = 0; ok && i < 200; i++) {
         struct fo_client client = client_number(1 + i % CLIENTS, space);
         struct fo_binding *binding = fo_table_make(&table, FIRST + i);
@@ -336,7 +335,7 @@ START_TEST(each_allocation_may_fail)
         ck_assert_int_eq(allocated, 0);
     }
     ck_assert_int_gt(n, 50);
-    fo_table_init(&table, &env); /* for the teardown */
+    ck_assert(fo_table_init(&table, &env)); /* for the teardown */
 }
 END_TEST
 
