@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What a callout asks, of one primary alone in a still environment: whom it answers (5.3, service
+ * table of section 9), which address, silence or NAK, claims that undo themselves (rule of safety 1),
+ * reservations (rule of safety 16). Every second free address is the partner's.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hook/service_internal.h"
+#include "protocol/hash_bucket.h"
+#include "tests/unit/still_env.h"
+
+enum {
+    FIRST = 0x0a000040, SIZE = 64, LAST = FIRST + SIZE - 1, SUBNET = 1,
+    RESERVED = FIRST + 40, /* even: FREE */
+    OUTSIDE = FIRST + 1000,
+    DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7, MCLT = 60,
+};
+
+static struct fo_service *service;
+static struct fo_relationship *relationship;
+static uint8_t hardware[6];
+static struct fo_query query;
+static struct fo_decision decision;
+
+static void enter(enum fo_state state)
+{
+    relationship->endpoint.starting = false;
+    relationship->endpoint.record.state = (uint8_t)state;
+}
+
+static void setup(void)
+{
+    char error[FO_CONFIG_ERROR_MAX];
+    struct fo_config config;
+    struct fo_pool_range range = {FIRST, LAST, SUBNET, 0};
+    uint32_t subnet = SUBNET, network = 0, reserved = RESERVED;
+    struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
+                                   .networks = &network, .subnet_count = 1, .reserved = &reserved,
+                                   .reserved_count = 1, .persistent = true};
+    still_reset();
+    still_configuration(true, &config);
+    service = fo_service_new(&still_env, error);
+    ck_assert_ptr_nonnull(service);
+    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    fo_config_free(&config);
+    fo_reconcile_begin(service);
+    fo_reconcile_end(service);
+    relationship = service->relationships[0];
+    enter(FO_STATE_NORMAL);
+    for (uint32_t address = FIRST + 1; address <= LAST; address += 2)
+        fo_table_set_owner(&service->table, &service->table.pools[0], address, true);
+    still_later(service, 1000);
+    still_later(service, 1000);
+}
+
+static void teardown(void)
+{
+    fo_claim_release(service, &decision.claim);
+    fo_service_free(service);
+    ck_assert_int_eq(still.blocks, 0);
+}
+
+/* The so-manieth client whose bucket is ours, or the partner's. */
+static void client(bool ours, unsigned number)
+{
+    uint8_t candidate[6] = {2};
+    for (unsigned i = 0;; i++) {
+        candidate[4] = (uint8_t)(i >> 8);
+        candidate[5] = (uint8_t)i;
+        const uint8_t bucket = fo_hash_bucket(candidate, 6);
+        if (fo_hash_buckets_contain(relationship->endpoint.record.secondary_buckets, bucket) ==
+                !ours && number-- == 0)
+            break;
+    }
+    memcpy(hardware, candidate, 6);
+    memset(&query, 0, sizeof query);
+    query.client = (struct fo_client){
+        .hardware = hardware, .hardware_type = 1, .hardware_length = 6};
+}
+
+/* Passes the query as far as subnet4_select. */
+static enum fo_answer ask(uint8_t type)
+{
+    query.message_type = type;
+    fo_query_received(service, &query, &decision);
+    if (decision.answer == FO_PASS && (type == DISCOVER || type == REQUEST))
+        fo_subnet_selected(service, SUBNET, &query, NULL, NULL, &decision);
+    return decision.answer;
+}
+
+static uint32_t offered(void)
+{
+    return ask(DISCOVER) == FO_PASS ? decision.address : 0;
+}
+
+static enum fo_answer select_address(uint32_t address)
+{
+    query.names_server = query.asks_address = true;
+    query.asked_address = address;
+    return ask(REQUEST);
+}
+
+static enum fo_answer reboot(uint32_t address)
+{
+    query.asks_address = true;
+    query.asked_address = address;
+    return ask(REQUEST);
+}
+
+static enum fo_answer renew(uint32_t address)
+{
+    query.names_server = query.asks_address = false;
+    query.ciaddr = address;
+    return ask(REQUEST);
+}
+
+/* Kea grants what was claimed; returns the length of the lease. */
+static uint32_t granted(uint32_t desired)
+{
+    uint32_t length = desired, row_length = 0;
+    const uint32_t now = (uint32_t)(STILL_SECONDS + still.ms / 1000);
+    ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, decision.claim.address,
+                                        &length), FO_PASS);
+    ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, now, length, desired,
+                                  &row_length), FO_PASS);
+    ck_assert_uint_ge(row_length, length);
+    fo_claim_release(service, &decision.claim);
+    return length;
+}
+
+static uint32_t lease(bool ours, unsigned number)
+{
+    client(ours, number);
+    query.secs = 100;
+    const uint32_t address = offered();
+    ck_assert_uint_ne(address, 0);
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    granted(600);
+    return address;
+}
+
+static enum fo_binding_status status_of(uint32_t address)
+{
+    return fo_table_status(&service->table, &service->table.pools[0], address);
+}
+
+/* ------------------------------------------------------------------ whom it answers */
+
+START_TEST(a_client_of_our_bucket_is_offered_an_address_of_ours)
+{
+    client(true, 0);
+    const uint32_t address = offered();
+    ck_assert(decision.steer);
+    ck_assert_uint_eq(address % 2, 0);
+    ck_assert_uint_ne(address, RESERVED);
+}
+END_TEST
+
+static const struct {
+    uint16_t secs;
+    enum fo_answer answer;
+} waits[] = {
+    {0, FO_DROP}, {3, FO_DROP}, {4, FO_PASS}, {255, FO_PASS}, {256 + 1, FO_PASS},
+    {1 << 8, FO_DROP}, {3 << 8, FO_DROP}, {4 << 8, FO_PASS}, /* bytes exchanged */
+};
+
+START_TEST(a_client_of_the_partners_bucket_waits)
+{
+    client(false, 0);
+    query.secs = waits[_i].secs;
+    ck_assert_int_eq(ask(DISCOVER), waits[_i].answer);
+    if (decision.answer == FO_DROP)
+        ck_assert_str_eq(decision.refusal.reason, "load balancing");
+}
+END_TEST
+
+START_TEST(who_renews_or_names_us_is_served_whatever_the_bucket)
+{
+    const uint32_t address = lease(false, 0);
+    query.secs = 0;
+    ck_assert_int_eq(renew(address), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, address);
+    granted(600);
+    query.ciaddr = 0;
+    ck_assert_int_eq(reboot(address), FO_DROP); /* INIT-REBOOT is balanced */
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, address);
+}
+END_TEST
+
+static const struct {
+    enum fo_state state;
+    enum fo_answer discover, other;
+} states[] = {
+    {FO_STATE_NORMAL, FO_PASS, FO_DROP},
+    {FO_STATE_COMMUNICATIONS_INTERRUPTED, FO_PASS, FO_PASS},
+    {FO_STATE_RECOVER, FO_DROP, FO_DROP},
+    {FO_STATE_RECOVER_WAIT, FO_DROP, FO_DROP},
+    {FO_STATE_PAUSED, FO_DROP, FO_DROP},
+};
+
+START_TEST(the_state_decides_who_is_served)
+{
+    enter(states[_i].state);
+    client(true, 0);
+    ck_assert_int_eq(ask(DISCOVER), states[_i].discover);
+    client(false, 0);
+    ck_assert_int_eq(ask(DISCOVER), states[_i].other);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ which address */
+
+START_TEST(an_offer_is_held_for_its_client_and_for_so_long)
+{
+    client(true, 0);
+    const uint32_t address = offered();
+    ck_assert_uint_eq(offered(), address);
+    client(true, 1);
+    query.asks_address = true;
+    query.asked_address = address;
+    ck_assert_uint_ne(offered(), address);
+    ck_assert_int_eq(reboot(address), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, 0);
+    still_later(service, 31000);
+    client(true, 2);
+    query.asks_address = true;
+    query.asked_address = address;
+    ck_assert_uint_eq(offered(), address);
+}
+END_TEST
+
+START_TEST(all_of_ours_are_offered_and_then_the_client_is_refused)
+{
+    bool seen[SIZE] = {false};
+    for (unsigned i = 0; i < SIZE / 2 - 1; i++) {
+        client(true, i);
+        const uint32_t address = offered();
+        ck_assert_uint_ge(address, FIRST);
+        ck_assert_uint_le(address, LAST);
+        ck_assert_uint_eq(address % 2, 0);
+        ck_assert_uint_ne(address, RESERVED);
+        ck_assert(!seen[address - FIRST]);
+        seen[address - FIRST] = true;
+    }
+    client(true, SIZE);
+    ck_assert_uint_eq(offered(), 0);
+    ck_assert_uint_eq(relationship->clients_refused, 1);
+    ck_assert_uint_eq(still.said[FAILOVER_NO_ADDRESS], 1);
+}
+END_TEST
+
+START_TEST(a_lease_is_bounded_by_mclt)
+{
+    client(true, 0);
+    const uint32_t address = offered();
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    ck_assert_uint_eq(granted(600), MCLT);
+    ck_assert_int_eq(status_of(address), FO_ACTIVE);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ silence or NAK */
+
+START_TEST(silence_for_a_free_address_of_the_partners)
+{
+    client(true, 0);
+    ck_assert_int_eq(reboot(FIRST + 1), FO_DROP);
+}
+END_TEST
+
+START_TEST(a_nak_for_what_was_offered_and_lost_since)
+{
+    client(true, 0);
+    const uint32_t address = offered();
+    fo_table_set_owner(&service->table, &service->table.pools[0], address, true);
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    ck_assert(decision.nak);
+    ck_assert_uint_eq(decision.claim.address, 0);
+}
+END_TEST
+
+START_TEST(kea_decides_about_somebody_elses_lease)
+{
+    uint32_t length = 600;
+    const uint32_t address = lease(true, 0);
+    client(true, 1);
+    ck_assert_int_eq(reboot(address), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, 0);
+    ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, address, &length),
+                     FO_DROP); /* should it grant it after all */
+    fo_claim_release(service, &decision.claim);
+    query.ciaddr = address;
+    ck_assert_int_eq(ask(RELEASE), FO_DROP);
+    ck_assert_int_eq(status_of(address), FO_ACTIVE);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ claims */
+
+START_TEST(a_claim_undoes_itself)
+{
+    client(true, 0);
+    const uint32_t address = offered();
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    struct fo_claim first = decision.claim;
+    ck_assert_uint_eq(first.address, address);
+    ck_assert_int_eq(select_address(address), FO_DROP);
+    ck_assert_str_eq(decision.refusal.reason, "the binding is being changed");
+    fo_claim_release(service, &first);
+    fo_claim_release(service, &first);
+    ck_assert_int_eq(status_of(address), FO_FREE);
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, address);
+}
+END_TEST
+
+/* The engine may have written; the row decides. */
+START_TEST(where_no_commit_came_keas_row_is_read)
+{
+    struct fo_row row, found;
+    uint32_t length = 600;
+    client(true, 0);
+    const uint32_t address = offered();
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    fo_lease_requested(service, SUBNET, &query, &decision, address, &length);
+    ck_assert(!fo_rows_next(service, &row)); /* not under the claim */
+    fo_claim_release(service, &decision.claim);
+    ck_assert(fo_rows_next(service, &row));
+    ck_assert_int_eq(row.job, FO_ROW_READ);
+    ck_assert_uint_eq(row.address, address);
+    found = row;
+    found.state = _i ? FO_ROW_LEASED : FO_ROW_ABSENT;
+    found.cltt = (uint32_t)(STILL_SECONDS + still.ms / 1000);
+    found.length = length;
+    found.client = query.client;
+    fo_rows_done(service, &row, &found, NULL);
+    ck_assert_int_eq(status_of(address), _i ? FO_ACTIVE : FO_FREE);
+}
+END_TEST
+
+START_TEST(no_claim_while_a_row_is_at_work)
+{
+    struct fo_row row;
+    const uint32_t address = lease(true, 0);
+    query.ciaddr = address;
+    ck_assert_int_eq(ask(RELEASE), FO_PASS);
+    fo_released(service, &decision);
+    fo_claim_release(service, &decision.claim);
+    ck_assert_int_eq(status_of(address), FO_RELEASED);
+    ck_assert(fo_rows_next(service, &row));
+    ck_assert_int_eq(row.job, FO_ROW_DELETE);
+    ck_assert_int_eq(renew(address), FO_DROP);
+    fo_rows_done(service, &row, NULL, NULL);
+    ck_assert_int_eq(renew(address), FO_PASS); /* not sent yet: the same client may have it again */
+    ck_assert_uint_eq(decision.claim.address, address);
+}
+END_TEST
+
+START_TEST(a_declined_address_is_abandoned)
+{
+    const uint32_t address = lease(true, 0);
+    query.ciaddr = 0;
+    query.asks_address = true;
+    query.asked_address = address;
+    ck_assert_int_eq(ask(DECLINE), FO_PASS);
+    fo_declined(service, &decision, STILL_SECONDS + 1000);
+    fo_claim_release(service, &decision.claim);
+    ck_assert_int_eq(status_of(address), FO_ABANDONED);
+    ck_assert_uint_ne(offered(), address);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ reservations */
+
+START_TEST(a_reserved_address_is_its_owners_alone)
+{
+    client(true, 0);
+    ck_assert_int_eq(reboot(RESERVED), FO_DROP);
+    ck_assert_int_eq(select_address(RESERVED), FO_PASS);
+    ck_assert(decision.nak);
+    client(true, 1);
+    query.reserved_address = RESERVED;
+    ck_assert(fo_reservations_matter(service, SUBNET));
+    ck_assert_int_eq(ask(DISCOVER), FO_PASS);
+    ck_assert(!decision.steer); /* the engine takes it */
+    ck_assert_int_eq(select_address(RESERVED), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, RESERVED);
+    ck_assert_uint_eq(granted(600), MCLT);
+}
+END_TEST
+
+START_TEST(a_reservation_outside_the_pools_is_not_hindered)
+{
+    uint32_t address = OUTSIDE, length = 600;
+    client(true, 0);
+    query.reserved_address = OUTSIDE;
+    ck_assert_int_eq(ask(DISCOVER), FO_PASS);
+    ck_assert_int_eq(fo_lease_offered(service, SUBNET, &query, &decision, &address, &length),
+                     FO_PASS);
+    ck_assert_uint_eq(address, OUTSIDE);
+    ck_assert_int_eq(select_address(OUTSIDE), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, 0);
+    ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, OUTSIDE, &length),
+                     FO_PASS);
+    ck_assert_uint_eq(length, 600);
+}
+END_TEST
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+int main(void)
+{
+    Suite *suite = suite_create("queries");
+    TCase *all = tcase_create("queries");
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, a_client_of_our_bucket_is_offered_an_address_of_ours);
+    tcase_add_loop_test(all, a_client_of_the_partners_bucket_waits, 0, COUNT(waits));
+    tcase_add_test(all, who_renews_or_names_us_is_served_whatever_the_bucket);
+    tcase_add_loop_test(all, the_state_decides_who_is_served, 0, COUNT(states));
+    tcase_add_test(all, an_offer_is_held_for_its_client_and_for_so_long);
+    tcase_add_test(all, all_of_ours_are_offered_and_then_the_client_is_refused);
+    tcase_add_test(all, a_lease_is_bounded_by_mclt);
+    tcase_add_test(all, silence_for_a_free_address_of_the_partners);
+    tcase_add_test(all, a_nak_for_what_was_offered_and_lost_since);
+    tcase_add_test(all, kea_decides_about_somebody_elses_lease);
+    tcase_add_test(all, a_claim_undoes_itself);
+    tcase_add_loop_test(all, where_no_commit_came_keas_row_is_read, 0, 2);
+    tcase_add_test(all, no_claim_while_a_row_is_at_work);
+    tcase_add_test(all, a_declined_address_is_abandoned);
+    tcase_add_test(all, a_reserved_address_is_its_owners_alone);
+    tcase_add_test(all, a_reservation_outside_the_pools_is_not_hindered);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

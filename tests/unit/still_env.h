@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * The least of an environment that one service lives in: a clock that a test moves, a store that
+ * keeps nothing and commits when the test lets it, a network where nobody answers. Memory is counted,
+ * and can run out at any allocation.
+ */
+#ifndef FO_TESTS_UNIT_STILL_ENV_H
+#define FO_TESTS_UNIT_STILL_ENV_H
+
+#include "hook/service.h"
+
+enum { STILL_SECONDS = 1700000000 }; /* since 1970, at the start */
+
+struct still {
+    int64_t ms;             /* since the start */
+    long blocks;            /* of memory that live */
+    long fails_at;          /* the allocation that fails, counted down; 0: none */
+    bool failed;            /* it came to that */
+    bool locked, committing;
+    unsigned said[FAILOVER_MESSAGE_COUNT];
+    fo_connection connections;
+};
+
+extern struct still still;
+extern const struct fo_env still_env;
+
+void still_reset(void);
+/* Whether this allocation is the one that fails. */
+bool still_out_of_memory(void);
+/* Steps and commits until nothing more is to be done at this moment. */
+void still_settle(struct fo_service *service);
+void still_later(struct fo_service *service, int64_t ms); /* moves the clock, then settles */
+
+/* A configuration with one relationship, "a-b", of which this server is `a`. */
+void still_configuration(bool primary, struct fo_config *config);
+
+#endif
