@@ -4,7 +4,7 @@
  * The parameters of the hook library, validated (the `high-availability` list, as operators of Kea
  * know it), and the subnets and pools of Kea's configuration that they govern.
  *
- * One table in config.c says of each key its type, bounds and default. An error names the
+ * One table in config_table.c says of each key its type, bounds and default. An error names the
  * relationship, the key, the value and what would be right. All times are in seconds.
  */
 #ifndef FO_HOOK_CONFIG_H

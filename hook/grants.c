@@ -121,6 +121,10 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
 {
     bool goes_on = binding->status != FO_FREE;
     bool was_active = binding->status == FO_ACTIVE;
+    /* Invariant 3: a new tenure is the owner's to begin. */
+    FO_INVARIANT(goes_on || service->faults ||
+                 fo_table_ours(&service->table, pool, binding->address) ||
+                 fo_bitmap_test(&pool->reserved, bit_in(pool, binding->address)));
     if (binding->status != FO_ACTIVE) {
         binding->start_of_state = now;
         if (!goes_on)
@@ -146,6 +150,15 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
     fo_touch(service, pool, binding->address);
 }
 
+/* Invariant 2. */
+static inline bool within_bound(struct fo_service *service, const struct fo_pool *pool,
+                                const struct fo_binding *binding, uint32_t end, uint32_t now)
+{
+    const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    return relationship == NULL ||
+           end <= fo_lease_bound(&binding->times, now, relationship->endpoint.record.mclt) + 1;
+}
+
 enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
                             const struct fo_query *query, struct fo_decision *decision,
                             uint32_t cltt, uint32_t length, uint32_t desired, uint32_t *row_length)
@@ -167,6 +180,7 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
             uint32_t end = length == UINT32_MAX || start > UINT32_MAX - 1 - length
                                ? UINT32_MAX - 1
                                : start + length;
+            FO_INVARIANT(service->faults || within_bound(service, pool, binding, end, now.seconds));
             grant(service, pool, binding, start, end,
                   fo_potential_expiration(now.seconds, length, desired), now.seconds);
             *row_length = binding->times.lease_expiration - start;

@@ -53,7 +53,6 @@ struct fo_inbound {
     uint32_t xid;
     size_t count;     /* transactions */
     size_t done;      /* of them judged */
-    bool judged;      /* all are; rows are being written */
     bool saving;      /* all rows are written; durable with `epoch` */
     uint64_t epoch;
     struct fo_deferred *acks, **acks_tail; /* came after it, and wait until it is judged */
@@ -180,6 +179,14 @@ enum {
 #define FO_FAULTY(service, fault) (((service)->faults & (fault)) != 0)
 #else
 #define FO_FAULTY(service, fault) ((void)(service), false)
+#endif
+
+/* The design's invariants, asserted in builds made for that (configure --enable-debug). */
+#ifdef FO_DEBUG
+#include <assert.h>
+#define FO_INVARIANT(holds) assert(holds)
+#else
+#define FO_INVARIANT(holds) ((void)sizeof(holds))
 #endif
 
 /* ------------------------------------------------------------------ service.c */
