@@ -30,4 +30,9 @@ def main(path, name, arguments=None):
 if __name__ == "__main__":
     if not 3 <= len(sys.argv) <= 4:
         sys.exit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except OSError as wrong:
+        sys.exit(f"no server answers at {sys.argv[1]}: {wrong.strerror}")
+    except ValueError as wrong:
+        sys.exit(f"no JSON: {wrong}")

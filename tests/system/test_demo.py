@@ -4,6 +4,7 @@
 is interrupted."""
 
 import glob
+import json
 import os
 import re
 import signal
@@ -33,10 +34,10 @@ STORY = [
 ]
 
 
-def start():
+def start(*options):
     """The demo, in a process group of its own, as a shell starts it."""
     # pylint: disable-next=consider-using-with
-    return subprocess.Popen([os.path.join(TOP, "demo"), "--yes"], stdin=subprocess.DEVNULL,
+    return subprocess.Popen([os.path.join(TOP, "demo"), "--yes", *options], stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             start_new_session=True)
 
@@ -80,6 +81,51 @@ def test_demo():
     agree.until(lambda: left_behind(demo.pid), 5)
     assert system_services() == services
     assert not glob.glob("/usr/sbin/policy-rc.d.kea-failover*")
+
+
+def test_kept():
+    """--keep leaves the pair running; what it prints to talk to it works; --remove ends it."""
+    demo = start("--keep")
+    output, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0, output
+    try:
+        ask = re.findall(r"  (PYTHONPATH=tests python3 -m rig\.ask .* failover-status-get)", output)
+        assert len(ask) == 2
+        for command in ask:
+            said = subprocess.run(command, shell=True, cwd=TOP, check=True, capture_output=True)
+            status = json.loads(said.stdout)["arguments"]["relationships"][0]
+            assert (status["state"], status["subnets"][0]["active"]) == ("normal", 80)
+        clients = re.search(r"  (ip netns exec \S+ tests/rig/clients eth0) .*say: (.*)\)", output)
+        said = subprocess.run(f"(echo {clients.group(2)}; sleep 2) | {clients.group(1)}", shell=True,
+                              cwd=TOP, check=True, capture_output=True)
+        assert b'"result":"ack"' in said.stdout.replace(b" ", b""), said.stdout
+        for log in re.search(r"  less (\S+) (\S+)", output).groups():
+            assert os.path.exists(log)
+        for pid in re.search(r"  kill -9 (\d+) .*s2 is (\d+)", output).groups():
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as line:
+                assert "kea-dhcp4" in line.read()
+    finally:
+        subprocess.run([os.path.join(TOP, "demo"), "--remove"], check=True)
+    agree.until(lambda: left_behind(demo.pid), 5)
+
+
+@pytest.mark.parametrize("program", ["demo", "check"])
+def test_options(program, tmp_path):
+    """--help says what it does; a word that is no option is named; without root it is said so."""
+    def run(*options, path=""):
+        done = subprocess.run([os.path.join(TOP, program), *options], stdin=subprocess.DEVNULL,
+                              env={**os.environ, "PATH": path + os.environ["PATH"]}, text=True,
+                              capture_output=True, timeout=30, check=False)
+        return done.returncode, done.stdout, done.stderr
+    status, said, complaint = run("--help")
+    assert status == 0 and f"Usage: ./{program} [--yes]" in said and not complaint
+    status, said, complaint = run("--yse")
+    assert status == 2 and "there is no option '--yse'" in complaint and "Usage" in complaint
+    if program == "demo":
+        (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
+        (tmp_path / "id").chmod(0o755)
+        status, said, complaint = run(path=f"{tmp_path}:")
+        assert status == 1 and "run it as root" in complaint and not said
 
 
 @pytest.mark.parametrize("number,times", [(signal.SIGINT, 1), (signal.SIGINT, 3),
