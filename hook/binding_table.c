@@ -123,19 +123,33 @@ struct fo_client fo_table_client(const struct fo_binding *binding)
     };
 }
 
-uint64_t fo_table_client_hash(struct fo_table *table, const struct fo_client *client)
+static uint64_t hash_of(struct fo_table *table, bool identifier, const uint8_t *key, size_t length)
 {
-    uint8_t tag = client->identifier_length ? 1 : 0;
+    uint8_t tag = identifier;
     uint64_t hash = 0;
-    size_t length = 0;
+    size_t size = 0;
     EVP_MAC_CTX *mac = table->hash_key;
     EVP_MAC_init(mac, NULL, 0, NULL);
     EVP_MAC_update(mac, &tag, 1);
-    if (client->identifier_length)
-        EVP_MAC_update(mac, client->identifier, client->identifier_length);
-    else
-        EVP_MAC_update(mac, client->hardware, client->hardware_length);
-    EVP_MAC_final(mac, (unsigned char *)&hash, &length, sizeof hash);
+    EVP_MAC_update(mac, key, length);
+    EVP_MAC_final(mac, (unsigned char *)&hash, &size, sizeof hash);
+    return hash;
+}
+
+uint64_t fo_table_client_hash(struct fo_table *table, const struct fo_client *client)
+{
+    bool identifier = client->identifier_length != 0;
+    const uint8_t *key = identifier ? client->identifier : client->hardware;
+    uint8_t length = identifier ? client->identifier_length : client->hardware_length;
+    struct fo_hashed *last = &table->hashed;
+    if (length != 0 && length == last->length && identifier == last->identifier &&
+        memcmp(key, last->key, length) == 0)
+        return last->hash;
+    uint64_t hash = hash_of(table, identifier, key, length);
+    if (length != 0 && length <= sizeof last->key) {
+        *last = (struct fo_hashed){.length = length, .identifier = identifier, .hash = hash};
+        memcpy(last->key, key, length);
+    }
     return hash;
 }
 

@@ -105,6 +105,11 @@ struct fo_hold {
 struct fo_table {
     const struct fo_env *env;
     void *hash_key;         /* keyed hash of clients (hostile input) */
+    struct fo_hashed {      /* the last one hashed: a query asks for its client's several times */
+        uint8_t key[FO_IDENTITY_INLINE], length;
+        bool identifier;
+        uint64_t hash;
+    } hashed;
     struct fo_pool *pools;  /* sorted by address */
     size_t pool_count;
     struct fo_pool *past;   /* bits of addresses that reloads took out of the pools: whose an address

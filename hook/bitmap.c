@@ -51,6 +51,16 @@ bool fo_bitmap_test(const struct fo_bitmap *bitmap, uint32_t bit)
     return (bitmap->levels[0][bit / 64] >> (bit % 64) & 1) != 0;
 }
 
+uint64_t fo_bitmap_word(const struct fo_bitmap *bitmap, uint32_t from)
+{
+    uint32_t word = from / 64, count = words_for(bitmap->bits);
+    unsigned shift = from % 64;
+    uint64_t bits = word < count ? bitmap->levels[0][word] >> shift : 0;
+    if (shift != 0 && word + 1 < count)
+        bits |= bitmap->levels[0][word + 1] << (64 - shift);
+    return bits;
+}
+
 void fo_bitmap_set(struct fo_bitmap *bitmap, uint32_t bit)
 {
     if (fo_bitmap_test(bitmap, bit))

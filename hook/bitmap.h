@@ -25,6 +25,8 @@ bool fo_bitmap_init(struct fo_bitmap *bitmap, const struct fo_env *env, uint32_t
 void fo_bitmap_free(struct fo_bitmap *bitmap, const struct fo_env *env);
 
 bool fo_bitmap_test(const struct fo_bitmap *bitmap, uint32_t bit);
+/* The bits from `from` to `from` + 63, the first in the lowest place; clear past the end. */
+uint64_t fo_bitmap_word(const struct fo_bitmap *bitmap, uint32_t from);
 void fo_bitmap_set(struct fo_bitmap *bitmap, uint32_t bit);
 void fo_bitmap_clear(struct fo_bitmap *bitmap, uint32_t bit);
 void fo_bitmap_put(struct fo_bitmap *bitmap, uint32_t bit, bool value);

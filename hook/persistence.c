@@ -111,9 +111,25 @@ static bool put_binding(struct fo_service *service, const struct fo_binding *bin
     return put(service, FO_STORE_KEY_BINDING, key, sizeof key, value, fo_writer_length(&writer));
 }
 
-static bool test_at(const struct fo_bitmap *bitmap, const struct fo_pool *pool, uint32_t address)
+/* Adds 64 bits, the lowest address in the lowest bit of the first byte. */
+static void add_bits(uint8_t *bytes, uint64_t bits)
 {
-    return fo_bitmap_test(bitmap, bit_in(pool, address));
+    for (; bits != 0; bits >>= 8)
+        *bytes++ |= (uint8_t)bits;
+}
+
+/* What a pool knows of the 64 addresses (one group, FO_GROUP_BITS) that are word `at` of a page. */
+static void add_word(uint8_t *page, uint32_t at, const struct fo_pool *pool, uint32_t address,
+                     unsigned shift)
+{
+    uint8_t *backup = page, *unacked = page + 512, *returning = page + 1024, *open = page + 1536;
+    uint32_t bit = bit_in(pool, address), group = fo_pool_group(pool, bit);
+    add_bits(backup + at * 8, fo_bitmap_word(&pool->backup, bit) << shift);
+    add_bits(unacked + at * 8,
+             (fo_bitmap_word(&pool->unacked, bit) | fo_bitmap_word(&pool->rejected, bit)) << shift);
+    add_bits(returning + at * 8, fo_bitmap_word(&pool->returning, bit) << shift);
+    if (fo_bitmap_test(&pool->open, group) || fo_bitmap_test(&pool->opening, group))
+        open[at / 8] |= (uint8_t)(1 << (at % 8));
 }
 
 /* The bits of the addresses around, as they are in all pools that reach into the page, and were in
@@ -121,28 +137,15 @@ static bool test_at(const struct fo_bitmap *bitmap, const struct fo_pool *pool, 
 static bool put_page(struct fo_service *service, uint32_t base)
 {
     uint8_t key[4], value[FO_PAGE_BYTES] = {0};
-    uint8_t *backup = value, *unacked = value + 512, *returning = value + 1024, *open = value + 1536;
     const struct fo_table *table = &service->table;
     for (size_t i = 0; i < table->pool_count + table->past_count; i++) {
         const struct fo_pool *pool =
             i < table->pool_count ? &table->pools[i] : &table->past[i - table->pool_count];
-        uint32_t last = base + FO_PAGE_ADDRESSES - 1;
-        uint32_t from = pool->range.first > base ? pool->range.first : base;
-        uint32_t to = pool->range.last < last ? pool->range.last : last;
-        for (uint32_t address = from; address <= to && address >= from; address++) {
-            uint32_t at = address - base;
-            uint8_t bit = (uint8_t)(1 << (at & 7));
-            if (test_at(&pool->backup, pool, address))
-                backup[at >> 3] |= bit;
-            if (test_at(&pool->unacked, pool, address) || test_at(&pool->rejected, pool, address))
-                unacked[at >> 3] |= bit;
-            if (test_at(&pool->returning, pool, address))
-                returning[at >> 3] |= bit;
-            uint32_t group = fo_pool_group(pool, bit_in(pool, address));
-            if (fo_bitmap_test(&pool->open, group) || fo_bitmap_test(&pool->opening, group))
-                open[at >> 9] |= (uint8_t)(1 << ((at >> FO_GROUP_BITS) & 7));
-            if (address == UINT32_MAX)
-                break;
+        for (uint32_t at = 0; at < FO_PAGE_ADDRESSES / 64; at++) {
+            uint32_t first = base + at * 64, last = first + 63;
+            uint32_t from = pool->range.first > first ? pool->range.first : first;
+            if (from <= pool->range.last && from <= last)
+                add_word(value, at, pool, from, from - first);
         }
     }
     address_key(base, key);

@@ -205,7 +205,7 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
                        &classes, &packet.decision);
     if (packet.decision.answer == FO_DROP) {
         drop_refused(handle, packet);
-    } else if (packet.decision.steer && query->getType() == DHCPDISCOVER) {
+    } else if (packet.decision.steer) {
         steer(*query, packet.decision.address);
     } else {
         leave_others(packet);
