@@ -13,11 +13,15 @@
 static const size_t address_bits[] = {
     offsetof(struct fo_pool, available), offsetof(struct fo_pool, unacked),
     offsetof(struct fo_pool, rejected),  offsetof(struct fo_pool, requested),
-    offsetof(struct fo_pool, in_flight), offsetof(struct fo_pool, dirty),
-    offsetof(struct fo_pool, saving),    offsetof(struct fo_pool, rows),
-    offsetof(struct fo_pool, used),      offsetof(struct fo_pool, backup),
-    offsetof(struct fo_pool, returning), offsetof(struct fo_pool, reserved),
-    offsetof(struct fo_pool, quarantined), offsetof(struct fo_pool, closed),
+    offsetof(struct fo_pool, dirty),     offsetof(struct fo_pool, saving),
+    offsetof(struct fo_pool, rows),      offsetof(struct fo_pool, used),
+    offsetof(struct fo_pool, backup),    offsetof(struct fo_pool, returning),
+    offsetof(struct fo_pool, reserved),  offsetof(struct fo_pool, quarantined),
+    offsetof(struct fo_pool, closed),
+};
+/* Of a connection rather than of an address: fo_updates_carry_on derives them anew. */
+static const size_t connection_bits[] = {
+    offsetof(struct fo_pool, in_flight),
     offsetof(struct fo_pool, answering),
 };
 static const size_t group_bits[] = {
@@ -41,6 +45,8 @@ void fo_pool_free(struct fo_table *table, struct fo_pool *pool)
 {
     for (size_t i = 0; i < COUNT(address_bits); i++)
         fo_bitmap_free(bits_at(pool, address_bits[i]), table->env);
+    for (size_t i = 0; i < COUNT(connection_bits); i++)
+        fo_bitmap_free(bits_at(pool, connection_bits[i]), table->env);
     for (size_t i = 0; i < COUNT(group_bits); i++)
         fo_bitmap_free(bits_at(pool, group_bits[i]), table->env);
 }
@@ -50,18 +56,20 @@ static bool make_bits(struct fo_table *table, struct fo_pool *pool)
     bool ok = true;
     for (size_t i = 0; i < COUNT(address_bits); i++)
         ok = fo_bitmap_init(bits_at(pool, address_bits[i]), table->env, pool->size) && ok;
+    for (size_t i = 0; i < COUNT(connection_bits); i++)
+        ok = fo_bitmap_init(bits_at(pool, connection_bits[i]), table->env, pool->size) && ok;
     for (size_t i = 0; i < COUNT(group_bits); i++)
         ok = fo_bitmap_init(bits_at(pool, group_bits[i]), table->env,
                             fo_pool_group(pool, pool->size - 1) + 1) && ok;
     return ok;
 }
 
-struct fo_pool *fo_table_pool(struct fo_table *table, uint32_t address)
+static struct fo_pool *search(struct fo_pool *pools, size_t count, uint32_t address)
 {
-    size_t low = 0, high = table->pool_count;
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        struct fo_pool *pool = &table->pools[middle];
+        struct fo_pool *pool = &pools[middle];
         if (address < pool->range.first)
             high = middle;
         else if (address > pool->range.last)
@@ -70,6 +78,24 @@ struct fo_pool *fo_table_pool(struct fo_table *table, uint32_t address)
             return pool;
     }
     return NULL;
+}
+
+struct fo_pool *fo_table_pool(struct fo_table *table, uint32_t address)
+{
+    return search(table->pools, table->pool_count, address);
+}
+
+struct fo_pool *fo_table_past(struct fo_table *table, uint32_t address)
+{
+    return search(table->past, table->past_count, address);
+}
+
+struct fo_pool *fo_table_part(const struct fo_table *table, size_t index)
+{
+    if (index < table->pool_count)
+        return &table->pools[index];
+    index -= table->pool_count;
+    return index < table->past_count ? &table->past[index] : NULL;
 }
 
 void fo_pool_count(struct fo_pool *pool, uint32_t bit, int sign)
@@ -135,7 +161,8 @@ static int by_first(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Carries the bits of addresses that both pools have. */
+/* Carries the bits of addresses that both pools have, those of a connection aside: what is acknowledged
+   while a pool is away would leave them set for ever. */
 static void keep_bits(struct fo_pool *to, const struct fo_pool *from)
 {
     uint32_t first = to->range.first > from->range.first ? to->range.first : from->range.first;
@@ -209,7 +236,7 @@ static void free_pools(struct fo_table *table, struct fo_pool *pools, size_t cou
 static bool matters(const struct fo_pool *pool)
 {
     return pool->backup.count + pool->unacked.count + pool->rejected.count + pool->returning.count +
-               pool->quarantined.count + pool->open.count > 0;
+               pool->quarantined.count + pool->open.count + pool->dirty.count + pool->saving.count > 0;
 }
 
 /* Adds the part first..last of `source` to `past`. */
@@ -255,11 +282,9 @@ static bool keep_uncovered(struct fo_table *table, struct fo_pool *past, size_t 
 static bool carry_over(struct fo_table *table, struct fo_pool *fresh, size_t count,
                        struct fo_pool *past, size_t *past_count)
 {
-    size_t sources = table->pool_count + table->past_count;
+    const struct fo_pool *source;
     bool ok = true;
-    for (size_t k = 0; ok && k < sources; k++) {
-        const struct fo_pool *source =
-            k < table->pool_count ? &table->pools[k] : &table->past[k - table->pool_count];
+    for (size_t k = 0; ok && (source = fo_table_part(table, k)) != NULL; k++) {
         for (size_t i = 0; i < count; i++) {
             keep_bits(&fresh[i], source);
             keep_groups(&fresh[i], source);
@@ -301,6 +326,7 @@ bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, siz
     table->pool_count = count;
     table->past = past;
     table->past_count = past_count;
+    qsort(past, past_count, sizeof *past, by_first);
     count_all(table);
     return true;
 }

@@ -113,7 +113,7 @@ struct fo_table {
     struct fo_pool *pools;  /* sorted by address */
     size_t pool_count;
     struct fo_pool *past;   /* bits of addresses that reloads took out of the pools: whose an address
-                               is does not change by that, should it come back */
+                               is does not change by that, should it come back; sorted, too */
     size_t past_count;
     struct fo_binding **chunks;
     size_t chunk_count;
@@ -140,6 +140,10 @@ bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, siz
 
 /* The pool of an address, or NULL. */
 struct fo_pool *fo_table_pool(struct fo_table *table, uint32_t address);
+/* Of an address that is in no pool any more: the part of `past` that has its bits, or NULL. */
+struct fo_pool *fo_table_past(struct fo_table *table, uint32_t address);
+/* Walks the pools, then the parts of `past`: NULL past the end. */
+struct fo_pool *fo_table_part(const struct fo_table *table, size_t index);
 
 /* The record of an address, or NULL. */
 struct fo_binding *fo_table_find(struct fo_table *table, uint32_t address);

@@ -368,6 +368,38 @@ void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_no
     }
 }
 
+/* What has been judged and is not answered yet. */
+static void mark_answering(struct fo_relationship *relationship, const struct fo_inbound *inbound)
+{
+    for (size_t i = 0; i < inbound->done; i++) {
+        const struct fo_verdict *verdict = &inbound->verdicts[i];
+        struct fo_pool *pool = fo_table_pool(&relationship->service->table, verdict->address);
+        if (pool != NULL && pool->relationship == relationship->index &&
+            verdict->reject == FO_REJECT_NONE)
+            fo_bitmap_set(&pool->answering, bit_in(pool, verdict->address));
+    }
+}
+
+void fo_inbound_carry_on(struct fo_relationship *relationship,
+                         bool (*known)(void *relationship, uint32_t address))
+{
+    const struct fo_env *env = relationship->service->env;
+    for (struct fo_inbound *each = relationship->inbound; each != NULL; each = each->next) {
+        struct fo_deferred **link = &each->acks;
+        mark_answering(relationship, each);
+        while (*link != NULL) {
+            struct fo_deferred *deferred = *link;
+            if (known(relationship, deferred->ack.address)) {
+                link = &deferred->next;
+                continue;
+            }
+            *link = deferred->next;
+            env->release(env->context, deferred);
+        }
+        each->acks_tail = link;
+    }
+}
+
 bool fo_inbound_waits_for(const struct fo_relationship *relationship, uint32_t address)
 {
     const struct fo_inbound *each = relationship->inbound;

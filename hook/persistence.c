@@ -137,10 +137,8 @@ static void add_word(uint8_t *page, uint32_t at, const struct fo_pool *pool, uin
 static bool put_page(struct fo_service *service, uint32_t base)
 {
     uint8_t key[4], value[FO_PAGE_BYTES] = {0};
-    const struct fo_table *table = &service->table;
-    for (size_t i = 0; i < table->pool_count + table->past_count; i++) {
-        const struct fo_pool *pool =
-            i < table->pool_count ? &table->pools[i] : &table->past[i - table->pool_count];
+    const struct fo_pool *pool;
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++) {
         for (uint32_t at = 0; at < FO_PAGE_ADDRESSES / 64; at++) {
             uint32_t first = base + at * 64, last = first + 63;
             uint32_t from = pool->range.first > first ? pool->range.first : first;
@@ -192,12 +190,13 @@ static bool put_meta(struct fo_service *service)
 
 /* ------------------------------------------------------------------ commits */
 
-/* Takes changes of the saving epoch into the batch, up to FO_BATCH_MAX bindings. */
+/* Takes changes of the saving epoch into the batch, up to FO_BATCH_MAX bindings. Those of addresses
+   whose pool a reload has taken away belong to it: the partner may be told that they are stored. */
 static bool collect(struct fo_service *service)
 {
+    struct fo_pool *pool;
     service->taken_count = 0;
-    for (size_t i = 0; i < service->table.pool_count; i++) {
-        struct fo_pool *pool = &service->table.pools[i];
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++) {
         uint32_t page = UINT32_MAX;
         for (uint32_t bit = fo_bitmap_next(&pool->saving, 0);
              bit != FO_BITMAP_NONE && service->taken_count < FO_BATCH_MAX;
@@ -219,16 +218,17 @@ static bool collect(struct fo_service *service)
 /* What is said of the whole (this boot, the stamp, the orderly stop) is true with the last batch. */
 static bool is_last_batch(const struct fo_service *service)
 {
+    const struct fo_pool *pool;
     size_t left = 0;
-    for (size_t i = 0; i < service->table.pool_count; i++)
-        left += service->table.pools[i].saving.count;
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
+        left += pool->saving.count;
     return left == service->taken_count;
 }
 
 static void begin_epoch(struct fo_service *service)
 {
-    for (size_t i = 0; i < service->table.pool_count; i++) {
-        struct fo_pool *pool = &service->table.pools[i];
+    struct fo_pool *pool;
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++) {
         fo_bitmap_swap(&pool->saving, &pool->dirty); /* `saving` was empty */
         if (pool->opening.count > 0)
             fo_bitmap_copy(&pool->marking, &pool->opening);
@@ -278,14 +278,17 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
 /* What this batch wrote is saved; true where the epoch has no more. */
 static bool clear_saved(struct fo_service *service)
 {
+    struct fo_pool *pool;
     bool rest = false;
     for (size_t i = 0; i < service->taken_count; i++) {
-        struct fo_pool *pool = fo_table_pool(&service->table, service->taken[i]);
+        pool = fo_table_pool(&service->table, service->taken[i]);
+        if (pool == NULL)
+            pool = fo_table_past(&service->table, service->taken[i]);
         if (pool != NULL)
             fo_bitmap_clear(&pool->saving, bit_in(pool, service->taken[i]));
     }
-    for (size_t i = 0; i < service->table.pool_count; i++)
-        rest = rest || service->table.pools[i].saving.count > 0;
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
+        rest = rest || pool->saving.count > 0;
     return !rest;
 }
 

@@ -394,6 +394,7 @@ static bool recount(struct fo_service *service, const struct fo_topology *topolo
             fo_relationship_of_pool(service, &service->table.pools[i]);
         if (relationship != NULL)
             relationship->requested += service->table.pools[i].requested.count;
+        service->rows_wanted |= service->table.pools[i].rows.count > 0; /* the step wakes for them */
     }
     return true;
 }
@@ -437,6 +438,8 @@ int fo_service_configure(struct fo_service *service, const struct fo_config *con
     service->suspended = false;
     service->suspend_until = 0;
     if (ok) {
+        for (size_t i = 0; i < service->relationship_count; i++)
+            fo_updates_carry_on(service->relationships[i]);
         for (size_t i = 0; i < service->relationship_count; i++)
             fo_relationship_tell_pools(service->relationships[i]);
         fo_network_configure(service);

@@ -248,6 +248,9 @@ void fo_acknowledged(void *relationship, const struct fo_acknowledgement *acknow
 void fo_take_acknowledgement(struct fo_relationship *relationship,
                              const struct fo_acknowledgement *ack);
 void fo_updates_lost(void *relationship);
+/* The pools are others now: `in_flight` and `answering` are what is under way on the connection. Once
+   for each change of them, for what is under way of an address that is gone is forgotten. */
+void fo_updates_carry_on(struct fo_relationship *relationship);
 uint32_t fo_updates_requested(void *relationship, bool all);
 bool fo_requested_left(void *relationship);
 void fo_retry_rejected(struct fo_relationship *relationship);
@@ -275,6 +278,9 @@ void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_no
 /* Whether the next binding to be judged is this one, and waits for its claim to end. */
 bool fo_inbound_waits_for(const struct fo_relationship *relationship, uint32_t address);
 void fo_inbound_drop(struct fo_relationship *relationship);
+/* See fo_updates_carry_on. `known`: whether the acknowledgement of an address counts. */
+void fo_inbound_carry_on(struct fo_relationship *relationship,
+                         bool (*known)(void *relationship, uint32_t address));
 
 /* ------------------------------------------------------------------ sharing.c */
 uint32_t fo_pool_requested(void *relationship);

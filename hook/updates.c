@@ -243,6 +243,27 @@ void fo_updates_lost(void *context)
     fo_inbound_drop(relationship);
 }
 
+/* Whether what is in flight is an address of the relationship's still, or again; then its bit says so. */
+static bool still_in_flight(void *context, uint32_t address)
+{
+    struct fo_relationship *relationship = context;
+    struct fo_pool *pool = fo_table_pool(&relationship->service->table, address);
+    if (pool == NULL || pool->relationship != relationship->index)
+        return false;
+    fo_bitmap_set(&pool->in_flight, bit_in(pool, address));
+    return true;
+}
+
+void fo_updates_carry_on(struct fo_relationship *relationship)
+{
+    if (relationship->connection == 0) {
+        fo_updates_lost(relationship);
+        return;
+    }
+    fo_endpoint_sift(&relationship->endpoint, still_in_flight);
+    fo_inbound_carry_on(relationship, still_in_flight);
+}
+
 void fo_retry_rejected(struct fo_relationship *relationship)
 {
     struct fo_table *table = &relationship->service->table;

@@ -123,6 +123,7 @@ struct fo_in_flight {
     uint32_t count;
     struct {
         uint32_t address, generation, potential;
+        bool forgotten; /* by the host, whom the answer does not concern any more */
     } items[FO_UPDATES_SENT_MAX];
 };
 
@@ -183,6 +184,11 @@ void fo_endpoint_lost(struct fo_endpoint *endpoint, const char *reason, const st
 void fo_endpoint_stored(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* Bindings changed, became durable, or their rows are gone: there may be something to send. */
 void fo_endpoint_pump(struct fo_endpoint *endpoint, const struct fo_now *now);
+/* The host's addresses are others now. It is asked of each that is in flight whether it still knows it;
+   where not, the acknowledgement will not be passed on, even if the address comes back meanwhile: it
+   may have been sent once more then, and changed. */
+void fo_endpoint_sift(struct fo_endpoint *endpoint,
+                      bool (*known)(void *context, uint32_t address));
 /* Answers a BNDUPD. */
 void fo_endpoint_acknowledge(struct fo_endpoint *endpoint, uint32_t xid,
                              const struct fo_verdict *verdicts, size_t count,

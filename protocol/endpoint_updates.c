@@ -49,6 +49,7 @@ static bool send_updates(struct fo_endpoint *endpoint, bool requested, const str
         room -= fo_update_size(&next.update);
         slot->items[slot->count].address = next.update.address;
         slot->items[slot->count].generation = next.generation;
+        slot->items[slot->count].forgotten = false;
         slot->items[slot->count].potential =
             (next.update.present & FO_HAS(FO_OPT_POTENTIAL_EXPIRATION_TIME))
                 ? next.update.potential_expiration
@@ -100,6 +101,16 @@ void fo_endpoint_pump(struct fo_endpoint *endpoint, const struct fo_now *now)
     }
 }
 
+void fo_endpoint_sift(struct fo_endpoint *endpoint,
+                      bool (*known)(void *context, uint32_t address))
+{
+    for (size_t i = 0; i < FO_WINDOW_MAX; i++)
+        for (size_t k = 0; endpoint->in_flight[i].xid != 0 && k < endpoint->in_flight[i].count; k++)
+            if (!endpoint->in_flight[i].items[k].forgotten)
+                endpoint->in_flight[i].items[k].forgotten =
+                    !known(endpoint->host.context, endpoint->in_flight[i].items[k].address);
+}
+
 /* 7.2.2. "every BNDACK message contains exactly the same assigned-IP-address options" (6.3). */
 void fo_take_bndack(struct fo_endpoint *endpoint, const struct fo_message *message,
                     const struct fo_now *now)
@@ -133,10 +144,12 @@ void fo_take_bndack(struct fo_endpoint *endpoint, const struct fo_message *messa
                 (update->present & FO_HAS(FO_OPT_REJECT_REASON)) ? update->reject_reason : 0,
             .text = update->message,
         };
+        bool forgotten = taken.items[k].forgotten;
         taken.items[k] = taken.items[--taken.count];
         if (acknowledgement.reject_reason != FO_REJECT_NONE)
             endpoint->updates_rejected++;
-        endpoint->host.acknowledged(endpoint->host.context, &acknowledgement);
+        if (!forgotten)
+            endpoint->host.acknowledged(endpoint->host.context, &acknowledgement);
     }
     fo_endpoint_pump(endpoint, now);
 }

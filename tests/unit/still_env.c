@@ -127,9 +127,8 @@ static fo_connection net_connect(void *context, uint32_t local, uint32_t remote,
 static bool net_send(void *context, fo_connection connection, const uint8_t *data, size_t length)
 {
     (void)context;
-    (void)connection;
-    (void)data;
-    (void)length;
+    if (still.hears != NULL)
+        still.hears(connection, data, length);
     return true;
 }
 
@@ -143,7 +142,8 @@ static size_t net_queued(void *context, fo_connection connection)
 static void net_close(void *context, fo_connection connection)
 {
     (void)context;
-    (void)connection;
+    if (still.closed != NULL)
+        still.closed(connection);
 }
 
 static void say(void *context, enum fo_log_id id, const char *const arguments[])

@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * The least of an environment that one service lives in: a clock that a test moves, a store that
- * keeps nothing and commits when the test lets it, a network where nobody answers. Memory is counted,
+ * keeps nothing and commits when the test lets it, a network where nobody answers (but a partner of
+ * still_partner.h). Memory is counted,
  * and can run out at any allocation.
  */
 #ifndef FO_TESTS_UNIT_STILL_ENV_H
@@ -20,6 +21,8 @@ struct still {
     bool locked, committing;
     unsigned said[FAILOVER_MESSAGE_COUNT];
     fo_connection connections;
+    void (*hears)(fo_connection connection, const uint8_t *data, size_t length); /* or NULL */
+    void (*closed)(fo_connection connection);
 };
 
 extern struct still still;

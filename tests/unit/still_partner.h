@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * The partner of a service in a still environment: an endpoint with real messages, over a wire that
+ * carries them when the test says so. It has no bindings of its own: it tells what the test gives it
+ * to tell, notes what it is told, and acknowledges when it is asked to.
+ */
+#ifndef FO_TESTS_UNIT_STILL_PARTNER_H
+#define FO_TESTS_UNIT_STILL_PARTNER_H
+
+#include "hook/service_internal.h"
+#include "tests/unit/still_env.h"
+
+/* Lets the service, a primary, connect to its partner, and both come to state NORMAL. */
+void still_partner_start(struct fo_service *service);
+/* Carries all that is said, commits, lets both answer, until nothing more happens. */
+void still_partner_settle(struct fo_service *service);
+/* The partner keeps its BNDACKs back, or says them now, the oldest first. */
+void still_partner_hold(bool hold);
+void still_partner_acknowledge(unsigned count);
+bool still_partner_connected(void);
+/* How often it was told of an address, and the status that it was told last. */
+unsigned still_partner_told(uint32_t address, enum fo_binding_status *last);
+/* It tells this in its next BNDUPD; so long as the update's strings live. */
+void still_partner_says(const struct fo_update *update);
+/* Acknowledgements that it has received: accepted and rejected. */
+unsigned still_partner_accepted(void), still_partner_rejected(void);
+
+#endif
