@@ -69,6 +69,7 @@ struct fo_pool {
     uint32_t free_count, backup_count; /* addresses FREE and BACKUP, reserved ones aside */
     bool reconciled;           /* Kea's rows have been compared with it, and we have run since */
     bool reserved_moved;       /* a reserved address may be to be shared */
+    uint32_t reserved_at;      /* where the walk over them goes on, 0: none is under way */
     uint32_t balanced_free, balanced_backup; /* those counts when the balance was last looked at */
     int64_t refused_at, partner_refused_at;  /* boot ms when that server last lacked an address */
     uint32_t status_count[8];  /* records by status, FO_FREE aside */

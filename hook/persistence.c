@@ -173,16 +173,27 @@ static bool put_endpoint(struct fo_service *service, const char *name,
                fo_writer_length(&writer));
 }
 
-static bool put_meta(struct fo_service *service)
+/* What is said of the whole is written in the last batch of the epoch; the states of relationships and
+   the orderly stop as they were when it began. A crash between batches, or before the next epoch, must
+   not leave them ahead of the bindings: with `update_all_owed` stored, but not what
+   fo_doubt_partners_past has made of all bindings, the partner's next UPDREQALL would not lengthen them
+   again. Behind the bindings they may be: a lease is a fact in any state, and what a record permits is
+   not said before fo_endpoint_stored. */
+static bool put_whole(struct fo_service *service)
 {
     uint8_t value[64], id[16];
     struct fo_writer writer;
+    for (size_t i = 0; i < service->relationship_count; i++)
+        if (service->relationships[i]->record_saving &&
+            !put_endpoint(service, service->relationships[i]->config.name,
+                          &service->relationships[i]->saved_record))
+            return false;
     service->env->boot_id(service->env->context, id);
     fo_writer_init(&writer, value, sizeof value);
     fo_write_u32(&writer, FO_STORE_FORMAT_VERSION);
     fo_write_bytes(&writer, id, sizeof id);
     service->stamp_saving = fo_service_now(service).seconds;
-    fo_write_u8(&writer, service->stop_said);
+    fo_write_u8(&writer, service->stop_saving);
     fo_write_u32(&writer, service->stamp_saving);
     fo_write_u32(&writer, service->quarantine_until);
     return put(service, FO_STORE_KEY_META, "", 0, value, fo_writer_length(&writer));
@@ -215,7 +226,6 @@ static bool collect(struct fo_service *service)
     return true;
 }
 
-/* What is said of the whole (this boot, the stamp, the orderly stop) is true with the last batch. */
 static bool is_last_batch(const struct fo_service *service)
 {
     const struct fo_pool *pool;
@@ -237,7 +247,9 @@ static void begin_epoch(struct fo_service *service)
         struct fo_relationship *relationship = service->relationships[i];
         relationship->record_saving |= relationship->record_dirty;
         relationship->record_dirty = false;
+        relationship->saved_record = relationship->endpoint.record;
     }
+    service->stop_saving = service->stop_said;
     service->saving_epoch = true;
     service->dirty = service->meta_dirty = service->urgent = false;
     service->epoch_open++;
@@ -259,12 +271,7 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
         begin_epoch(service);
     }
     service->write_count = service->arena_used = 0;
-    bool ok = true;
-    for (size_t i = 0; ok && i < service->relationship_count; i++)
-        if (service->relationships[i]->record_saving)
-            ok = put_endpoint(service, service->relationships[i]->config.name,
-                              &service->relationships[i]->endpoint.record);
-    if (!ok || !collect(service) || (is_last_batch(service) && !put_meta(service))) {
+    if (!collect(service) || (is_last_batch(service) && !put_whole(service))) {
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "a commit of the state file", NULL);
         service->commit_retry_at = now->ms + 1000;
         return;

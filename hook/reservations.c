@@ -85,25 +85,37 @@ void fo_set_reservations(struct fo_service *service, const struct fo_topology *t
     end_reservations(service);
 }
 
-void fo_share_reserved(struct fo_service *service, struct fo_pool *pool)
+/* One reserved address, at the primary. */
+static void share(struct fo_service *service, struct fo_pool *pool, uint32_t bit)
 {
-    pool->reserved_moved = false;
-    for (uint32_t bit = fo_bitmap_next(&pool->reserved, 0); bit != FO_BITMAP_NONE;
-         bit = fo_bitmap_next(&pool->reserved, bit + 1)) {
-        const uint32_t address = pool->range.first + bit;
-        const struct fo_binding *binding = fo_table_find(&service->table, address);
-        if (!fo_bitmap_test(&pool->used, bit) && !fo_reserved_is_ours(pool, address, binding) &&
-            !fo_bitmap_test(&pool->returning, bit))
-            take_out(service, pool, bit); /* the secondary's share, or without the R flag */
-        /* What the secondary has rejected (it lacks the reservation) is tried again with the rest. */
-        if (fo_bitmap_test(&pool->used, bit) || fo_bitmap_test(&pool->backup, bit) ||
-            fo_bitmap_test(&pool->returning, bit) || fo_bitmap_test(&pool->rejected, bit) ||
-            fo_table_claimed(&service->table, address) ||
-            fo_table_make(&service->table, address) == NULL)
-            continue;
-        fo_table_set_owner(&service->table, pool, address, true);
-        fo_note_shared(service, address);
-        fo_touch(service, pool, address);
+    const uint32_t address = pool->range.first + bit;
+    const struct fo_binding *binding = fo_table_find(&service->table, address);
+    if (!fo_bitmap_test(&pool->used, bit) && !fo_reserved_is_ours(pool, address, binding) &&
+        !fo_bitmap_test(&pool->returning, bit))
+        take_out(service, pool, bit); /* the secondary's share, or without the R flag */
+    /* What the secondary has rejected (it lacks the reservation) is tried again with the rest. */
+    if (fo_bitmap_test(&pool->used, bit) || fo_bitmap_test(&pool->backup, bit) ||
+        fo_bitmap_test(&pool->returning, bit) || fo_bitmap_test(&pool->rejected, bit) ||
+        fo_table_claimed(&service->table, address) ||
+        fo_table_make(&service->table, address) == NULL)
+        return;
+    fo_table_set_owner(&service->table, pool, address, true);
+    fo_note_shared(service, address);
+    fo_touch(service, pool, address);
+}
+
+bool fo_share_reserved(struct fo_service *service, struct fo_pool *pool)
+{
+    uint32_t bit = pool->reserved_at;
+    /* From the first on: what moves from now on is looked at by another walk ... */
+    bool moved = bit != 0 && pool->reserved_moved;
+    for (int n = 0; n < FO_STEP_MAX; n++) {
+        bit = fo_bitmap_next(&pool->reserved, bit);
+        if (bit == FO_BITMAP_NONE)
+            break;
+        share(service, pool, bit++);
     }
-    pool->reserved_moved = false; /* what was done here aside */
+    pool->reserved_moved = moved; /* ... but not for what was done here */
+    pool->reserved_at = bit == FO_BITMAP_NONE || bit == pool->size ? 0 : bit;
+    return pool->reserved_at != 0 || pool->reserved_moved;
 }

@@ -70,6 +70,7 @@ struct fo_relationship {
     fo_connection connection; /* of the session, 0: none */
     fo_connection attempt;    /* TCP connection being made */
     bool record_dirty, record_saving;
+    struct fo_endpoint_record saved_record; /* as it was when the epoch that saves it began */
     bool alone;               /* started without partner after longer than MCLT (rule of safety 9) */
     size_t send_pool;         /* where the search for updates goes on */
     uint32_t send_bit;
@@ -129,6 +130,7 @@ struct fo_service {
     uint64_t epoch_durable; /* this one and all before are durable */
     bool committing, store_failing, dirty, meta_dirty;
     bool saving_epoch;      /* `saving` bits are being written */
+    bool stop_saving;       /* `stop_said` as it was when that epoch began */
     bool urgent;            /* a state or a stop waits: commit without delay */
     int64_t commit_at;      /* ms, the present batch; from `dirty` on */
     int64_t commit_retry_at;
@@ -295,8 +297,8 @@ void fo_set_reservations(struct fo_service *service, const struct fo_topology *t
 /* May this server give the reserved, free address to its owner? `binding`: its record, or NULL. */
 bool fo_reserved_is_ours(const struct fo_pool *pool, uint32_t address,
                          const struct fo_binding *binding);
-/* Primary, in NORMAL: hands reserved addresses to the secondary, too. */
-void fo_share_reserved(struct fo_service *service, struct fo_pool *pool);
+/* Primary, in NORMAL: hands reserved addresses to the secondary, too, in steps. True: more to do. */
+bool fo_share_reserved(struct fo_service *service, struct fo_pool *pool);
 /* The address is BACKUP with the R flag on both servers. */
 void fo_note_shared(struct fo_service *service, uint32_t address);
 

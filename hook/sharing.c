@@ -92,8 +92,8 @@ bool fo_balance_pools(struct fo_service *service, const struct fo_now *now)
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
         struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-        if (may_balance(relationship) && pool->reserved_moved)
-            fo_share_reserved(service, pool);
+        if (may_balance(relationship) && (pool->reserved_moved || pool->reserved_at != 0))
+            more_to_do = fo_share_reserved(service, pool) || more_to_do;
         if (pool->free_count == pool->balanced_free && pool->backup_count == pool->balanced_backup)
             continue;
         if (!may_balance(relationship))

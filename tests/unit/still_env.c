@@ -95,8 +95,9 @@ static int store_load(void *context, fo_store_visitor *visit, void *argument)
 static void store_commit(void *context, const struct fo_store_batch *batch)
 {
     (void)context;
-    (void)batch;
     ck_assert(!still.committing);
+    if (still.stores != NULL)
+        still.stores(batch);
     still.committing = true;
 }
 

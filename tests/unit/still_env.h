@@ -22,6 +22,7 @@ struct still {
     unsigned said[FAILOVER_MESSAGE_COUNT];
     fo_connection connections;
     void (*hears)(fo_connection connection, const uint8_t *data, size_t length); /* or NULL */
+    void (*stores)(const struct fo_store_batch *batch);
     void (*closed)(fo_connection connection);
 };
 

@@ -6,7 +6,7 @@
 #include <check.h>
 #include <string.h>
 
-enum { WIRE = 1 << 17, NOTES = 4096, SAYS = 64 };
+enum { WIRE = 1 << 17, NOTES = 1 << 16, SAYS = 64 };
 
 struct wire {
     uint8_t bytes[WIRE];
