@@ -218,6 +218,8 @@ struct fo_relationship_status {
     const char *way_out;               /* what ends it */
     const char *connection;            /* "established", "connecting", "waiting", ... */
     char last_error[192];              /* why the last connection was lost or refused, or empty */
+    uint32_t last_error_time;
+    char listen_error[128];            /* why the partner cannot connect to this server, or empty */
     bool primary, connected;
     uint8_t state_code, partner_state_code;
     uint32_t state_since, partner_state_since, last_contact; /* 0: never */

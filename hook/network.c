@@ -7,6 +7,10 @@
  * Who is no peer is closed at once; FO_PENDING_MAX connections may wait for their CONNECT, each
  * for FO_HANDSHAKE_MS and with room for one frame. So a stranger costs nothing, and a flood from a
  * peer's address costs 16 frames of memory.
+ *
+ * A primary has its secondary's connections there, too, though it makes its own (the stimulus, 8.2):
+ * a CONNECT that comes in one means that both servers are configured as primary, and a secondary that
+ * gets none, that both are secondary. Both are mistakes that an operator must be told.
  */
 #include <stdio.h>
 #include <string.h>
@@ -68,29 +72,55 @@ static void try_listen(struct fo_service *service, struct fo_listener *listener,
     char address[16], port[8];
     int error =
         service->env->net_listen(service->env->context, listener->address, listener->port);
+    bool again = listener->error == error && listener->failure_logged != 0 &&
+                 now->ms - listener->failure_logged < FO_LOG_LIMIT_MS;
     listener->listening = error == 0;
+    listener->error = error;
     listener->retry_at = now->ms + 5000;
-    if (error != 0)
-        fo_say(service, FAILOVER_LISTEN_FAILED, fo_address_text(listener->address, address),
-               fo_print(port, sizeof port, "%u", listener->port), strerror(error), "5", NULL);
+    if (error == 0 || again)
+        return;
+    listener->failure_logged = now->ms;
+    fo_say(service, FAILOVER_LISTEN_FAILED, fo_address_text(listener->address, address),
+           fo_print(port, sizeof port, "%u", listener->port), strerror(error), "5", NULL);
+}
+
+void fo_listen_error(struct fo_service *service, const struct fo_relationship *relationship,
+                     char *text, size_t size)
+{
+    const struct fo_config_peer *self = &relationship->config.self;
+    const struct fo_listener *listener = find_listener(service, self->address, self->port);
+    char address[16];
+    text[0] = '\0';
+    if (listener != NULL && !listener->listening && listener->error != 0)
+        fo_print(text, size, "cannot listen on %s port %u: %s",
+                 fo_address_text(self->address, address), self->port, strerror(listener->error));
 }
 
 /* ------------------------------------------------------------------ accepted, not yet known */
 
-static bool is_peer(struct fo_service *service, uint32_t local, uint16_t port, uint32_t remote,
-                    struct fo_relationship **primary)
+static bool is_peer(const struct fo_service *service, uint32_t local, uint16_t port,
+                    uint32_t remote)
 {
-    bool found = false;
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        const struct fo_config_relationship *config = &service->relationships[i]->config;
+        if (config->partner.address == remote && config->self.address == local &&
+            config->self.port == port)
+            return true;
+    }
+    return false;
+}
+
+/* One stimulus is for all relationships in which its sender is secondary (8.2). */
+static void stimulate(struct fo_service *service, uint32_t local, uint32_t remote,
+                      const struct fo_now *now)
+{
     for (size_t i = 0; i < service->relationship_count; i++) {
         struct fo_relationship *relationship = service->relationships[i];
-        if (relationship->config.partner.address != remote ||
-            relationship->config.self.address != local || relationship->config.self.port != port)
-            continue;
-        found = true;
-        if (relationship->config.primary)
-            *primary = relationship;
+        const struct fo_config_relationship *config = &relationship->config;
+        if (config->primary && config->partner.address == remote &&
+            config->self.address == local && now->ms >= relationship->rival_until)
+            fo_endpoint_stimulated(&relationship->endpoint, now);
     }
-    return found;
 }
 
 static bool has_secondary_role(struct fo_service *service, uint32_t local, uint32_t remote)
@@ -116,19 +146,17 @@ static void accepted(struct fo_service *service, fo_connection connection, uint3
                      uint16_t port, uint32_t remote, const struct fo_now *now)
 {
     const struct fo_env *env = service->env;
-    struct fo_relationship *primary = NULL;
     char text[16], count[8];
     fo_address_text(remote, text);
     bool closed = service->stopping || fo_service_removed(service);
-    if (closed || !is_peer(service, local, port, remote, &primary)) {
+    if (closed || !is_peer(service, local, port, remote)) {
         if (!closed && may_log(&service->stranger_logged, now))
             fo_say(service, FAILOVER_STRANGER, text, NULL);
         env->net_close(env->context, connection);
         return;
     }
-    if (primary != NULL)
-        fo_endpoint_stimulated(&primary->endpoint, now);
-    for (size_t i = 0; i < FO_PENDING_MAX && has_secondary_role(service, local, remote); i++) {
+    stimulate(service, local, remote, now);
+    for (size_t i = 0; i < FO_PENDING_MAX; i++) {
         struct fo_pending_connection *pending = &service->pending[i];
         if (pending->connection != 0)
             continue;
@@ -140,10 +168,10 @@ static void accepted(struct fo_service *service, fo_connection connection, uint3
         pending->deadline = now->ms + FO_HANDSHAKE_MS;
         return;
     }
-    if (has_secondary_role(service, local, remote) && may_log(&service->crowd_logged, now))
+    if (may_log(&service->crowd_logged, now))
         fo_say(service, FAILOVER_TOO_MANY_CONNECTIONS, text,
                fo_print(count, sizeof count, "%d", FO_PENDING_MAX), NULL);
-    env->net_close(env->context, connection); /* of a primary: a stimulus, it connects itself */
+    env->net_close(env->context, connection);
 }
 
 static void drop_pending(struct fo_service *service, struct fo_pending_connection *pending,
@@ -155,6 +183,62 @@ static void drop_pending(struct fo_service *service, struct fo_pending_connectio
                fo_address_text(pending->remote, address), why, NULL);
     service->env->net_close(service->env->context, pending->connection);
     pending->connection = 0;
+}
+
+/* By CONNECTACK, for a reason that concerns who its sender is. */
+static void refuse_connect(struct fo_service *service, struct fo_pending_connection *pending,
+                           const struct fo_message *connect, const char *why,
+                           const struct fo_now *now)
+{
+    uint8_t frame[FO_MESSAGE_MAX];
+    size_t length = fo_session_refuse(&fo_dialect_draft, connect, FO_REJECT_INVALID_PARTNER, why,
+                                      now->seconds, frame);
+    service->env->net_send(service->env->context, pending->connection, frame, length);
+    drop_pending(service, pending, NULL);
+}
+
+/* Two primaries would call each other for ever: what the other one does is no stimulus for a while. */
+static void refuse_rival(struct fo_relationship *relationship,
+                         struct fo_pending_connection *pending, const struct fo_message *connect,
+                         const struct fo_now *now)
+{
+    static const char why[] = "both servers have the role primary, one must be the secondary";
+    const struct fo_config_relationship *config = &relationship->config;
+    relationship->rival_until = now->ms + FO_REJECT_BACK_OFF_MS;
+    if (may_log(&relationship->rival_logged, now))
+        fo_say(relationship->service, FAILOVER_CONNECT_REFUSED, config->name, config->partner.name,
+               why, NULL);
+    fo_endpoint_failed_by(&relationship->endpoint, why, now);
+    refuse_connect(relationship->service, pending, connect, why, now);
+}
+
+/* "" or, for the reader of "no relationship ...", what there is with this peer instead. */
+static const char *hint_of_name(struct fo_service *service, const struct fo_pending_connection *pending,
+                                char text[128])
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        const struct fo_config_relationship *config = &service->relationships[i]->config;
+        if (config->partner.address == pending->remote && config->self.address == pending->local)
+            fo_print(text, 128, ", but \"%.60s\", of which this server is the %s", config->name,
+                     config->primary ? "primary" : "secondary");
+    }
+    return text;
+}
+
+/* A CONNECT with a name unknown here: the status, too, says why there is no connection. Where this
+   server should be the one who calls, the two would call each other without end. */
+static void note_failure(struct fo_service *service, uint32_t local, uint32_t remote,
+                         const char *why, const struct fo_now *now)
+{
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        struct fo_relationship *relationship = service->relationships[i];
+        if (relationship->config.partner.address == remote &&
+            relationship->config.self.address == local && relationship->connection == 0) {
+            relationship->rival_until = now->ms + FO_REJECT_BACK_OFF_MS;
+            fo_endpoint_failed_by(&relationship->endpoint, why, now);
+        }
+    }
 }
 
 static struct fo_relationship *relationship_for(struct fo_service *service,
@@ -179,8 +263,7 @@ static bool take_first_frame(struct fo_service *service, struct fo_pending_conne
 {
     static struct fo_message message; /* 30 kB; under the service's lock */
     struct fo_decode_error error;
-    uint8_t frame[FO_MESSAGE_MAX];
-    char text[320];
+    char text[320], hint[128], address[16];
     if (!fo_decode(&fo_dialect_draft, pending->frame, pending->fill, &message, &error)) {
         drop_pending(service, pending, error.text);
         return false;
@@ -195,13 +278,17 @@ static bool take_first_frame(struct fo_service *service, struct fo_pending_conne
     }
     struct fo_relationship *relationship = relationship_for(service, pending, &message);
     if (relationship == NULL) {
-        fo_print(text, sizeof text, "no relationship \"%.*s\" with this peer is configured here",
-                 message.relationship_name.length > 100 ? 100 : message.relationship_name.length,
-                 (const char *)message.relationship_name.data);
-        size_t length = fo_session_refuse(&fo_dialect_draft, &message, FO_REJECT_INVALID_PARTNER,
-                                          text, now->seconds, frame);
-        service->env->net_send(service->env->context, pending->connection, frame, length);
-        drop_pending(service, pending, text);
+        fo_print(text, sizeof text, "there is no relationship \"%.*s\" here%s",
+                 message.relationship_name.length > 60 ? 60 : message.relationship_name.length,
+                 (const char *)message.relationship_name.data, hint_of_name(service, pending, hint));
+        note_failure(service, pending->local, pending->remote, text, now);
+        fo_say(service, FAILOVER_CONNECT_REFUSED, "failover",
+               fo_address_text(pending->remote, address), text, NULL);
+        refuse_connect(service, pending, &message, text, now);
+        return false;
+    }
+    if (relationship->config.primary) {
+        refuse_rival(relationship, pending, &message, now);
         return false;
     }
     if (relationship->connection != 0)
@@ -296,6 +383,24 @@ void fo_net_received(struct fo_service *service, fo_connection connection, const
     service->env->unlock(service->env->context);
 }
 
+/* A stimulus, from somebody who should send CONNECT. */
+static void ended_in_silence(struct fo_service *service,
+                             const struct fo_pending_connection *pending, const struct fo_now *now)
+{
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        struct fo_relationship *relationship = service->relationships[i];
+        const struct fo_config_relationship *config = &relationship->config;
+        if (config->primary || relationship->connection != 0 ||
+            config->partner.address != pending->remote || config->self.address != pending->local)
+            continue;
+        fo_endpoint_failed_by(&relationship->endpoint,
+                              "the partner connects, but sends no CONNECT: is it secondary, too?",
+                              now);
+        if (may_log(&relationship->silence_logged, now))
+            fo_say(service, FAILOVER_NO_CONNECT, config->name, config->partner.name, NULL);
+    }
+}
+
 void fo_net_closed(struct fo_service *service, fo_connection connection, const char *reason)
 {
     service->env->lock(service->env->context);
@@ -303,6 +408,8 @@ void fo_net_closed(struct fo_service *service, fo_connection connection, const c
     struct fo_pending_connection *pending = of_pending(service, connection);
     struct fo_relationship *relationship = of_connection(service, connection);
     if (pending != NULL) {
+        if (pending->fill == 0)
+            ended_in_silence(service, pending, &now);
         pending->connection = 0;
     } else if (relationship != NULL) {
         relationship->connection = 0;
@@ -314,6 +421,15 @@ void fo_net_closed(struct fo_service *service, fo_connection connection, const c
     service->env->unlock(service->env->context);
 }
 
+/* A stimulus may be held open (8.2): a primary closes it without a word. */
+static void give_up_pending(struct fo_service *service, struct fo_pending_connection *pending)
+{
+    drop_pending(service, pending,
+                 has_secondary_role(service, pending->local, pending->remote)
+                     ? "it sent no CONNECT within 15 s"
+                     : NULL);
+}
+
 void fo_network_timer(struct fo_service *service, const struct fo_now *now)
 {
     for (size_t i = 0; i < service->listener_count; i++)
@@ -321,7 +437,7 @@ void fo_network_timer(struct fo_service *service, const struct fo_now *now)
             try_listen(service, &service->listeners[i], now);
     for (size_t i = 0; i < FO_PENDING_MAX; i++)
         if (service->pending[i].connection != 0 && now->ms >= service->pending[i].deadline)
-            drop_pending(service, &service->pending[i], "it sent no CONNECT within 15 s");
+            give_up_pending(service, &service->pending[i]);
 }
 
 int64_t fo_network_deadline(const struct fo_service *service)

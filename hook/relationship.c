@@ -72,6 +72,9 @@ static void host_entered(void *context, enum fo_state from)
     if (endpoint->communicating) {
         relationship->alone = false;
         relationship->met = true;
+    } else if (from == FO_STATE_STARTUP && endpoint->record.state == FO_STATE_RECOVER) {
+        fo_say(service, FAILOVER_NO_BINDINGS, relationship->config.name,
+               relationship->config.partner.name, NULL);
     } else if (from == FO_STATE_STARTUP && stopped_for_long(endpoint)) {
         relationship->alone = true;
         fo_say(service, FAILOVER_ALONE_AFTER_LONG_STOP, relationship->config.name,

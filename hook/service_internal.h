@@ -81,6 +81,8 @@ struct fo_relationship {
     int64_t no_address_logged, pools_differ_logged;
     bool met;                 /* has been in contact since the start */
     int64_t clock_warning_at; /* ms, not before */
+    int64_t rival_until;      /* ms: the partner has just said that it is primary, too */
+    int64_t rival_logged, silence_logged;
     bool pools_differ;        /* from the partner's, as far as is known */
 };
 
@@ -97,7 +99,8 @@ struct fo_listener {
     uint32_t address;
     uint16_t port;
     bool listening, wanted;
-    int64_t retry_at;
+    int64_t retry_at, failure_logged;
+    int error; /* errno of the last attempt */
 };
 
 struct fo_subnet_entry {
@@ -332,6 +335,9 @@ void fo_doubt_partners_past(void *relationship);
 void fo_network_configure(struct fo_service *service);
 void fo_network_timer(struct fo_service *service, const struct fo_now *now);
 int64_t fo_network_deadline(const struct fo_service *service);
+/* Why the partner cannot connect to this server, in words, or "". */
+void fo_listen_error(struct fo_service *service, const struct fo_relationship *relationship,
+                     char *text, size_t size);
 
 /* ------------------------------------------------------------------ relationship.c */
 struct fo_relationship *fo_relationship_new(struct fo_service *service, int index,

@@ -158,6 +158,7 @@ struct fo_endpoint {
     uint32_t in_flight_count;
     uint64_t updates_sent, updates_received, updates_rejected;
     struct fo_session_end last_end; /* why there is no connection, or was none */
+    uint32_t last_end_at;           /* seconds, 0: never */
     struct fo_message outgoing;
 };
 
@@ -170,6 +171,8 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
 void fo_endpoint_connected(struct fo_endpoint *endpoint, const struct fo_now *now);
 void fo_endpoint_attempt_failed(struct fo_endpoint *endpoint, const char *reason,
                                 const struct fo_now *now);
+/* There is no connection for a reason that was found elsewhere: only to be remembered. */
+void fo_endpoint_failed_by(struct fo_endpoint *endpoint, const char *why, const struct fo_now *now);
 /* A connection from the partner with its CONNECT; an older one must have been reported lost.
    False: refused, close it. */
 bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *connect,

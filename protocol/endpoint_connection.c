@@ -78,6 +78,7 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
                             ? FO_NOTE_LOST
                             : FO_NOTE_PROTOCOL;
     endpoint->last_end = *end;
+    endpoint->last_end_at = now->seconds;
     endpoint->pools_unsaid = false; /* the next handshake tells them */
     plan_attempt(endpoint, delay_after(endpoint, end, communicating, established), now);
     fo_endpoint_note(endpoint, what, end->text);
@@ -159,6 +160,7 @@ bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *c
     if (!fo_session_accept(&endpoint->session, session_settings(endpoint), &host, connect, now,
                            &end)) {
         endpoint->last_end = end;
+        endpoint->last_end_at = now->seconds;
         fo_endpoint_note(endpoint, FO_NOTE_REFUSED, end.text);
         plan_attempt(endpoint, FO_REJECT_BACK_OFF_MS, now);
         return false;
@@ -191,13 +193,20 @@ void fo_endpoint_lost(struct fo_endpoint *endpoint, const char *reason, const st
     fo_session_lost(&endpoint->session, reason, now);
 }
 
+void fo_endpoint_failed_by(struct fo_endpoint *endpoint, const char *why, const struct fo_now *now)
+{
+    endpoint->last_end = (struct fo_session_end){.reason = FO_REJECT_NONE};
+    snprintf(endpoint->last_end.text, sizeof endpoint->last_end.text, "%s", why);
+    endpoint->last_end_at = now->seconds;
+}
+
 void fo_endpoint_attempt_failed(struct fo_endpoint *endpoint, const char *reason,
                                 const struct fo_now *now)
 {
     endpoint->attempting = false;
     if (endpoint->session.phase != FO_SESSION_CLOSED)
         return; /* a stimulus that was not needed any more */
-    snprintf(endpoint->last_end.text, sizeof endpoint->last_end.text, "%s", reason);
+    fo_endpoint_failed_by(endpoint, reason, now);
     plan_attempt(endpoint, next_delay(endpoint), now);
     fo_endpoint_note(endpoint, FO_NOTE_ATTEMPT_FAILED, reason);
 }

@@ -301,12 +301,12 @@ void fo_session_take_connectack(struct fo_session *session, const struct fo_mess
                                 const struct fo_now *now)
 {
     static const uint8_t must[] = {FO_OPT_MAX_UNACKED_BNDUPD, FO_OPT_RECEIVE_TIMER};
-    char text[160];
+    char text[192];
     if (ack->xid != session->connect_xid)
         return; /* "it SHOULD be ignored" */
     if (ack->present & FO_HAS(FO_OPT_REJECT_REASON)) {
         snprintf(text, sizeof text, "%s%s%.*s", fo_reject_name(ack->reject_reason),
-                 ack->message.length ? ": " : "", ack->message.length > 100 ? 100 : ack->message.length,
+                 ack->message.length ? ": " : "", (int)ack->message.length,
                  ack->message.length ? (const char *)ack->message.data : "");
         fo_session_end_with(session, (enum fo_reject_reason)ack->reject_reason, true, text, now);
         return;

@@ -83,6 +83,7 @@ def test_normal(pair_of):
         full = server.failover()
         assert full["refusing"] is full["way-out"] is full["deadline"] is None
         assert full["connection"] == "established" and full["buckets"] == 128
+        assert full["listen-error"] is None
         assert full["subnets"][0]["active"] == 20 and full["subnets"][0]["total"] == 200
         assert abs(full["clock-difference"]) <= 1
         assert "failover-status-get" in server.command("list-commands")
@@ -101,6 +102,7 @@ def test_normal(pair_of):
     full = made.s1.failover()
     assert full["partner-state"] == "paused" and full["refusing"] is None
     assert "not partner-down" in full["meaning"] and full["last-error"]
+    assert abs(full["last-error-time"] - time.time()) < 10
     client = rfc3074.clients_of(True, 1, first=100)[0]
     assert made.clients.do("discover", client)["result"] == "ack"
     made.clients.do("release", client)
@@ -139,6 +141,7 @@ def test_states_of_the_secondary(pair_of):
         assert status["state"] == "startup" and abs(status["state-since"] - time.time()) < 3
         assert status_of(server)[0]["state"] == "waiting"
         server.wait_state("RECOVER", 5)
+        server.wait_log("FAILOVER_NO_BINDINGS s1-s2: no client is served")
         refuses(server, "partner must send them first", "contact with the partner")
         local, remote, _own = status_of(server)
         assert (local["state"], local["scopes"]) == ("syncing", [])

@@ -106,7 +106,7 @@ static int net_listen(void *context, uint32_t address, uint16_t port)
     (void)context;
     (void)address;
     (void)port;
-    return 0;
+    return still.listen_error;
 }
 
 static void net_unlisten(void *context, uint32_t address, uint16_t port)
@@ -150,8 +150,11 @@ static void net_close(void *context, fo_connection connection)
 static void say(void *context, enum fo_log_id id, const char *const arguments[])
 {
     (void)context;
-    (void)arguments;
     still.said[id]++;
+    still.words[id][0] = '\0';
+    for (size_t i = 0, at = 0; arguments[i] != NULL && at < sizeof still.words[id]; i++)
+        at += (size_t)snprintf(still.words[id] + at, sizeof still.words[id] - at, "%s%s",
+                               i ? ", " : "", arguments[i]);
 }
 
 const struct fo_env still_env = {
@@ -173,7 +176,8 @@ void still_settle(struct fo_service *service)
         const int64_t deadline = fo_service_step(service);
         if (still.committing) {
             still.committing = false;
-            fo_store_committed(service, 0, NULL);
+            fo_store_committed(service, still.commit_error,
+                               still.commit_error ? strerror(still.commit_error) : NULL);
         } else if (deadline > boot_time(NULL)) {
             return;
         }

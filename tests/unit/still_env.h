@@ -3,8 +3,8 @@
 /*
  * The least of an environment that one service lives in: a clock that a test moves, a store that
  * keeps nothing and commits when the test lets it, a network where nobody answers (but a partner of
- * still_partner.h). Memory is counted,
- * and can run out at any allocation.
+ * still_partner.h), and the last words of each message. Memory is counted, and can run out at any
+ * allocation.
  */
 #ifndef FO_TESTS_UNIT_STILL_ENV_H
 #define FO_TESTS_UNIT_STILL_ENV_H
@@ -20,10 +20,12 @@ struct still {
     bool failed;            /* it came to that */
     bool locked, committing;
     unsigned said[FAILOVER_MESSAGE_COUNT];
+    char words[FAILOVER_MESSAGE_COUNT][400]; /* the last arguments, with ", " between them */
     fo_connection connections;
     void (*hears)(fo_connection connection, const uint8_t *data, size_t length); /* or NULL */
     void (*stores)(const struct fo_store_batch *batch);
     void (*closed)(fo_connection connection);
+    int listen_error, commit_error; /* errno of the next ones */
 };
 
 extern struct still still;
