@@ -24,7 +24,7 @@ enum {
     FO_CERTAIN = 5,               /* seconds by which times of two servers must differ to be told
                                      apart */
     FO_BATCH_MAX = 8192,          /* bindings in one commit of the store */
-    FO_COMMIT_DELAY_MS = 50,      /* changes come together so long before a commit: one commit, one
+    FO_COMMIT_DELAY_MS = 100,     /* changes come together so long before a commit: one commit, one
                                      BNDUPD and one wake-up for many clients ... */
     FO_COMMIT_MANY = 256,         /* ... or until there are so many of a pool: a balance or an UPDREQ
                                      does not wait */

@@ -3,17 +3,17 @@
 # Copyright (C) 2026 the kea-failover contributors.
 """What the library costs a serving kea-dhcp4: CPU per four-way exchange, with the partner connected
 and updates flowing, against the same Kea without the library and against one with a library that
-does nothing at the same callouts, in turns in one run.  After `make bench`:
+does nothing at the same callouts, side by side: all three are under the same load at the same time,
+so that whatever else the machine does, it does to each of them.  After `make bench`:
 
-    sudo tests/bench/exchange.py [--rate 800] [--seconds 5] [--turns 9] [--mode single]
+    sudo tests/bench/exchange.py [--rate 400] [--seconds 5] [--turns 15] [--mode single]
                                  [--log INFO] [--saturated]
 
 The load is perfdhcp's; each exchange is a new client's, unicast to the primary, which serves all
 buckets.  CPU is what the scheduler has counted for all threads of the process, until a second after
-the last packet, so that the updates of the last clients are in it.  The order of the servers
-changes from turn to turn.  A turn in which a client was not served, or an update not acknowledged,
-is told: its figures are of something else.  --saturated adds the rates at which each answers when
-it is offered more than it can take.
+the last packet, so that the updates of the last clients are in it.  A turn in which a client was
+not served, or an update not acknowledged, is told: its figures are of something else.  --saturated
+adds the rates at which each answers, alone, when it is offered more than it can take.
 """
 
 import argparse
@@ -49,13 +49,18 @@ def cpu_of_threads(pid):
     return used
 
 
-def load(segment, namespace, rate, seconds, seed):
-    """Exchanges completed, by perfdhcp; the base of the hardware addresses moves on."""
+def start_load(segment, namespace, rate, seconds, seed):
+    """perfdhcp under way; the base of the hardware addresses moves on with the seed."""
     base = f"mac=02:{seed >> 8 & 255:02x}:{seed & 255:02x}:00:00:00"
-    out = subprocess.run(
+    return subprocess.Popen(
         command_in(namespace, "perfdhcp", "-4", "-l", "eth0", "-r", str(rate), "-R", "1000000",
                    "-p", str(seconds), "-b", base, "-W", "1000000", segment.address(1)),
-        capture_output=True, text=True, timeout=seconds + 30, check=False).stdout
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def exchanges(perfdhcp, seconds):
+    """Those completed, and those begun."""
+    out = perfdhcp.communicate(timeout=seconds + 30)[0]
     sent = [int(n) for n in re.findall(r"sent packets: (\d+)", out)]
     received = [int(n) for n in re.findall(r"received packets: (\d+)", out)]
     return (received[1], sent[0]) if len(received) > 1 else (0, sum(sent[:1]))
@@ -86,17 +91,20 @@ class Bench:
         self.sent = 0           # updates, until the last turn
         self.served = 0         # exchanges so far
 
-    def cost(self, rate, seconds):
-        """Microseconds of CPU an exchange by thread, and exchanges a second."""
+    def begin(self, rate, seconds):
+        """A turn, under way."""
         self.seed += 1
         before = cpu_of_threads(self.server.pid)
-        done, sent = load(self.segment, self.load_from, rate, seconds, self.seed)
+        return before, start_load(self.segment, self.load_from, rate, seconds, self.seed), seconds
+
+    def end(self, turn):
+        """Microseconds of CPU an exchange by thread; exchanges completed, and begun."""
+        before, perfdhcp, seconds = turn
+        done, sent = exchanges(perfdhcp, seconds)
         after = cpu_of_threads(self.server.pid)
         self.served += done
-        if rate != MORE_THAN_ANYBODY_TAKES:
-            self.check(done, sent)
         return {name: (used - before[name]) / max(done, 1) for name, used in after.items()}, \
-            done / seconds
+            done, sent
 
     def check(self, done, sent):
         """What makes a turn's figures worthless."""
@@ -124,7 +132,8 @@ def saturated(benches, options, threading):
     rates = collections.defaultdict(list)
     for _ in range(3):
         for name, bench in benches.items():
-            rates[name].append(bench.cost(MORE_THAN_ANYBODY_TAKES, options.seconds)[1])
+            done = bench.end(bench.begin(MORE_THAN_ANYBODY_TAKES, options.seconds))[1]
+            rates[name].append(done / options.seconds)
             time.sleep(2)       # what is queued in it is worked off
     print(f"{threading:7} saturated: " +
           ", ".join(f"{name} {statistics.median(each):.0f}/s" for name, each in rates.items()) +
@@ -149,23 +158,25 @@ def measure(threading, options):
         benches = {variant: Bench(labs.enter_context(Lab()), options, threading, variant)
                    for variant in VARIANTS}
         costs, ratios = collections.defaultdict(list), collections.defaultdict(list)
-        for bench in benches.values():
-            bench.cost(options.rate, 2)     # warm
-        for turn in range(options.turns):
-            for name in VARIANTS if turn % 2 else reversed(VARIANTS):
-                costs[name].append(benches[name].cost(options.rate, options.seconds)[0])
-            for name in VARIANTS:
-                ratios[name].append(sum(costs[name][-1].values()) /
-                                    sum(costs["plain"][-1].values()))
-        print(f"{threading}-threaded, {options.rate} exchanges/s, {options.turns} turns: "
+        for turn in range(options.turns + 1):
+            under_way = {name: bench.begin(options.rate, options.seconds)
+                         for name, bench in benches.items()}
+            ended = {name: benches[name].end(each) for name, each in under_way.items()}
+            if turn == 0:
+                continue    # everybody is warm now
+            for name, (cost, done, sent) in ended.items():
+                benches[name].check(done, sent)
+                costs[name].append(cost)
+                ratios[name].append(sum(cost.values()) / sum(ended["plain"][0].values()))
+        print(f"{threading}-threaded, {options.rate} exchanges/s each, {options.turns} turns: "
               "us of CPU an exchange, ratio to plain")
         totals = {name: [sum(cost.values()) for cost in each] for name, each in costs.items()}
         for name in VARIANTS:
             of_medians = statistics.median(totals[name]) / statistics.median(totals["plain"])
+            low, middle, high = statistics.quantiles(ratios[name], n=4)
             print(f"  {name:8} {statistics.median(totals[name]):6.1f}   ratio of medians "
-                  f"{of_medians:.3f}, of least {min(totals[name]) / min(totals['plain']):.3f}; of a "
-                  f"turn {statistics.median(ratios[name]):.3f} ({min(ratios[name]):.3f} to "
-                  f"{max(ratios[name]):.3f})   {by_thread(costs[name])}", flush=True)
+                  f"{of_medians:.3f}, of a turn {middle:.3f} (half of the turns from {low:.3f} to "
+                  f"{high:.3f})   {by_thread(costs[name])}", flush=True)
         if options.saturated:
             saturated(benches, options, threading)
         callout_times(benches["failover"], threading)
@@ -174,9 +185,9 @@ def measure(threading, options):
 def main():
     """Both modes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rate", type=int, default=800)
+    parser.add_argument("--rate", type=int, default=400)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--mode", choices=("single", "multi"))
     parser.add_argument("--log", default="INFO", help="Kea's severity of logging")
     parser.add_argument("--saturated", action="store_true")
