@@ -90,13 +90,15 @@ static void share(struct fo_service *service, struct fo_pool *pool, uint32_t bit
 {
     const uint32_t address = pool->range.first + bit;
     const struct fo_binding *binding = fo_table_find(&service->table, address);
+    /* What the secondary has rejected (it lacks the reservation, or may have leased the address in a
+       past that it forgot) is tried again with the rest. */
+    if (fo_bitmap_test(&pool->rejected, bit))
+        return;
     if (!fo_bitmap_test(&pool->used, bit) && !fo_reserved_is_ours(pool, address, binding) &&
         !fo_bitmap_test(&pool->returning, bit))
         take_out(service, pool, bit); /* the secondary's share, or without the R flag */
-    /* What the secondary has rejected (it lacks the reservation) is tried again with the rest. */
     if (fo_bitmap_test(&pool->used, bit) || fo_bitmap_test(&pool->backup, bit) ||
-        fo_bitmap_test(&pool->returning, bit) || fo_bitmap_test(&pool->rejected, bit) ||
-        fo_table_claimed(&service->table, address) ||
+        fo_bitmap_test(&pool->returning, bit) || fo_table_claimed(&service->table, address) ||
         fo_table_make(&service->table, address) == NULL)
         return;
     fo_table_set_owner(&service->table, pool, address, true);
