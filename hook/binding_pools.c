@@ -90,6 +90,12 @@ struct fo_pool *fo_table_past(struct fo_table *table, uint32_t address)
     return search(table->past, table->past_count, address);
 }
 
+struct fo_pool *fo_table_kept(struct fo_table *table, uint32_t address)
+{
+    struct fo_pool *pool = fo_table_pool(table, address);
+    return pool != NULL ? pool : fo_table_past(table, address);
+}
+
 struct fo_pool *fo_table_part(const struct fo_table *table, size_t index)
 {
     if (index < table->pool_count)
@@ -236,7 +242,8 @@ static void free_pools(struct fo_table *table, struct fo_pool *pools, size_t cou
 static bool matters(const struct fo_pool *pool)
 {
     return pool->backup.count + pool->unacked.count + pool->rejected.count + pool->returning.count +
-               pool->quarantined.count + pool->open.count + pool->dirty.count + pool->saving.count > 0;
+               pool->quarantined.count + pool->open.count + pool->used.count + pool->dirty.count +
+               pool->saving.count > 0;
 }
 
 /* Adds the part first..last of `source` to `past`. */

@@ -143,6 +143,8 @@ bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, siz
 struct fo_pool *fo_table_pool(struct fo_table *table, uint32_t address);
 /* Of an address that is in no pool any more: the part of `past` that has its bits, or NULL. */
 struct fo_pool *fo_table_past(struct fo_table *table, uint32_t address);
+/* Either of them: where the bits of an address are. NULL: it has none. */
+struct fo_pool *fo_table_kept(struct fo_table *table, uint32_t address);
 /* Walks the pools, then the parts of `past`: NULL past the end. */
 struct fo_pool *fo_table_part(const struct fo_table *table, size_t index);
 

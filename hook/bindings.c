@@ -91,7 +91,8 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding, u
     if (!(binding->flags & FO_FLAG_IN_HEAP) || binding->watched != when)
         return; /* an earlier end was put in since */
     binding->flags &= (uint8_t)~FO_FLAG_IN_HEAP;
-    if (pool == NULL || (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED))
+    if (pool == NULL || pool->relationship < 0 || /* Kea's alone now: follow_records, should it return */
+        (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED))
         return;
     uint32_t end = binding->times.lease_expiration;
     if (end == UINT32_MAX)

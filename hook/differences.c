@@ -14,7 +14,6 @@
 enum {
     RANGES_SHOWN = 8,             /* in one message; how many more there are is said */
     CLOCK_WARNING_S = 30,         /* half of what refuses a connection by default */
-    CLOCK_WARNING_EVERY = 3600000, /* ms: a wrong clock is not mended by reading it often */
 };
 
 void fo_note_primary_differs(struct fo_relationship *relationship, enum fo_note what)
@@ -91,6 +90,18 @@ void fo_note_pools(struct fo_relationship *relationship)
     relationship->pools_differ = differ;
 }
 
+void fo_note_outside_pools(struct fo_relationship *relationship, enum fo_log_id id, uint32_t address,
+                           int64_t *logged)
+{
+    const int64_t now = fo_service_now(relationship->service).ms;
+    char text[16];
+    if (*logged != 0 && now - *logged < FO_DIFFER_LOG_MS)
+        return; /* a pool may have millions, each tried every five minutes */
+    *logged = now;
+    fo_say(relationship->service, id, relationship->config.name, fo_address_text(address, text),
+           NULL);
+}
+
 /* ------------------------------------------------------------------ clocks */
 
 void fo_watch_clock(struct fo_relationship *relationship, const struct fo_now *now)
@@ -102,7 +113,7 @@ void fo_watch_clock(struct fo_relationship *relationship, const struct fo_now *n
     const int32_t delta = session->delta_lately; /* ours minus the partner's */
     if (abs(delta) < CLOCK_WARNING_S)
         return;
-    relationship->clock_warning_at = now->ms + CLOCK_WARNING_EVERY;
+    relationship->clock_warning_at = now->ms + FO_DIFFER_LOG_MS;
     fo_say(relationship->service, FAILOVER_CLOCK_DIFFERENCE, relationship->config.name,
            relationship->config.partner.name, fo_print(text, sizeof text, "%d", abs(delta)),
            delta < 0 ? "ahead of" : "behind", NULL);

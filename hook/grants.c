@@ -109,6 +109,18 @@ uint32_t fo_transaction_now(const struct fo_binding *binding, uint32_t now)
     return next < now ? now : next <= now + 2 ? next : now + 2;
 }
 
+/* The latest second of our clock in which the engine can have looked at Kea's, which said `cltt`: its
+   clock may be off by less than fo_from_wall counts, and the second was not over. */
+static uint32_t latest_start(const struct fo_service *service, uint32_t cltt,
+                             const struct fo_now *now)
+{
+    const struct fo_env *env = service->env;
+    const int64_t ours = service->anchor_wall + (now->ms - service->anchor_boot);
+    const int64_t behind = ours - env->wall_time(env->context);
+    const int64_t latest = ((int64_t)cltt * 1000 + behind + 999) / 1000;
+    return latest < now->seconds ? (uint32_t)latest : now->seconds;
+}
+
 static bool claim_stands(struct fo_service *service, const struct fo_claim *held)
 {
     const struct fo_hold *hold = fo_table_hold(&service->table, held->address);
@@ -177,13 +189,18 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
             uint32_t start = fo_from_wall(service, cltt);
             if (start + FO_CERTAIN < now.seconds || start > now.seconds + FO_CERTAIN)
                 start = now.seconds; /* the wall clock has stepped since the engine looked at it */
-            uint32_t end = length == UINT32_MAX || start > UINT32_MAX - 1 - length
+            /* Its client counts from then: the lease must not be over for us before (1.5 s are more
+               than FO_EXPIRY_GUARD makes up for, with a partner that is a second ahead). */
+            uint32_t latest = latest_start(service, cltt, &now);
+            uint32_t counts = start > latest ? start : latest;
+            uint32_t end = length == UINT32_MAX || counts > UINT32_MAX - 1 - length
                                ? UINT32_MAX - 1
-                               : start + length;
+                               : counts + length;
             FO_INVARIANT(service->faults || within_bound(service, pool, binding, end, now.seconds));
             grant(service, pool, binding, start, end,
                   fo_potential_expiration(now.seconds, length, desired), now.seconds);
-            *row_length = binding->times.lease_expiration - start;
+            if (binding->times.lease_expiration > end) /* Kea's row says the end, in its own clock */
+                *row_length = binding->times.lease_expiration - start;
             held->row_written = false;
             answer = FO_PASS;
         }

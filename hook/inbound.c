@@ -158,10 +158,13 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
                              ? fo_session_forbids(&relationship->endpoint.session,
                                                   update->start_of_state)
                              : now->seconds;
-        /* Until the end of a lease that the partner, when its client declined, did not know. */
+        /* Until the end of a lease that the partner, when its client declined, did not know; also
+           where it says so again, not having heard our answer. */
         uint32_t until = since + service->decline_probation;
-        if (binding->status == FO_ACTIVE && binding->times.lease_expiration > until &&
-            fo_partner_unaware(pool, bit_in(pool, update->address)))
+        if (binding->times.lease_expiration > until &&
+            (binding->status == FO_ABANDONED ||
+             (binding->status == FO_ACTIVE &&
+              fo_partner_unaware(pool, bit_in(pool, update->address)))))
             until = binding->times.lease_expiration;
         binding->generation++;
         fo_abandon(service, pool, binding, since, until);
@@ -170,6 +173,9 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
         return true;
     }
     uint32_t cltt = fo_transaction_time(relationship, update);
+    /* BACKUP that the secondary says without knowing of our end is no agreement to it, either: it
+       follows ours, and then the address is FREE. */
+    ended = ended || (pool->primary && update->status == FO_BACKUP && fo_status_becomes_free(own));
     if (ended && crossing && !(binding->flags & FO_FLAG_FREEING))
         apply_crossing_end(service, pool, binding, update, cltt, now->seconds);
     else
@@ -194,15 +200,13 @@ static void refused(struct fo_relationship *relationship, struct fo_pool *pool,
         fo_say(service, FAILOVER_CONFLICT, relationship->config.name, address,
                fo_print(text, sizeof text, "%s", binding ? "is rejected" : "?"), NULL);
     } else if (reason == FO_REJECT_ILLEGAL_ADDRESS) {
-        int64_t now = service->env->boot_time(service->env->context);
-        if (now - relationship->pools_differ_logged < FO_LOG_LIMIT_MS &&
-            relationship->pools_differ_logged != 0)
-            return;
-        relationship->pools_differ_logged = now;
-        fo_say(service, FAILOVER_UPDATE_OUTSIDE_POOLS, relationship->config.name, address, NULL);
+        fo_note_outside_pools(relationship, FAILOVER_UPDATE_OUTSIDE_POOLS, update->address,
+                              &relationship->outside_ours_logged);
     } else {
-        fo_say(service, FAILOVER_UPDATE_REFUSED, relationship->config.name, address,
-               fo_status_name(update->status), own, fo_reject_name((uint8_t)reason), NULL);
+        fo_say(service,
+               fo_reject_is_ordinary((uint8_t)reason) ? FAILOVER_UPDATE_SURPASSED
+                                                      : FAILOVER_UPDATE_REFUSED,
+               relationship->config.name, address, fo_status_name(update->status), own, fo_reject_name((uint8_t)reason), NULL);
     }
 }
 

@@ -288,9 +288,7 @@ static bool clear_saved(struct fo_service *service)
     struct fo_pool *pool;
     bool rest = false;
     for (size_t i = 0; i < service->taken_count; i++) {
-        pool = fo_table_pool(&service->table, service->taken[i]);
-        if (pool == NULL)
-            pool = fo_table_past(&service->table, service->taken[i]);
+        pool = fo_table_kept(&service->table, service->taken[i]);
         if (pool != NULL)
             fo_bitmap_clear(&pool->saving, bit_in(pool, service->taken[i]));
     }
@@ -347,6 +345,11 @@ uint32_t fo_last_moment(const struct fo_service *service)
 {
     const uint32_t stamp = service->stamp_durable ? service->stamp_durable : service->last_stamp;
     return stamp + FO_STAMP_LATE_S;
+}
+
+bool fo_promises_count(const struct fo_service *service)
+{
+    return !service->orderly || service->stamp_durable != 0;
 }
 
 void fo_persistence_free(struct fo_service *service)

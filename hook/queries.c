@@ -72,7 +72,7 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
     enum fo_query_kind kind = kind_of(query);
     enum fo_state state = fo_serving_state(relationship);
     const char *way_out;
-    if (fo_state_operation_missing(state) != NULL)
+    if (fo_state_operation_missing(state) != NULL || !fo_promises_count(relationship->service))
         return fo_refusing(relationship, &way_out);
     if (relationship->alone && kind != FO_QUERY_RENEW && kind != FO_QUERY_REBIND &&
         kind != FO_QUERY_RELEASE && kind != FO_QUERY_INFORM)
@@ -362,6 +362,20 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
     decision->doubtful = fo_bitmap_test(&pool->rows, bit_in(pool, address));
 }
 
+/* May Kea have a row of the client's at this address, and see it where the client asks for one of
+   `here`? Of an address that is in no pool any more it is not known in which network it was. */
+static bool may_mislead(struct fo_service *service, const struct fo_pool *here,
+                        const struct fo_binding *binding)
+{
+    const struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+    const bool active = binding->status == FO_ACTIVE;
+    if (pool == NULL)
+        return active && fo_table_past(&service->table, binding->address) != NULL;
+    return pool->relationship == here->relationship &&
+           in_network(service, pool, here->range.network) &&
+           (active || fo_bitmap_test(&pool->rows, bit_in(pool, binding->address)));
+}
+
 /* The client's record after that of address `after` which is not the claimed one, in its network,
    and may have a row of Kea's. */
 static struct fo_binding *other_of_client(struct fo_service *service, const struct fo_query *query,
@@ -369,15 +383,24 @@ static struct fo_binding *other_of_client(struct fo_service *service, const stru
 {
     const struct fo_pool *here = fo_table_pool(&service->table, claimed);
     struct fo_binding *binding = after ? fo_table_find(&service->table, after) : NULL;
-    while ((binding = fo_table_next_of_client(&service->table, &query->client, binding)) != NULL) {
-        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
-        if (pool != NULL && pool->relationship == here->relationship &&
-            in_network(service, pool, here->range.network) && binding->address != claimed &&
-            (binding->status == FO_ACTIVE ||
-             fo_bitmap_test(&pool->rows, bit_in(pool, binding->address))))
+    while ((binding = fo_table_next_of_client(&service->table, &query->client, binding)) != NULL)
+        if (binding->address != claimed && may_mislead(service, here, binding))
             return binding;
-    }
     return NULL;
+}
+
+/* The client has moved. Where its lease may be one of another network, its row alone goes: that pool
+   is not Kea's any more, and should it come back, so does the row. */
+static void end_left(struct fo_service *service, uint32_t claimed, struct fo_binding *binding)
+{
+    struct fo_pool *pool = fo_table_kept(&service->table, binding->address);
+    const uint32_t now = fo_service_now(service).seconds;
+    if (binding->status != FO_ACTIVE ||
+        (fo_table_pool(&service->table, binding->address) == NULL &&
+         pool->range.subnet_id != fo_table_pool(&service->table, claimed)->range.subnet_id))
+        return;
+    binding->cltt = fo_transaction_now(binding, now);
+    fo_end_lease(service, pool, binding, FO_RELEASED, now);
 }
 
 /* ------------------------------------------------------------------ the face */
@@ -464,11 +487,8 @@ bool fo_moved_from(struct fo_service *service, const struct fo_query *query,
         }
         decision->doubtful = true;
     }
-    if (binding != NULL && binding->status == FO_ACTIVE) {
-        uint32_t now = fo_service_now(service).seconds;
-        binding->cltt = fo_transaction_now(binding, now);
-        fo_end_lease(service, fo_table_pool(&service->table, after), binding, FO_RELEASED, now);
-    }
+    if (binding != NULL)
+        end_left(service, claimed, binding);
     service->env->unlock(service->env->context);
     return binding != NULL;
 }

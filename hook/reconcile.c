@@ -206,19 +206,21 @@ static uint32_t doubtful_end(const struct fo_binding *binding, uint32_t last_mom
 
 /* Ended leases that the partner had not acknowledged are held like the known ones: their client may
    have come back in the moments that were lost, or the address be another's by now. */
-static void doubt_lease(struct fo_relationship *relationship, struct fo_pool *pool,
-                        struct fo_binding *binding, uint32_t last_moment)
+static void doubt_lease(struct fo_service *service, struct fo_pool *pool,
+                        struct fo_binding *binding, uint32_t last_moment, uint32_t mclt)
 {
-    struct fo_service *service = relationship->service;
-    binding->times.lease_expiration =
-        doubtful_end(binding, last_moment, relationship->endpoint.record.mclt);
-    if (binding->cltt < last_moment) /* there may have been a transaction then: 7.1.3's time(1) */
-        binding->cltt = last_moment;
+    const uint32_t now = fo_service_now(service).seconds;
+    binding->times.lease_expiration = doubtful_end(binding, last_moment, mclt);
+    /* There may have been a transaction (7.1.3's time(1)), at any time: with a disk that had stalled
+       since the last stamp, ends were bounded by that, but clients with leases were served. */
+    if (binding->cltt < now)
+        binding->cltt = now;
     if (binding->status != FO_ACTIVE)
         binding->flags |= FO_FLAG_DOUBTFUL;
     fo_table_set_status(&service->table, binding, FO_ACTIVE);
     fo_table_watch_end(&service->table, binding);
-    fo_mark_row(service, pool, binding->address);
+    if (pool->relationship >= 0)
+        fo_mark_row(service, pool, binding->address);
     fo_touch(service, pool, binding->address);
 }
 
@@ -231,26 +233,37 @@ static bool is_lease(const struct fo_binding *binding)
 
 /* Of an address that a client of ours declined, the partner may have known nothing: what it gave
    instead runs on. */
-static void doubt_decline(struct fo_relationship *relationship, struct fo_pool *pool,
-                          struct fo_binding *binding, uint32_t last_moment)
+static void doubt_decline(struct fo_service *service, struct fo_pool *pool,
+                          struct fo_binding *binding, uint32_t last_moment, uint32_t mclt)
 {
     if (!fo_partner_unaware(pool, bit_in(pool, binding->address)))
         return;
-    fo_abandon(relationship->service, pool, binding, binding->start_of_state,
-               doubtful_end(binding, last_moment, relationship->endpoint.record.mclt));
-    fo_mark_row(relationship->service, pool, binding->address);
-    fo_touch(relationship->service, pool, binding->address);
+    fo_abandon(service, pool, binding, binding->start_of_state,
+               doubtful_end(binding, last_moment, mclt));
+    if (pool->relationship >= 0)
+        fo_mark_row(service, pool, binding->address);
+    fo_touch(service, pool, binding->address);
 }
 
 /* What we have asked the partner for it may have leased before it forgot; it is not ours because one
-   who knows nothing agrees. Once both are in NORMAL the balance asks again. */
+   who knows nothing agrees. Once both are in NORMAL the balance asks again. (`returning` of a BACKUP
+   address is the secondary's own.) */
 static void leave_with_partner(struct fo_service *service, struct fo_pool *pool)
 {
     for (uint32_t bit = fo_bitmap_next(&pool->returning, 0); bit != FO_BITMAP_NONE;
-         bit = fo_bitmap_next(&pool->returning, bit)) {
+         bit = fo_bitmap_next(&pool->returning, bit + 1)) {
+        if (fo_bitmap_test(&pool->backup, bit))
+            continue;
         fo_table_set_owner(&service->table, pool, pool->range.first + bit, true);
         fo_touch(service, pool, pool->range.first + bit);
     }
+}
+
+/* Is it this relationship's? Of an address that is in no pool of one now, nobody knows: doubts do no
+   harm there. */
+static bool may_be_of(const struct fo_relationship *relationship, const struct fo_pool *pool)
+{
+    return pool != NULL && (pool->relationship < 0 || pool->relationship == relationship->index);
 }
 
 void fo_doubt_partners_past(void *context)
@@ -258,49 +271,57 @@ void fo_doubt_partners_past(void *context)
     struct fo_relationship *relationship = context;
     struct fo_service *service = relationship->service;
     const struct fo_now now = fo_service_now(service);
+    const uint32_t mclt = relationship->endpoint.record.mclt;
     struct fo_binding *binding;
+    struct fo_pool *pool;
     for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
-        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
-        if (fo_relationship_of_pool(service, pool) != relationship)
+        pool = fo_table_kept(&service->table, binding->address);
+        if (!may_be_of(relationship, pool))
             continue;
         if (is_lease(binding))
-            doubt_lease(relationship, pool, binding, now.seconds);
+            doubt_lease(service, pool, binding, now.seconds, mclt);
         else if (binding->status == FO_ABANDONED || binding->status == FO_RESET)
-            doubt_decline(relationship, pool, binding, now.seconds);
+            doubt_decline(service, pool, binding, now.seconds, mclt);
     }
-    for (size_t i = 0; i < service->table.pool_count; i++)
-        if (service->table.pools[i].relationship == relationship->index &&
-            service->table.pools[i].primary)
-            leave_with_partner(service, &service->table.pools[i]);
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
+        if (may_be_of(relationship, pool))
+            leave_with_partner(service, pool);
+}
+
+/* The largest of all relationships. */
+static uint32_t longest_lead_time(const struct fo_service *service)
+{
+    uint32_t longest = 0;
+    for (size_t i = 0; i < service->relationship_count; i++)
+        if (service->relationships[i]->endpoint.record.mclt > longest)
+            longest = service->relationships[i]->endpoint.record.mclt;
+    return longest;
 }
 
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
 {
     uint32_t last_moment = fo_last_moment(service);
-    uint32_t longest = 0;
+    const uint32_t longest = longest_lead_time(service);
     uint64_t quarantined = 0;
     struct fo_binding *binding;
+    struct fo_pool *pool;
     char count[24], until[32];
     if (last_moment > now->seconds)
         last_moment = now->seconds;
     for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
-        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
-        struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-        if (relationship == NULL)
+        pool = fo_table_kept(&service->table, binding->address);
+        const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+        if (pool == NULL)
             continue;
         if (is_lease(binding))
-            doubt_lease(relationship, pool, binding, last_moment);
+            doubt_lease(service, pool, binding, last_moment,
+                        relationship ? relationship->endpoint.record.mclt : longest);
         else if (binding->status != FO_FREE && binding->status != FO_ABANDONED)
             /* On its way to be free: it may have been, and have been given, in the lost moments. */
             fo_bitmap_set(&pool->quarantined, bit_in(pool, binding->address));
     }
-    for (size_t i = 0; i < service->table.pool_count; i++) {
-        struct fo_relationship *relationship =
-            fo_relationship_of_pool(service, &service->table.pools[i]);
-        quarantined += service->table.pools[i].quarantined.count;
-        if (relationship != NULL && relationship->endpoint.record.mclt > longest)
-            longest = relationship->endpoint.record.mclt;
-    }
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
+        quarantined += pool->quarantined.count;
     if (service->quarantine_until < last_moment + longest)
         service->quarantine_until = last_moment + longest;
     fo_say(service, FAILOVER_POWER_CUT,

@@ -263,6 +263,10 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
         *way_out = fo_state_operation_missing(state);
         return "the operation of this state is not in this version";
     }
+    if (!fo_promises_count(relationship->service)) {
+        *way_out = "the first commit of the state file";
+        return "nothing of this run is in stable storage yet";
+    }
     switch (state) {
     case FO_STATE_STARTUP:
         *way_out = "contact with the partner, or the end of startup-delay";

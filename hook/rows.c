@@ -62,7 +62,8 @@ bool fo_rows_next(struct fo_service *service, struct fo_row *row)
     }
     for (size_t round = 0; round <= table->pool_count && table->pool_count && !found; round++) {
         struct fo_pool *pool = &table->pools[service->row_pool % table->pool_count];
-        uint32_t bit = fo_bitmap_next(&pool->rows, service->row_bit);
+        uint32_t bit = pool->relationship < 0 ? FO_BITMAP_NONE /* Kea's alone now */
+                                              : fo_bitmap_next(&pool->rows, service->row_bit);
         while (bit != FO_BITMAP_NONE && fo_table_claimed(table, pool->range.first + bit) &&
                passed++ < FO_SCAN_MAX)
             bit = fo_bitmap_next(&pool->rows, bit + 1);

@@ -23,22 +23,32 @@ enum {
                                      is later: two that a release is ahead, one of the clocks, one */
     FO_CERTAIN = 5,               /* seconds by which times of two servers must differ to be told
                                      apart */
-    FO_BATCH_MAX = 8192,          /* bindings in one commit of the store */
     FO_COMMIT_DELAY_MS = 100,     /* changes come together so long before a commit: one commit, one
-                                     BNDUPD and one wake-up for many clients ... */
-    FO_COMMIT_MANY = 256,         /* ... or until there are so many of a pool: a balance or an UPDREQ
-                                     does not wait */
-    FO_STEP_MAX = 1024,           /* bindings touched in one step of expiry or balance */
-    FO_SCAN_MAX = 4096,           /* bits passed over in one search for something to send */
+                                     BNDUPD and one wake-up for many clients */
     FO_ROW_RETRY_MS = 1000,
     FO_SUSPEND_MS = 5000,         /* a reload that takes longer closes the connections */
     FO_STOP_MS = 2500,
-    FO_OPEN_AHEAD = 256,          /* addresses of a pool kept ready in open groups */
     FO_REFUSED_MS = 15000,        /* a refusal counts as shortage for so long (5.4) */
     FO_LOG_LIMIT_MS = 60000,      /* repeated warnings are logged so often */
+    FO_DIFFER_LOG_MS = 3600000,   /* and those of what stays as it is until somebody mends it */
     FO_PAGE_ADDRESSES = 4096,     /* addresses whose bits are stored together */
     FO_PAGE_BYTES = 3 * 512 + 8,  /* backup, unacked, returning; open groups */
 };
+
+/* How much is done at once. In the simulation, with its small pools, next to nothing: so whatever
+   takes several steps is interrupted by everything else. */
+#ifdef FO_TEST_FAULTS
+enum { FO_BATCH_MAX = 3, FO_COMMIT_MANY = 20, FO_STEP_MAX = 2, FO_SCAN_MAX = 6, FO_OPEN_AHEAD = 8 };
+#else
+enum {
+    FO_BATCH_MAX = 8192,   /* bindings in one commit of the store */
+    FO_COMMIT_MANY = 256,  /* changes of a pool that do not wait for the delay of a commit: a balance
+                              or an UPDREQ makes many */
+    FO_STEP_MAX = 1024,    /* bindings touched in one step of expiry or balance */
+    FO_SCAN_MAX = 4096,    /* bits passed over in one search for something to send */
+    FO_OPEN_AHEAD = 256,   /* addresses of a pool kept ready in open groups */
+};
+#endif
 
 /* An acknowledgement of the partner's that waits for its turn. */
 struct fo_deferred {
@@ -78,7 +88,8 @@ struct fo_relationship {
     struct fo_inbound *inbound, **inbound_tail;
     int64_t rejected_retry_at;
     uint64_t updates_refused, queries_dropped, clients_refused;
-    int64_t no_address_logged, pools_differ_logged;
+    int64_t no_address_logged;
+    int64_t outside_ours_logged, outside_partners_logged; /* addresses of no pool here, or there */
     bool met;                 /* has been in contact since the start */
     int64_t clock_warning_at; /* ms, not before */
     int64_t rival_until;      /* ms: the partner has just said that it is primary, too */
@@ -273,6 +284,12 @@ enum fo_reject_reason fo_judge_update(struct fo_relationship *relationship, stru
                                       const struct fo_update *update, bool crossing,
                                       const struct fo_now *now);
 
+/* An update was rejected because the other server knows more: nothing that an operator must mend. */
+static inline bool fo_reject_is_ordinary(uint8_t reason)
+{
+    return reason == FO_REJECT_OUTDATED || reason == FO_REJECT_LESS_CRITICAL;
+}
+
 /* ------------------------------------------------------------------ inbound.c */
 void fo_update_received(void *relationship, const struct fo_message *message);
 /* What the partner acknowledges it has judged knowing what it said before: so an acknowledgement
@@ -312,6 +329,9 @@ void fo_persistence_free(struct fo_service *service);
 /* The last moment at which a server with this stamp in its store can have run; what is promised must
    not need a later one (rule of safety 7). */
 uint32_t fo_last_moment(const struct fo_service *service);
+/* False before the first commit after an orderly stop: the next start would still find that stop, and
+   doubt nothing, whatever a power cut has made it forget (rule of safety 7). */
+bool fo_promises_count(const struct fo_service *service);
 /* The epoch with which everything changed so far is durable; durable when <= epoch_durable. */
 uint64_t fo_epoch_of_changes(const struct fo_service *service);
 
@@ -355,6 +375,9 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
 void fo_relationship_tell_pools(struct fo_relationship *relationship);
 void fo_note_primary_differs(struct fo_relationship *relationship, enum fo_note what);
 void fo_note_pools(struct fo_relationship *relationship);
+/* An update was rejected because its address is in no pool; `logged`: when that was last said. */
+void fo_note_outside_pools(struct fo_relationship *relationship, enum fo_log_id id, uint32_t address,
+                           int64_t *logged);
 void fo_watch_clock(struct fo_relationship *relationship, const struct fo_now *now);
 
 #endif

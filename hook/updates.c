@@ -151,20 +151,34 @@ bool fo_next_update(void *context, bool requested, size_t room, struct fo_outgoi
 
 /* ------------------------------------------------------------------ the partner's verdict */
 
-static void rejected(struct fo_relationship *relationship, struct fo_pool *pool,
-                     const struct fo_acknowledgement *ack)
+static void note_rejected(struct fo_relationship *relationship, struct fo_pool *pool,
+                          const struct fo_acknowledgement *ack)
 {
     struct fo_service *service = relationship->service;
-    uint32_t bit = bit_in(pool, ack->address);
     char address[16], text[128];
     int length = ack->text.length > 100 ? 100 : ack->text.length;
-    fo_say(service, FAILOVER_UPDATE_REJECTED, relationship->config.name,
-           fo_address_text(ack->address, address),
+    if (ack->reject_reason == FO_REJECT_ILLEGAL_ADDRESS) {
+        fo_note_outside_pools(relationship, FAILOVER_UPDATE_OUTSIDE_PARTNERS_POOLS, ack->address,
+                              &relationship->outside_partners_logged);
+        return;
+    }
+    fo_say(service,
+           fo_reject_is_ordinary(ack->reject_reason) ? FAILOVER_UPDATE_OUTDATED
+                                                     : FAILOVER_UPDATE_REJECTED,
+           relationship->config.name, fo_address_text(ack->address, address),
            fo_status_name((uint8_t)fo_table_status(&service->table, pool, ack->address)),
            length ? fo_print(text, sizeof text, "%s: %.*s", fo_reject_name(ack->reject_reason),
                              length, (const char *)ack->text.data)
                   : fo_reject_name(ack->reject_reason),
            NULL);
+}
+
+static void rejected(struct fo_relationship *relationship, struct fo_pool *pool,
+                     const struct fo_acknowledgement *ack)
+{
+    struct fo_service *service = relationship->service;
+    uint32_t bit = bit_in(pool, ack->address);
+    note_rejected(relationship, pool, ack);
     fo_settle(service, pool, ack->address);
     if (pool->primary && fo_bitmap_test(&pool->returning, bit))
         fo_table_set_owner(&service->table, pool, ack->address, true); /* it stays the secondary's */
@@ -276,24 +290,40 @@ void fo_retry_rejected(struct fo_relationship *relationship)
         }
 }
 
-/* 5.16: all that was ever associated with a client, and what is the secondary's. */
+/* The BACKUP addresses of the past are to be told, and one of each page is stored: so all are. */
+static void mark_past(struct fo_service *service, struct fo_pool *past)
+{
+    fo_bitmap_or(&past->unacked, &past->backup);
+    uint32_t bit = fo_bitmap_next(&past->backup, 0);
+    while (bit != FO_BITMAP_NONE) {
+        const uint32_t address = past->range.first + bit;
+        fo_mark_dirty(service, past, address);
+        bit = fo_bitmap_next(&past->backup, bit + FO_PAGE_ADDRESSES - address % FO_PAGE_ADDRESSES);
+    }
+}
+
+/* 5.16: all that was ever associated with a client, and what is the secondary's. What is in no pool of
+   a relationship now cannot be told before it comes back, and nobody will ask for it again then: that
+   is stored. */
 static void mark_all(struct fo_relationship *relationship)
 {
     struct fo_service *service = relationship->service;
     struct fo_binding *binding;
     for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
-        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
-        if (pool != NULL && pool->relationship == relationship->index)
-            fo_bitmap_set(&pool->unacked, bit_in(pool, binding->address));
+        struct fo_pool *pool = fo_table_kept(&service->table, binding->address);
+        if (pool == NULL || (pool->relationship >= 0 && pool->relationship != relationship->index))
+            continue;
+        fo_bitmap_set(&pool->unacked, bit_in(pool, binding->address));
+        if (pool->relationship < 0)
+            fo_mark_dirty(service, pool, binding->address);
     }
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
         if (pool->relationship == relationship->index)
             fo_bitmap_or(&pool->unacked, &pool->backup);
     }
-    /* And of addresses that are in no pool now, should they come back. */
     for (size_t i = 0; i < service->table.past_count; i++)
-        fo_bitmap_or(&service->table.past[i].unacked, &service->table.past[i].backup);
+        mark_past(service, &service->table.past[i]);
 }
 
 uint32_t fo_updates_requested(void *context, bool all)

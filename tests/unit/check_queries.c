@@ -266,6 +266,36 @@ END_TEST
 
 /* ------------------------------------------------------------------ silence or NAK */
 
+/* Off by less than what a whole second can tell, Kea's clock counts as ours. But a client counts from
+   when it asked: we must not count from a second and a half before, nor (rule of safety 4) from later. */
+static const int32_t wall_steps[] = {0, -700, -1499, 700, 1499, -90000, 90000};
+
+START_TEST(a_lease_is_not_over_before_its_client_says_so)
+{
+    const uint32_t address = lease(true, 0);
+    uint32_t length = 600, row_length = 0;
+    still.wall_step = wall_steps[_i];
+    for (int second = 0; second < 5; second++) { /* asks at any part of a second, is answered late */
+        still.ms += 1250;
+        const int64_t asked = still.ms;
+        const uint32_t now = (uint32_t)(STILL_SECONDS + asked / 1000);
+        const uint32_t cltt = (uint32_t)(STILL_SECONDS + (asked + still.wall_step) / 1000);
+        length = 600;
+        ck_assert_int_eq(renew(address), FO_PASS);
+        ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, address, &length),
+                         FO_PASS);
+        still.ms += second * 900;
+        ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, cltt, length, 600,
+                                      &row_length), FO_PASS);
+        fo_claim_release(service, &decision.claim);
+        const uint32_t end = fo_table_find(&service->table, address)->times.lease_expiration;
+        ck_assert_uint_ge(end, now + length);
+        ck_assert_uint_le(end, now + MCLT + 1 + (wall_steps[_i] > 0 ? 1 : 0));
+        ck_assert_uint_eq(row_length, length); /* it is the end, in Kea's clock */
+    }
+}
+END_TEST
+
 START_TEST(silence_for_a_free_address_of_the_partners)
 {
     client(true, 0);
@@ -425,6 +455,7 @@ int main(void)
     tcase_add_test(all, an_offer_is_held_for_its_client_and_for_so_long);
     tcase_add_test(all, all_of_ours_are_offered_and_then_the_client_is_refused);
     tcase_add_test(all, a_lease_is_bounded_by_mclt);
+    tcase_add_loop_test(all, a_lease_is_not_over_before_its_client_says_so, 0, COUNT(wall_steps));
     tcase_add_test(all, silence_for_a_free_address_of_the_partners);
     tcase_add_test(all, a_nak_for_what_was_offered_and_lost_since);
     tcase_add_test(all, kea_decides_about_somebody_elses_lease);

@@ -50,7 +50,7 @@ static int64_t boot_time(void *context)
 static int64_t wall_time(void *context)
 {
     (void)context;
-    return (int64_t)STILL_SECONDS * 1000 + still.ms;
+    return (int64_t)STILL_SECONDS * 1000 + still.ms + still.wall_step;
 }
 
 static void boot_id(void *context, uint8_t id[16])

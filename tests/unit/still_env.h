@@ -15,6 +15,7 @@ enum { STILL_SECONDS = 1700000000 }; /* since 1970, at the start */
 
 struct still {
     int64_t ms;             /* since the start */
+    int64_t wall_step;      /* ms that the wall clock was set by since */
     long blocks;            /* of memory that live */
     long fails_at;          /* the allocation that fails, counted down; 0: none */
     bool failed;            /* it came to that */
