@@ -27,6 +27,11 @@ void chaos_plan(struct world *world)
         plan->reservations = between(world, 0, (plan->addresses - 1) / 3);
     if (plan->reservations > plan->clients)
         plan->reservations = plan->clients;
+    if (plan->reservations == 0 && world_chance(world, 500)) /* one outside the pools is Kea's */
+        plan->parts = between(world, 2, PARTS_MAX);
+    else
+        plan->parts = 1;
+    plan->window = world_chance(world, 500) ? 50 : between(world, 1, 3);
     plan->mclt = between(world, 20, 300);
     plan->lease = between(world, 10, 900);
     plan->offer_hold = between(world, 5, 30);
@@ -95,8 +100,9 @@ static void mend(struct world *world, void *subject, uint64_t what)
 static void lose_store(struct server *server)
 {
     const struct server *other = &server->world->servers[1 - server->number];
-    if (server->store_lost || other->store_lost || !server->world->plan.persistent)
-        return; /* what nobody remembers, nobody can protect */
+    if (server->store_lost || other->store_lost || !server->world->plan.persistent ||
+        !topology_is_whole(server) || !topology_is_whole(other))
+        return; /* what nobody remembers, or can be told of, nobody can protect */
     server_kill(server);
     world_tell(server->world, "server %d loses its store", server->number);
     disk_lose(server);
@@ -134,10 +140,6 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         stop_goes_on(world, server, server->life);
         break;
     case MISHAP_RELOAD:
-        if (world->plan.reservations > 0 && world_chance(world, 500)) {
-            bool *reserves = &server->reserves[world_random(world, world->plan.reservations)];
-            *reserves = !*reserves;
-        }
         server_reload_begin(server);
         world_schedule(world, world->now + 50 + world_random(world, 8000), reload_ends, server,
                        server->life);
@@ -241,12 +243,10 @@ static void heal(struct world *world)
         struct server *server = &world->servers[i];
         server->disk.slow_until = server->disk.full_until = server->kea.bad_until = 0;
         network_cut(world, i, false);
-        for (uint32_t k = 0; k < world->plan.reservations; k++)
-            server->reserves[k] = true;
-        if (server->service == NULL)
-            server_start(server);
-        else
+        if (server->service != NULL)
             server_reload_begin(server);
+        topology_restore(server);
+        server_start(server);
         server_reload_end(server);
     }
 }
@@ -270,11 +270,18 @@ static int64_t last_end(const struct world *world)
 
 static const char *disagreement(struct world *world)
 {
-    for (int i = 0; i < 2; i++)
-        if (world->servers[i].service == NULL) {
-            server_start(&world->servers[i]); /* it was stopping when peace came */
+    for (int i = 0; i < 2; i++) {
+        struct server *server = &world->servers[i];
+        if (server->service == NULL) {
+            server_start(server); /* it was stopping when peace came */
             return "a server does not run";
         }
+        if (!topology_is_whole(server)) {
+            server_reload_begin(server); /* it could not then */
+            server_reload_end(server);
+            return "a server has not all of its pools and reservations";
+        }
+    }
     return oracle_disagreement(world);
 }
 
@@ -284,6 +291,7 @@ static void await_agreement(struct world *world)
 {
     const int64_t soon = world->now + (int64_t)(2 * world->plan.mclt + 900) * 1000;
     const char *wrong = NULL;
+    const int64_t latest = last_end(world) + 1000000;
     int64_t rejected = 0;
     while (!world->failed) {
         const int64_t pause = world->now + 1000;
@@ -293,32 +301,27 @@ static void await_agreement(struct world *world)
             return;
         if (strstr(wrong, "is rejected") != NULL)
             rejected = world->now;
-        if (world->now > soon && (world->now > rejected + 10000 || world->now > last_end(world) + 700000))
+        if (world->now > soon && (world->now > rejected + 10000 || world->now > latest))
             break;
     }
     world_fail(world, "left alone they do not agree: %s", wrong);
 }
 
-static bool all_free(const struct world *world)
-{
-    for (int i = 0; i < 2; i++) {
-        const struct fo_pool *pool = &world->servers[i].service->table.pools[0];
-        if (pool->used.count != 0)
-            return false;
-    }
-    return true;
-}
-
+/* Every lease ends, and nothing is lost. */
 static void await_silence(struct world *world)
 {
-    const int64_t begun = world->now;
-    while (!all_free(world) && world_step(world)) {
-        const int64_t last = last_end(world);
-        if (world->now > (last > begun ? last : begun) + 700000)
-            break;
+    const int64_t last = last_end(world);
+    const int64_t limit = (last > world->now ? last : world->now) + 2000000;
+    const char *lost = NULL;
+    while ((lost = oracle_lost(world)) != NULL && world->now < limit) {
+        const int64_t pause = world->now + 1000;
+        while (world->now < pause && world_step(world))
+            continue;
+        if (world->failed)
+            return;
     }
-    if (!world->failed && !all_free(world))
-        world_fail(world, "not every address became free after all leases had ended");
+    if (lost != NULL)
+        world_fail(world, "after all leases have ended %s", lost);
 }
 
 bool simulate_life(struct world *world, uint64_t events)

@@ -124,11 +124,13 @@ static void reboot(struct client *client)
 
 static void give_back(struct client *client, bool decline)
 {
+    const struct plan *plan = &client->world->plan;
     const uint32_t address = client->holds;
     new_exchange(client, CLIENT_IDLE);
     client->holds = 0;
     if (decline)
-        client->world->declined[address - FIRST_ADDRESS] = true;
+        client->world->declined_until[address - FIRST_ADDRESS] =
+            client->world->now + 1000 * (int64_t)(plan->probation + plan->lease + plan->mclt);
     if (decline)
         send_query(client, (struct fo_query){.message_type = DECLINE, .names_server = true,
                                              .asks_address = true, .asked_address = address},
@@ -181,6 +183,8 @@ static bool misbehave(struct client *client)
 static void renew(struct client *client, enum client_state state)
 {
     struct world *world = client->world;
+    if (client->state == CLIENT_BOUND)
+        client->asks_since = world->now;
     if (client->state != state)
         new_exchange(client, state);
     client->tries++;
@@ -194,6 +198,8 @@ static void bound_timer(struct client *client)
     const struct world *world = client->world;
     const int64_t length = client->until - client->sent;
     if (!holds_still(client)) {
+        if (client->state == CLIENT_REBINDING && client->tries > 2)
+            oracle_unanswered(client->world, client);
         client_begin(client);
     } else if (client->state == CLIENT_BOUND && misbehave(client)) {
         return;
@@ -305,7 +311,7 @@ void client_receive(struct client *client, const struct reply *reply)
                        client->state == CLIENT_REQUESTING || client->state == CLIENT_REBOOTING
                            ? client->wish
                            : client->holds,
-                       reply->server);
+                       reply);
         client->holds = 0;
         client->state = CLIENT_IDLE;
         set_timer(client, 500 + world_random(world, 9000));

@@ -39,8 +39,8 @@ struct packet {
 static bool engine_may_give(struct server *server, uint32_t address)
 {
     const struct lease_row *row = kea_row(server, address);
-    return row != NULL && (row->state == FO_ROW_ABSENT ||
-                           (row->state != FO_ROW_DECLINED && kea_row_is_over(server, row)));
+    return row != NULL && topology_has(server, address) &&
+           (row->state == FO_ROW_ABSENT || (row->state != FO_ROW_DECLINED && kea_row_is_over(server, row)));
 }
 
 static void offer(struct packet *packet, uint32_t address)
@@ -72,7 +72,7 @@ static enum stage discover(struct packet *packet)
         offer(packet, reserved);
         return STAGE_SEND;
     }
-    if (own != 0 && !others_reservation(packet, own)) {
+    if (own != 0 && topology_has(server, own) && !others_reservation(packet, own)) {
         offer(packet, own);
         return STAGE_SEND;
     }
@@ -108,7 +108,7 @@ static enum stage request(struct packet *packet)
     const struct lease_row *row = kea_row(server, wanted);
     if (query->asks_address && !query->names_server && query->ciaddr == 0 && own != wanted)
         return own == 0 ? STAGE_END : refuse_request(packet);
-    if (row == NULL || others_reservation(packet, wanted) ||
+    if (row == NULL || !topology_has(server, wanted) || others_reservation(packet, wanted) ||
         (own != wanted && !engine_may_give(server, wanted)))
         return refuse_request(packet);
     if (query->reserved_address != 0 && wanted != query->reserved_address &&
@@ -359,6 +359,7 @@ static void send_answer(struct packet *packet)
     if (packet->answer < 0 || world->now < packet->server->deaf_until ||
         world_chance(world, world->plan.loss))
         return;
+    const struct fo_query *query = &packet->query;
     struct answer_event *event = malloc(sizeof *event);
     if (event == NULL)
         abort();
@@ -366,6 +367,9 @@ static void send_answer(struct packet *packet)
     event->reply = (struct reply){.kind = packet->answer, .xid = packet->xid,
                                   .address = packet->address, .length = packet->length,
                                   .server = packet->server->number,
+                                  .outside = !topology_has(packet->server,
+                                                           query->asks_address ? query->asked_address
+                                                                               : query->ciaddr),
                                   .asked = packet->received};
     world_post(world, world->now + world_random(world, 10), answer_arrives, event, 0);
 }

@@ -53,6 +53,22 @@ static bool runs(const struct server *server)
     return server->service != NULL && server->service->configured;
 }
 
+/* NULL: in none. */
+static struct fo_pool *pool_of(const struct server *server, uint32_t address)
+{
+    return fo_table_pool(&server->service->table, address);
+}
+
+static uint8_t status_of(const struct server *server, uint32_t address)
+{
+    struct fo_table *table = &server->service->table;
+    struct fo_pool *pool = fo_table_pool(table, address);
+    const struct fo_binding *binding = fo_table_find(table, address);
+    return pool != NULL      ? (uint8_t)fo_table_status(table, pool, address)
+           : binding != NULL ? binding->status
+                             : FO_FREE;
+}
+
 /* ------------------------------------------------------------------ invariant 1 */
 
 void oracle_acknowledged(struct world *world, struct client *client, uint32_t address,
@@ -79,16 +95,42 @@ static bool is_reserved(const struct world *world, uint32_t address)
     return false;
 }
 
-void oracle_refused(struct world *world, struct client *client, uint32_t address, int server)
+void oracle_refused(struct world *world, struct client *client, uint32_t address,
+                    const struct reply *reply)
 {
     world->refusals++;
     if (reservation_of(world, client->number) != 0 || is_reserved(world, address))
         return; /* Kea moves clients to and from reservations by refusing */
-    if (world->declined[address - FIRST_ADDRESS])
+    if (world->declined_until[address - FIRST_ADDRESS] > world->now)
         return; /* somebody else uses it: its holder is to leave it */
+    if (reply->outside)
+        return; /* Kea moves its client */
     if (client->holds == address && client->until > world->now)
         world_fail(world, "client %d holds %s until %.3f, and server %d refuses it",
-                   client->number, world_address(address), (double)client->until / 1000, server);
+                   client->number, world_address(address), (double)client->until / 1000,
+                   reply->server);
+}
+
+/* Is anything amiss that may keep a holder from being served? */
+static bool in_trouble(const struct world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct server *server = &world->servers[i];
+        if (!runs(server) || server->suspended || server->service->stopping ||
+            server_state(server) != FO_STATE_NORMAL || server->disk.slow_until > world->now ||
+            server->disk.full_until > world->now || server->kea.bad_until > world->now ||
+            server->deaf_until > world->now || world->way_cut[i] || !topology_is_whole(server))
+            return true;
+    }
+    return world->slow_ms > 0;
+}
+
+void oracle_unanswered(struct world *world, const struct client *client)
+{
+    if (world->plan.loss == 0 && world->plan.stalls == 0 &&
+        client->asks_since > world->trouble + 100000)
+        world_fail(world, "client %d lost %s: since %.3f nobody answers it", client->number,
+                   world_address(client->holds), (double)client->asks_since / 1000);
 }
 
 /* ------------------------------------------------------------------ invariant 2 */
@@ -127,9 +169,10 @@ void oracle_granted(struct world *world, struct server *server, int client, uint
 
 /* ------------------------------------------------------------------ invariant 3 */
 
-static bool may_give(const struct server *server, struct fo_pool *pool, uint32_t address)
+static bool may_give(const struct server *server, uint32_t address)
 {
-    return fo_table_ours(&server->service->table, pool, address);
+    struct fo_pool *pool = pool_of(server, address);
+    return pool != NULL && fo_table_ours(&server->service->table, pool, address);
 }
 
 static bool gives(const struct server *server)
@@ -139,46 +182,56 @@ static bool gives(const struct server *server)
            !server->service->relationships[0]->alone;
 }
 
-/* No server may give what a client holds. (A second is left for its answer to arrive.) */
-static void check_held(struct world *world, const struct client *client)
+/* The server may not give what a client holds. (A second is left for its answer to arrive.) */
+static void check_held(struct world *world, const struct server *server)
 {
-    if (client->holds == 0 || client->until <= world->now + 1000 ||
-        reservation_of(world, client->number) == client->holds)
-        return;
-    for (int i = 0; i < 2; i++)
-        if (gives(&world->servers[i]) &&
-            may_give(&world->servers[i], &world->servers[i].service->table.pools[0],
-                     client->holds))
-            world_fail(world, "server %d may give %s, which client %d holds until %.3f", i,
-                       world_address(client->holds), client->number,
+    for (uint32_t i = 0; i < world->plan.clients; i++) {
+        const struct client *client = &world->clients[i];
+        if (client->holds != 0 && client->until > world->now + 1000 &&
+            reservation_of(world, client->number) != client->holds &&
+            may_give(server, client->holds))
+            world_fail(world, "server %d may give %s, which client %d holds until %.3f",
+                       server->number, world_address(client->holds), client->number,
                        (double)client->until / 1000);
+    }
+}
+
+static void check_owners(struct world *world)
+{
+    struct fo_table *table = &world->servers[0].service->table;
+    for (size_t i = 0; i < table->pool_count; i++) {
+        struct fo_pool *pool = &table->pools[i];
+        for (uint32_t address = pool->range.first; address <= pool->range.last; address++)
+            if (fo_table_ours(table, pool, address) && may_give(&world->servers[1], address))
+                world_fail(world, "both servers own %s", world_address(address));
+    }
 }
 
 void oracle_after_step(struct world *world)
 {
     struct server *servers = world->servers;
-    for (int i = 0; i < 2; i++)
+    const bool give[2] = {gives(&servers[0]), gives(&servers[1])};
+    for (int i = 0; i < 2; i++) {
         if (server_state(&servers[i]) == FO_STATE_NORMAL)
             servers[i].store_lost = false;
-    for (uint32_t i = 0; i < world->plan.clients; i++)
-        check_held(world, &world->clients[i]);
-    if (!gives(&servers[0]) || !gives(&servers[1]))
-        return;
-    for (uint32_t i = 0; i < world->plan.addresses; i++) {
-        const uint32_t address = FIRST_ADDRESS + i;
-        if (may_give(&servers[0], &servers[0].service->table.pools[0], address) &&
-            may_give(&servers[1], &servers[1].service->table.pools[0], address))
-            world_fail(world, "both servers own %s", world_address(address));
+        if (give[i])
+            check_held(world, &servers[i]);
     }
+    if (give[0] && give[1])
+        check_owners(world);
+    if (in_trouble(world))
+        world->trouble = world->now;
 }
 
 /* ------------------------------------------------------------------ invariant 4 */
 
 /* A stored binding, as far as is looked at here (persistence.c writes it). */
 struct stored {
-    bool there, backup;
+    bool backup;
     uint8_t status;
-    uint32_t lease_expiration, received, transaction;
+    uint32_t lease_expiration, received, transaction, potential;
+    uint8_t hardware_length, identifier_length;
+    const uint8_t *client; /* hardware address, then identifier */
 };
 
 static uint32_t number_at(const uint8_t *bytes)
@@ -197,28 +250,59 @@ static struct stored stored_binding(const struct server *server, uint32_t addres
     const struct pair *binding = disk_find(server, key, sizeof key);
     const struct pair *page = disk_find(server, page_key, sizeof page_key);
     stored.backup = page != NULL && (page->value[at >> 3] >> (at & 7) & 1) != 0;
-    if (binding != NULL && binding->length >= 34) {
-        stored.there = true;
+    if (binding != NULL && binding->length >= 37) {
         stored.status = binding->value[0];
         stored.lease_expiration = number_at(binding->value + 6);
         stored.received = number_at(binding->value + 18);
         stored.transaction = number_at(binding->value + 22);
+        stored.potential = number_at(binding->value + 30);
+        stored.hardware_length = binding->value[35];
+        stored.identifier_length = binding->value[36];
+        stored.client = binding->value + 37;
     }
     if (stored.status == FO_FREE && stored.backup)
         stored.status = FO_BACKUP;
     return stored;
 }
 
+static bool same_bytes(struct fo_bytes said, size_t skip, const uint8_t *stored, size_t length)
+{
+    return said.length == (length ? length + skip : 0) &&
+           (length == 0 || memcmp(said.data + skip, stored, length) == 0);
+}
+
+/* What an update says of its client and its times is what the disk says. */
+static const char *differs_from_disk(const struct fo_update *update, const struct stored *stored)
+{
+    if (update->status == FO_ABANDONED)
+        return NULL; /* has no client */
+    if (!same_bytes(update->hardware_address, 1, stored->client, stored->hardware_length) ||
+        !same_bytes(update->client_identifier, 0, stored->client + stored->hardware_length,
+                    stored->identifier_length))
+        return "is another client's";
+    if (update->client_last_transaction != stored->transaction)
+        return "had its last transaction at another time";
+    if (update->status != FO_ACTIVE)
+        return NULL;
+    if (update->lease_expiration != stored->lease_expiration)
+        return "ends at another time";
+    return update->potential_expiration > stored->potential &&
+                   update->potential_expiration > stored->lease_expiration
+               ? "may be longer"
+               : NULL;
+}
+
 static void check_sent(struct server *server, const struct fo_update *update)
 {
     const struct stored stored = stored_binding(server, update->address);
+    const char *differs = differs_from_disk(update, &stored);
     if (stored.status != update->status)
         world_fail(server->world, "server %d says that %s is %s, its disk says %s", server->number,
                    world_address(update->address), fo_status_name(update->status),
                    fo_status_name(stored.status));
-    else if (update->status == FO_ACTIVE && stored.lease_expiration != update->lease_expiration)
-        world_fail(server->world, "server %d says that the lease of %s ends at another time than "
-                   "its disk does", server->number, world_address(update->address));
+    else if (differs != NULL)
+        world_fail(server->world, "server %d says of the lease of %s that it %s than on its disk",
+                   server->number, world_address(update->address), differs);
 }
 
 /* An update that this server accepts: its disk has it, or something that came later. */
@@ -226,10 +310,8 @@ static void check_accepted(struct server *server, const struct said *said)
 {
     struct world *world = server->world;
     const struct server *sender = partner_of(server);
-    struct fo_table *table = &server->service->table;
     const struct stored stored = stored_binding(server, said->address);
-    const uint8_t now = (uint8_t)fo_table_status(table, fo_table_pool(table, said->address),
-                                                 said->address);
+    const uint8_t now = status_of(server, said->address);
     if (said->status == FO_ACTIVE && stored.status == FO_ACTIVE) {
         if (true_time(server, stored.received) + TOLERANCE <
             true_time(sender, said->potential_expiration))
@@ -252,9 +334,8 @@ static void remember(struct side *side, int64_t now, uint32_t xid, const struct 
         if (side->said == NULL)
             abort();
     }
-    side->said[side->said_count++] = (struct said){now, xid, update->address,
-                                                   update->lease_expiration,
-                                                   update->potential_expiration, update->status};
+    side->said[side->said_count++] =
+        (struct said){now, xid, update->address, update->potential_expiration, update->status};
 }
 
 static void take_acknowledgement(struct server *server, struct side *sender,
@@ -314,9 +395,8 @@ static char text[240];
 
 #define COMPLAIN(...) (snprintf(text, sizeof text, __VA_ARGS__), text)
 
-static const char *unsettled(const struct server *server)
+static const char *unsettled(const struct server *server, const struct fo_pool *pool)
 {
-    const struct fo_pool *pool = &server->service->table.pools[0];
     const struct {
         const char *name;
         const struct fo_bitmap *bits;
@@ -328,7 +408,7 @@ static const char *unsettled(const struct server *server)
         const uint32_t bit = fo_bitmap_next(queues[i].bits, 0);
         if (bit != FO_BITMAP_NONE)
             return COMPLAIN("at server %d %s is %s (%u of them)", server->number,
-                            world_address(FIRST_ADDRESS + bit), queues[i].name,
+                            world_address(pool->range.first + bit), queues[i].name,
                             queues[i].bits->count);
     }
     return NULL;
@@ -375,7 +455,7 @@ static const char *bindings_differ(struct world *world, uint32_t address)
     for (int i = 0; i < 2; i++) {
         struct fo_table *table = &s[i].service->table;
         bindings[i] = fo_table_find(table, address);
-        status[i] = (uint8_t)fo_table_status(table, &table->pools[0], address);
+        status[i] = status_of(&s[i], address);
         const char *row = row_differs(&s[i], bindings[i], status[i], address);
         if (row != NULL)
             return row;
@@ -433,11 +513,40 @@ const char *oracle_disagreement(struct world *world)
         if (server_state(server) != FO_STATE_NORMAL)
             return COMPLAIN("server %d is in state %s", i,
                             fo_state_name((uint8_t)server_state(server)));
-        wrong = unsettled(server);
+        for (size_t k = 0; k < server->service->table.pool_count && wrong == NULL; k++)
+            wrong = unsettled(server, &server->service->table.pools[k]);
     }
     for (uint32_t i = 0; i < world->plan.addresses && wrong == NULL; i++)
         wrong = bindings_differ(world, FIRST_ADDRESS + i);
     for (uint32_t i = 0; i < world->plan.clients && wrong == NULL; i++)
         wrong = lease_unknown(world, &world->clients[i]);
     return wrong;
+}
+
+/* Can the server give it, to a new client or to the one that has it reserved? */
+static bool can_give(const struct server *server, uint32_t address)
+{
+    const struct fo_pool *pool = pool_of(server, address);
+    const uint32_t bit = address - pool->range.first;
+    return fo_bitmap_test(&pool->reserved, bit)
+               ? fo_reserved_is_ours(pool, address, fo_table_find(&server->service->table, address))
+               : fo_bitmap_test(&pool->available, bit) || fo_bitmap_test(&pool->closed, bit);
+}
+
+const char *oracle_lost(struct world *world)
+{
+    for (uint32_t i = 0; i < world->plan.addresses; i++) {
+        const uint32_t address = FIRST_ADDRESS + i;
+        int givers = 0;
+        for (int k = 0; k < 2; k++) {
+            const uint8_t status = status_of(&world->servers[k], address);
+            if (status != FO_FREE && status != FO_BACKUP)
+                return COMPLAIN("%s is still %s at server %d", world_address(address),
+                                fo_status_name(status), k);
+            givers += can_give(&world->servers[k], address);
+        }
+        if (givers == 0 || (givers == 2 && !is_reserved(world, address)))
+            return COMPLAIN("%s can be given by %d servers", world_address(address), givers);
+    }
+    return NULL;
 }

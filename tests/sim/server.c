@@ -155,85 +155,6 @@ static void sim_wake_rows(void *context)
                    server, server->life);
 }
 
-/* ------------------------------------------------------------------ configuration */
-
-static void set_peer(struct fo_config_peer *peer, int number)
-{
-    snprintf(peer->name, sizeof peer->name, "s%d", number + 1);
-    snprintf(peer->url, sizeof peer->url, "tcp://10.0.0.%d", number + 1);
-    peer->address = 0x0A000001 + (uint32_t)number;
-    peer->port = 647;
-    peer->primary = number == 0;
-}
-
-static void make_config(struct server *server)
-{
-    const struct plan *plan = &server->world->plan;
-    struct fo_config_relationship *relationship = calloc(1, sizeof *relationship);
-    if (relationship == NULL)
-        abort();
-    snprintf(relationship->name, sizeof relationship->name, "s1-s2");
-    relationship->primary = server->number == 0;
-    set_peer(&relationship->self, server->number);
-    set_peer(&relationship->partner, 1 - server->number);
-    relationship->mclt = plan->mclt;
-    relationship->primary_percent = plan->percent;
-    relationship->max_seconds = 3;
-    relationship->max_response_delay = 60;
-    relationship->startup_delay = 15;
-    relationship->connect_retry_delay = 5;
-    relationship->max_unacked = 50;
-    relationship->offer_hold = plan->offer_hold;
-    relationship->max_clock_skew = 60;
-    server->config.relationships = relationship;
-    server->config.count = 1;
-    snprintf(server->config.state_file, sizeof server->config.state_file, "simulated");
-}
-
-static void make_topology(struct server *server)
-{
-    const struct plan *plan = &server->world->plan;
-    struct fo_topology *topology = &server->topology;
-    topology->pools = calloc(1, sizeof *topology->pools);
-    topology->subnets = calloc(1, sizeof *topology->subnets);
-    topology->networks = calloc(1, sizeof *topology->networks);
-    if (topology->pools == NULL || topology->subnets == NULL || topology->networks == NULL)
-        abort();
-    topology->pools[0] = (struct fo_pool_range){
-        FIRST_ADDRESS, FIRST_ADDRESS + plan->addresses - 1, 1, 1};
-    topology->reserved = calloc(CLIENTS_MAX, sizeof *topology->reserved);
-    if (topology->reserved == NULL)
-        abort();
-    topology->pool_count = topology->subnet_count = 1;
-    topology->subnets[0] = topology->networks[0] = 1;
-    topology->decline_probation = plan->probation;
-    topology->persistent = plan->persistent;
-}
-
-uint32_t reservation_of(const struct world *world, int client)
-{
-    return (uint32_t)client < world->plan.reservations
-               ? FIRST_ADDRESS + (uint32_t)client * 3 % world->plan.addresses
-               : 0;
-}
-
-int reserved_for(const struct server *server, uint32_t address)
-{
-    for (uint32_t i = 0; i < server->world->plan.reservations; i++)
-        if (server->reserves[i] && reservation_of(server->world, (int)i) == address)
-            return (int)i;
-    return -1;
-}
-
-static void list_reservations(struct server *server)
-{
-    server->topology.reserved_count = 0;
-    for (uint32_t i = 0; i < server->world->plan.reservations; i++)
-        if (server->reserves[i])
-            server->topology.reserved[server->topology.reserved_count++] =
-                reservation_of(server->world, (int)i);
-}
-
 void server_init(struct world *world, int number, unsigned faults)
 {
     struct server *server = &world->servers[number];
@@ -262,10 +183,7 @@ void server_init(struct world *world, int number, unsigned faults)
     network_attach(server);
     disk_attach(server);
     kea_attach(server);
-    make_config(server);
-    make_topology(server);
-    for (uint32_t i = 0; i < world->plan.reservations; i++)
-        server->reserves[i] = true;
+    topology_make(server);
 }
 
 /* ------------------------------------------------------------------ life */
@@ -273,7 +191,7 @@ void server_init(struct world *world, int number, unsigned faults)
 static bool configure(struct server *server)
 {
     char error[FO_CONFIG_ERROR_MAX] = "";
-    list_reservations(server);
+    topology_list(server);
     if (fo_service_configure(server->service, &server->config, &server->topology, error) != 0) {
         world_fail(server->world, "server %d refuses its configuration: %s", server->number, error);
         return false;
@@ -371,8 +289,11 @@ void server_reload_begin(struct server *server)
 
 void server_reload_end(struct server *server)
 {
-    if (server->service != NULL && server->suspended)
-        configure(server);
+    if (server->service == NULL || !server->suspended)
+        return;
+    if (!server->world->quiet)
+        topology_change(server);
+    configure(server);
 }
 
 enum fo_state server_state(const struct server *server)

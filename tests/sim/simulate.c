@@ -67,6 +67,7 @@ int main(int argc, char **argv)
         struct world *world = world_new(seed, planted, trace);
         if (!simulate_life(world, events)) {
             printf("%s\n", world->failure);
+            fflush(stdout);
             failed++;
         }
         grants += world->grants;

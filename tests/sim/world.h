@@ -10,6 +10,7 @@
  *   network.c  TCP between the servers: delay, cut, half-cut, connections that break
  *   disk.c     stable storage: what was committed survives
  *   server.c   a server's environment and life: start, crash, power cut, reload, orderly stop
+ *   topology.c its configuration: pools that come and go, reservations
  *   kea.c      the engine that callouts are called by, packet by packet
  *   kea_rows.c its lease rows, and the main thread's work at them
  *   clients.c  DHCP clients as RFC 2131 has them, and clients that misbehave
@@ -32,6 +33,7 @@
 enum {
     ADDRESSES_MAX = 96,
     CLIENTS_MAX = 96,
+    PARTS_MAX = 4,
     STARTING_SECOND = 1700000000, /* true time 0, in seconds since 1970 */
 };
 
@@ -42,6 +44,8 @@ struct server;
 
 struct plan {
     uint32_t addresses, clients;
+    uint32_t parts;        /* pools; with more than one, reloads leave one out */
+    uint32_t window;       /* max-unacked-updates */
     uint32_t reservations; /* clients 0 .. n-1 have one, in the pool */
     uint32_t mclt, lease, offer_hold, percent, probation; /* seconds */
     uint32_t loss;         /* of 1000 messages between clients and servers */
@@ -86,7 +90,7 @@ struct chunk {
 /* One binding of a BNDUPD, as the oracle remembers it. */
 struct said {
     int64_t at;
-    uint32_t xid, address, lease_expiration, potential_expiration;
+    uint32_t xid, address, potential_expiration;
     uint8_t status;
 };
 
@@ -156,6 +160,7 @@ struct server {
     struct fo_config config;
     struct fo_topology topology;
     bool reserves[CLIENTS_MAX];  /* client's reservation is configured here */
+    uint32_t part_away;          /* the part of the addresses that is in no pool here; or none */
     struct disk disk;
     struct kea kea;
     int64_t deaf_until;  /* hears no client before */
@@ -176,6 +181,7 @@ struct client {
     uint32_t xid, serial; /* of the timer that counts */
     int64_t begun;        /* of this exchange, for `secs` */
     int64_t sent;         /* the last message */
+    int64_t asks_since;   /* its first attempt to renew this lease */
     uint32_t tries;
     uint32_t wish;        /* the address that it had, or was offered */
     int chosen;           /* the server whose offer it took */
@@ -189,6 +195,7 @@ struct reply {
     enum { REPLY_OFFER, REPLY_ACK, REPLY_NAK } kind;
     uint32_t xid, address, length;
     int server;
+    bool outside;  /* of a NAK: the address is in no pool there */
     int64_t asked; /* when the query arrived */
 };
 
@@ -218,7 +225,8 @@ struct world {
     fo_connection next_connection;
     int64_t foreign_until[ADDRESSES_MAX]; /* a stranger uses the address: its clients decline */
     uint32_t repeated[ADDRESSES_MAX];     /* updates of it in peace */
-    bool declined[ADDRESSES_MAX];         /* at any time */
+    int64_t declined_until[ADDRESSES_MAX]; /* its holder may have to leave it */
+    int64_t trouble;       /* when something was last amiss */
     bool way_cut[2];       /* from server n to the other */
     uint32_t slow_ms;      /* more latency */
     bool quiet;            /* chaos and clients are over */
@@ -270,14 +278,26 @@ void server_stop(struct server *server);
 bool server_stop_ends(struct server *server);
 void server_reload_begin(struct server *server);
 void server_reload_end(struct server *server);
-/* The address that a client has reserved at any time, 0: none; and whose an address is, -1. */
-uint32_t reservation_of(const struct world *world, int client);
-int reserved_for(const struct server *server, uint32_t address);
 void server_free(struct server *server);
 /* The loop's thread has brought the service something: the step follows. */
 void server_step_now(struct server *server);
 uint32_t server_wall(const struct server *server); /* seconds since 1970 */
 enum fo_state server_state(const struct server *server);
+
+/* topology.c */
+void topology_make(struct server *server);
+/* What the next reload is to find: something else, or all as it should be. */
+void topology_change(struct server *server);
+void topology_restore(struct server *server);
+/* Puts it into what the service is given. */
+void topology_list(struct server *server);
+/* Does the service have all? */
+bool topology_is_whole(const struct server *server);
+/* Is it in a pool of this server's? (As of the last topology_change.) */
+bool topology_has(const struct server *server, uint32_t address);
+/* The address that a client has reserved at any time, 0: none; and whose an address is, -1. */
+uint32_t reservation_of(const struct world *world, int client);
+int reserved_for(const struct server *server, uint32_t address);
 
 /* kea.c */
 void kea_attach(struct server *server);
@@ -309,11 +329,16 @@ void oracle_granted(struct world *world, struct server *server, int client, uint
                     uint32_t cltt, uint32_t length);
 void oracle_acknowledged(struct world *world, struct client *client, uint32_t address,
                          int64_t until, int server);
-void oracle_refused(struct world *world, struct client *client, uint32_t address, int server);
+/* All its attempts to renew were met by silence. */
+void oracle_unanswered(struct world *world, const struct client *client);
+void oracle_refused(struct world *world, struct client *client, uint32_t address,
+                    const struct reply *reply);
 void oracle_frame(struct server *server, struct side *own, struct side *other,
                   const uint8_t *frame, size_t length);
 /* NULL where both servers agree on everything, and with the clients. */
 const char *oracle_disagreement(struct world *world);
+/* NULL where every address is free, and can be given by one server. */
+const char *oracle_lost(struct world *world);
 
 /* chaos.c */
 void chaos_plan(struct world *world);

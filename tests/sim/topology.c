@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What a simulated server is configured with: its relationship, its pools, its reservations. The
+ * addresses of the world come in parts, each a pool of its own, and a reload may leave one of them
+ * out at one server, or bring it back; another changes a reservation.
+ */
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ------------------------------------------------------------------ the relationship */
+
+static void set_peer(struct fo_config_peer *peer, int number)
+{
+    snprintf(peer->name, sizeof peer->name, "s%d", number + 1);
+    snprintf(peer->url, sizeof peer->url, "tcp://10.0.0.%d", number + 1);
+    peer->address = 0x0A000001 + (uint32_t)number;
+    peer->port = 647;
+    peer->primary = number == 0;
+}
+
+static void make_config(struct server *server)
+{
+    const struct plan *plan = &server->world->plan;
+    struct fo_config_relationship *relationship = calloc(1, sizeof *relationship);
+    if (relationship == NULL)
+        abort();
+    snprintf(relationship->name, sizeof relationship->name, "s1-s2");
+    relationship->primary = server->number == 0;
+    set_peer(&relationship->self, server->number);
+    set_peer(&relationship->partner, 1 - server->number);
+    relationship->mclt = plan->mclt;
+    relationship->primary_percent = plan->percent;
+    relationship->max_seconds = 3;
+    relationship->max_response_delay = 60;
+    relationship->startup_delay = 15;
+    relationship->connect_retry_delay = 5;
+    relationship->max_unacked = plan->window;
+    relationship->offer_hold = plan->offer_hold;
+    relationship->max_clock_skew = 60;
+    server->config.relationships = relationship;
+    server->config.count = 1;
+    snprintf(server->config.state_file, sizeof server->config.state_file, "simulated");
+}
+
+/* ------------------------------------------------------------------ pools */
+
+/* The first address of a part; of the one after the last: the end. */
+static uint32_t part_begins(const struct plan *plan, uint32_t part)
+{
+    return FIRST_ADDRESS + plan->addresses * part / plan->parts;
+}
+
+bool topology_has(const struct server *server, uint32_t address)
+{
+    const struct plan *plan = &server->world->plan;
+    for (uint32_t part = 0; part < plan->parts; part++)
+        if (part != server->part_away && address >= part_begins(plan, part) &&
+            address < part_begins(plan, part + 1))
+            return true;
+    return false;
+}
+
+static void make_topology(struct server *server)
+{
+    const struct plan *plan = &server->world->plan;
+    struct fo_topology *topology = &server->topology;
+    topology->pools = calloc(PARTS_MAX, sizeof *topology->pools);
+    topology->subnets = calloc(1, sizeof *topology->subnets);
+    topology->networks = calloc(1, sizeof *topology->networks);
+    topology->reserved = calloc(CLIENTS_MAX, sizeof *topology->reserved);
+    if (topology->pools == NULL || topology->subnets == NULL || topology->networks == NULL ||
+        topology->reserved == NULL)
+        abort();
+    topology->subnet_count = 1;
+    topology->subnets[0] = topology->networks[0] = 1;
+    topology->decline_probation = plan->probation;
+    topology->persistent = plan->persistent;
+}
+
+/* ------------------------------------------------------------------ reservations */
+
+uint32_t reservation_of(const struct world *world, int client)
+{
+    return (uint32_t)client < world->plan.reservations
+               ? FIRST_ADDRESS + (uint32_t)client * 3 % world->plan.addresses
+               : 0;
+}
+
+int reserved_for(const struct server *server, uint32_t address)
+{
+    for (uint32_t i = 0; i < server->world->plan.reservations; i++)
+        if (server->reserves[i] && reservation_of(server->world, (int)i) == address)
+            return (int)i;
+    return -1;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+void topology_make(struct server *server)
+{
+    make_config(server);
+    make_topology(server);
+    topology_restore(server);
+}
+
+void topology_restore(struct server *server)
+{
+    server->part_away = PARTS_MAX;
+    for (uint32_t i = 0; i < server->world->plan.reservations; i++)
+        server->reserves[i] = true;
+}
+
+void topology_change(struct server *server)
+{
+    struct world *world = server->world;
+    const struct plan *plan = &world->plan;
+    if (plan->reservations > 0 && world_chance(world, 500)) {
+        bool *reserves = &server->reserves[world_random(world, plan->reservations)];
+        *reserves = !*reserves;
+    }
+    /* Whoever has lost its store cannot be told of what either has in no pool. */
+    if (plan->parts > 1 && !world->servers[0].store_lost && !world->servers[1].store_lost) {
+        server->part_away = world_random(world, 2 * plan->parts);
+        world_tell(world, "server %d is to be without part %u of %u", server->number,
+                   server->part_away, plan->parts);
+    }
+}
+
+bool topology_is_whole(const struct server *server)
+{
+    const struct plan *plan = &server->world->plan;
+    return server->topology.pool_count == plan->parts &&
+           server->topology.reserved_count == plan->reservations;
+}
+
+void topology_list(struct server *server)
+{
+    const struct plan *plan = &server->world->plan;
+    struct fo_topology *topology = &server->topology;
+    topology->pool_count = topology->reserved_count = 0;
+    for (uint32_t part = 0; part < plan->parts; part++)
+        if (part != server->part_away)
+            topology->pools[topology->pool_count++] = (struct fo_pool_range){
+                part_begins(plan, part), part_begins(plan, part + 1) - 1, 1, 1};
+    for (uint32_t i = 0; i < plan->reservations; i++)
+        if (server->reserves[i])
+            topology->reserved[topology->reserved_count++] = reservation_of(server->world, (int)i);
+}
