@@ -211,7 +211,7 @@ static void follow_records(struct fo_table *table)
     }
 }
 
-static void count_all(struct fo_table *table)
+void fo_table_recount(struct fo_table *table)
 {
     struct fo_binding *binding;
     follow_records(table);
@@ -304,12 +304,14 @@ static bool carry_over(struct fo_table *table, struct fo_pool *fresh, size_t cou
     return ok;
 }
 
-bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, size_t count)
+bool fo_table_prepare(struct fo_table *table, const struct fo_pool *pools, size_t count,
+                      struct fo_table_pools *prepared)
 {
     const struct fo_env *env = table->env;
-    size_t most = table->pool_count + table->past_count + count, past_count = 0;
+    size_t most = table->pool_count + table->past_count + count;
     struct fo_pool *fresh = env->allocate(env->context, (count ? count : 1) * sizeof *fresh);
     struct fo_pool *past = env->allocate(env->context, (most + 1) * sizeof *past);
+    *prepared = (struct fo_table_pools){fresh, count, past, 0};
     bool ok = fresh != NULL && past != NULL;
     for (size_t i = 0; ok && i < count; i++) {
         fresh[i].range = pools[i].range;
@@ -320,20 +322,59 @@ bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, siz
     }
     if (ok) {
         qsort(fresh, count, sizeof *fresh, by_first);
-        ok = carry_over(table, fresh, count, past, &past_count);
+        ok = carry_over(table, fresh, count, past, &prepared->past_count);
     }
-    if (!ok) {
-        free_pools(table, fresh, count);
-        free_pools(table, past, past_count);
+    if (!ok)
+        fo_table_discard(table, prepared);
+    return ok;
+}
+
+void fo_table_discard(struct fo_table *table, struct fo_table_pools *prepared)
+{
+    free_pools(table, prepared->pools, prepared->pool_count);
+    free_pools(table, prepared->past, prepared->past_count);
+    *prepared = (struct fo_table_pools){0};
+}
+
+void fo_table_take(struct fo_table *table, struct fo_table_pools *prepared)
+{
+    struct fo_table_pools old = {table->pools, table->pool_count, table->past, table->past_count};
+    table->pools = prepared->pools;
+    table->pool_count = prepared->pool_count;
+    table->past = prepared->past;
+    table->past_count = prepared->past_count;
+    qsort(table->past, table->past_count, sizeof *table->past, by_first);
+    *prepared = (struct fo_table_pools){0};
+    fo_table_discard(table, &old);
+    fo_table_recount(table);
+}
+
+bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, size_t count)
+{
+    struct fo_table_pools prepared;
+    if (!fo_table_prepare(table, pools, count, &prepared))
         return false;
-    }
-    free_pools(table, table->pools, table->pool_count);
-    free_pools(table, table->past, table->past_count);
-    table->pools = fresh;
-    table->pool_count = count;
-    table->past = past;
-    table->past_count = past_count;
-    qsort(past, past_count, sizeof *past, by_first);
-    count_all(table);
+    fo_table_take(table, &prepared);
     return true;
+}
+
+struct fo_pool *fo_table_add_past(struct fo_table *table, uint32_t first, uint32_t last)
+{
+    const struct fo_env *env = table->env;
+    struct fo_pool part = {.range = {first, last, 0, 0}, .relationship = -1,
+                           .size = last - first + 1};
+    struct fo_pool *grown =
+        env->reallocate(env->context, table->past, (table->past_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return NULL;
+    table->past = grown;
+    if (!make_bits(table, &part)) {
+        fo_pool_free(table, &part);
+        return NULL;
+    }
+    size_t at = table->past_count++;
+    for (; at > 0 && grown[at - 1].range.first > first; at--)
+        grown[at] = grown[at - 1];
+    grown[at] = part;
+    return &grown[at];
 }

@@ -272,10 +272,30 @@ bool fo_table_watch_end(struct fo_table *table, struct fo_binding *binding)
     uint32_t end = binding->times.lease_expiration;
     if ((binding->flags & FO_FLAG_IN_HEAP) && binding->watched <= end)
         return true;
-    if (!fo_heap_push(&table->ends, end, binding->address))
+    if (!fo_heap_push(&table->ends, end, binding->address)) {
+        uint32_t number = record_number(table, binding->address);
+        if (number < table->unwatched_from)
+            table->unwatched_from = number;
         return false;
+    }
     binding->watched = end;
     binding->flags |= FO_FLAG_IN_HEAP;
+    return true;
+}
+
+bool fo_table_watch_again(struct fo_table *table, int most)
+{
+    struct fo_binding *binding;
+    for (; most > 0 && table->unwatched_from != FO_INDEX_NONE; most--) {
+        binding = fo_table_record(table, table->unwatched_from);
+        if (binding == NULL)
+            table->unwatched_from = FO_INDEX_NONE;
+        else if ((binding->status == FO_ACTIVE || binding->status == FO_ABANDONED) &&
+                 !fo_table_watch_end(table, binding))
+            return false;
+        else
+            table->unwatched_from++;
+    }
     return true;
 }
 
@@ -335,6 +355,7 @@ bool fo_table_init(struct fo_table *table, const struct fo_env *env)
     memset(table, 0, sizeof *table);
     table->env = env;
     table->first_offer = table->last_offer = table->hold_free = FO_INDEX_NONE;
+    table->unwatched_from = FO_INDEX_NONE;
     table->next_serial = 1;
     fo_index_init(&table->by_address, env, hash_of_address, table);
     fo_index_init(&table->by_client, env, hash_of_client, table);

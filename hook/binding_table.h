@@ -122,6 +122,8 @@ struct fo_table {
     struct fo_index by_address;
     struct fo_index by_client; /* records with a client */
     struct fo_heap ends;       /* of ACTIVE leases and ABANDONED addresses */
+    uint32_t unwatched_from;   /* the first record whose end may not be there, for lack of memory;
+                                  FO_INDEX_NONE: all are */
     struct fo_hold *holds;
     uint32_t hold_capacity, hold_free; /* a free list through `next` */
     struct fo_index holds_by_address;
@@ -134,10 +136,29 @@ struct fo_table {
 bool fo_table_init(struct fo_table *table, const struct fo_env *env);
 void fo_table_free(struct fo_table *table);
 
-/* Takes the pools of a configuration, in any order, with role and relationship for each. Bits of
-   addresses that stay are kept, and those of addresses that go, for their return; records are kept
-   in any case. False where memory ran out (the old pools stay). */
+/* Another configuration's pools, and what is kept of those that are in none of them. */
+struct fo_table_pools {
+    struct fo_pool *pools;
+    size_t pool_count;
+    struct fo_pool *past;
+    size_t past_count;
+};
+
+/* Makes the pools of a configuration, given in any order, with role and relationship for each. Bits of
+   addresses that stay are kept, and those of addresses that go, for their return. False where memory
+   ran out. Nothing of the table changes before fo_table_take, which cannot fail and must come before
+   any other change; records are kept in any case. */
+bool fo_table_prepare(struct fo_table *table, const struct fo_pool *pools, size_t count,
+                      struct fo_table_pools *prepared);
+void fo_table_take(struct fo_table *table, struct fo_table_pools *prepared);
+/* Frees what was prepared and is not wanted. */
+void fo_table_discard(struct fo_table *table, struct fo_table_pools *prepared);
+/* Both at once. */
 bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, size_t count);
+/* Derives counts, `used` and what can be given from bits and records, of all addresses. */
+void fo_table_recount(struct fo_table *table);
+/* Adds a part to `past`, with all bits clear; no other part has an address of it. NULL: no memory. */
+struct fo_pool *fo_table_add_past(struct fo_table *table, uint32_t first, uint32_t last);
 
 /* The pool of an address, or NULL. */
 struct fo_pool *fo_table_pool(struct fo_table *table, uint32_t address);
@@ -192,8 +213,11 @@ uint32_t fo_pool_group(const struct fo_pool *pool, uint32_t bit);
 /* Opens one, after its mark is durable. */
 void fo_table_open_group(struct fo_table *table, struct fo_pool *pool, uint32_t group);
 /* Puts the record's end into the heap where it is not there already, or only later; an entry that is
-   not the record's `watched` is stale. False: no memory. */
+   not the record's `watched` is stale. False: no memory; fo_table_watch_again will do it. */
 bool fo_table_watch_end(struct fo_table *table, struct fo_binding *binding);
+/* Looks through at most so many records for ends that are not watched, from `unwatched_from` on.
+   False: there is still no memory. */
+bool fo_table_watch_again(struct fo_table *table, int most);
 
 /* ------------------------------------------------------------------ offers and claims */
 

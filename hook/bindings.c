@@ -102,7 +102,8 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding, u
         return;
     }
     if (fo_table_claimed(&service->table, binding->address)) {
-        /* A query or a row job has it in its hands: looked at again in a second. */
+        /* A query or a row job has it in its hands: looked at again in a second. (There is room in
+           the heap, where it was until now.) */
         if (fo_heap_push(&service->table.ends, now->seconds + 1, binding->address)) {
             binding->watched = now->seconds + 1;
             binding->flags |= FO_FLAG_IN_HEAP;
@@ -113,13 +114,27 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding, u
                  binding->status == FO_ACTIVE ? FO_EXPIRED : FO_RESET, now->seconds);
 }
 
+/* Ends that found no place in the heap: looked for among all records, until there is memory. */
+static bool watch_again(struct fo_service *service, const struct fo_now *now)
+{
+    if (service->table.unwatched_from == FO_INDEX_NONE || now->ms < service->watch_again_at)
+        return false;
+    if (!fo_table_watch_again(&service->table, FO_STEP_MAX)) {
+        service->watch_again_at = now->ms + FO_WATCH_RETRY_MS;
+        fo_say(service, FAILOVER_OUT_OF_MEMORY, "the end of a lease", NULL);
+        return false;
+    }
+    return service->table.unwatched_from != FO_INDEX_NONE;
+}
+
 bool fo_expire(struct fo_service *service, const struct fo_now *now)
 {
     const struct fo_heap_entry *top;
+    bool more = watch_again(service, now);
     for (int i = 0; i < FO_STEP_MAX; i++) {
         top = fo_heap_top(&service->table.ends);
         if (top == NULL || top->when > now->seconds - FO_EXPIRY_GUARD)
-            return false;
+            return more;
         uint32_t address = top->value, when = top->when;
         fo_heap_pop(&service->table.ends);
         struct fo_binding *binding = fo_table_find(&service->table, address);

@@ -435,13 +435,46 @@ static int read_parameters(struct place *place, json_t *root, struct fo_config *
     return check_together(place, config);
 }
 
+/* Jansson passes over an allocation that fails in the middle of a string, and reads another string. So
+   its allocations are watched. */
+static _Thread_local bool ran_out;
+static json_malloc_t allocate = malloc;
+
+static void *watched(size_t size)
+{
+    void *memory = allocate(size);
+    ran_out = ran_out || memory == NULL;
+    return memory;
+}
+
+/* NULL with a text in `wrong` where it is no JSON, without one where there was no memory. */
+static json_t *load_json(const char *json, json_error_t *wrong)
+{
+    json_malloc_t present;
+    json_free_t release;
+    json_get_alloc_funcs(&present, &release);
+    if (present != watched)
+        allocate = present;
+    ran_out = false;
+    json_set_alloc_funcs(watched, release);
+    json_t *root = json_loads(json, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, wrong);
+    json_set_alloc_funcs(allocate, release);
+    if (!ran_out)
+        return root;
+    wrong->text[0] = '\0';
+    json_decref(root);
+    return NULL;
+}
+
 int fo_config_parse(const char *json, struct fo_config *config, char *error)
 {
     memset(config, 0, sizeof *config);
     error[0] = '\0';
     struct place place = {.error = error, .label = "parameters"};
     json_error_t wrong;
-    json_t *root = json_loads(json, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &wrong);
+    json_t *root = load_json(json, &wrong);
+    if (root == NULL && wrong.text[0] == '\0')
+        return fail(&place, "out of memory");
     if (root == NULL)
         return fail(&place, "line %d: %s", wrong.line, wrong.text);
     int result = read_parameters(&place, root, config);

@@ -36,7 +36,7 @@ void fo_service_free(struct fo_service *service);
 
 /* Main thread, with no packet in work: takes a (new) configuration, checked by fo_config_check,
    and the pools; keeps connections of relationships whose parameters stay. Copies what it needs.
-   Returns 0 or -1 with a text in `error`. */
+   Returns 0, or -1 with a text in `error` where memory ran out: the service is as it was then. */
 int fo_service_configure(struct fo_service *service, const struct fo_config *config,
                          const struct fo_topology *topology, char *error);
 

@@ -3,9 +3,9 @@
 /*
  * What was stored comes back at the start (rules of safety 7, 8, 18); persistence.c wrote it.
  *
- * The store is read before the pools are configured, so only bindings go to their place at once.
- * The pages of bits wait for fo_persistence_apply_pages, and the records of relationships for those
- * that are configured under their names: at the start, or where a reload brings one back.
+ * The store is read before the pools are configured. So the bits of its pages are those of addresses
+ * that are in no pool, and fo_table_prepare finds them like after a reload. The records of relationships
+ * wait for those that are configured under their names: at the start, or where a reload brings one back.
  */
 #include <stdio.h>
 #include <string.h>
@@ -102,19 +102,29 @@ static bool load_endpoint(struct fo_service *service, const uint8_t *name, size_
     return true;
 }
 
+static bool bit_of(const uint8_t *bytes, uint32_t at)
+{
+    return (bytes[at / 8] >> (at % 8) & 1) != 0;
+}
+
+/* Where the pools are not known yet, its addresses are in none. */
 static bool load_page(struct fo_service *service, uint32_t base, struct fo_reader *reader)
 {
-    void *fresh =
-        service->env->reallocate(service->env->context, service->pages,
-                                 (service->page_count + 1) * sizeof *service->pages);
-    if (fresh == NULL)
-        return false;
-    service->pages = fresh;
     const uint8_t *bytes = fo_read_bytes(reader, FO_PAGE_BYTES);
-    if (!fo_reader_ok(reader))
+    if (!fo_reader_ok(reader) || base % FO_PAGE_ADDRESSES != 0 ||
+        fo_table_past(&service->table, base) != NULL)
         return false;
-    service->pages[service->page_count].base = base;
-    memcpy(service->pages[service->page_count++].bytes, bytes, FO_PAGE_BYTES);
+    struct fo_pool *part =
+        fo_table_add_past(&service->table, base, base + (FO_PAGE_ADDRESSES - 1));
+    if (part == NULL)
+        return false;
+    for (uint32_t at = 0; at < FO_PAGE_ADDRESSES; at++) {
+        fo_bitmap_put(&part->backup, at, bit_of(bytes, at));
+        fo_bitmap_put(&part->unacked, at, bit_of(bytes + 512, at));
+        fo_bitmap_put(&part->returning, at, bit_of(bytes + 1024, at));
+    }
+    for (uint32_t group = 0; group < part->open.bits; group++)
+        fo_bitmap_put(&part->open, group, bit_of(bytes + 1536, group));
     return true;
 }
 
@@ -155,6 +165,22 @@ static bool load_pair(void *context, const uint8_t *key, size_t key_length, cons
     return ok;
 }
 
+/* What the records say of the bits. */
+static void follow_records(struct fo_service *service)
+{
+    struct fo_binding *binding;
+    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
+        struct fo_pool *part = fo_table_past(&service->table, binding->address);
+        if (part == NULL || binding->status == FO_FREE)
+            continue;
+        fo_bitmap_set(&part->used, bit_in(part, binding->address));
+        /* Its page may be of a later batch than its record. */
+        if (fo_status_becomes_free((enum fo_binding_status)binding->status) &&
+            !(binding->flags & FO_FLAG_FREEING))
+            fo_bitmap_set(&part->unacked, bit_in(part, binding->address));
+    }
+}
+
 int fo_persistence_load(struct fo_service *service, char *error)
 {
     struct loading loading = {service, error};
@@ -164,55 +190,8 @@ int fo_persistence_load(struct fo_service *service, char *error)
     int failure = service->env->store_load(service->env->context, load_pair, &loading);
     if (failure != 0 && error[0] == '\0')
         snprintf(error, FO_CONFIG_ERROR_MAX, "%s", strerror(failure));
+    follow_records(service);
     return failure != 0 || error[0] != '\0' ? -1 : 0;
-}
-
-/* ------------------------------------------------------------------ when the pools are known */
-
-/* Puts one address's stored bits into its pool. */
-static void apply_bits(struct fo_service *service, struct fo_pool *pool, uint32_t address,
-                       const struct fo_stored_page *page)
-{
-    uint32_t at = address - page->base, bit = bit_in(pool, address);
-    uint8_t mask = (uint8_t)(1 << (at & 7));
-    fo_bitmap_put(&pool->backup, bit, (page->bytes[at >> 3] & mask) != 0);
-    fo_bitmap_put(&pool->unacked, bit, (page->bytes[512 + (at >> 3)] & mask) != 0);
-    fo_bitmap_put(&pool->returning, bit, (page->bytes[1024 + (at >> 3)] & mask) != 0);
-    bool open = (page->bytes[1536 + (at >> 9)] >> ((at >> FO_GROUP_BITS) & 7) & 1) != 0;
-    if (open)
-        fo_bitmap_set(&pool->open, fo_pool_group(pool, bit));
-    if (open && (service->after_power_cut || service->quarantine_until != 0))
-        fo_bitmap_set(&pool->quarantined, bit);
-}
-
-void fo_persistence_apply_pages(struct fo_service *service)
-{
-    struct fo_binding *binding;
-    for (size_t i = 0; i < service->page_count; i++) {
-        const struct fo_stored_page *page = &service->pages[i];
-        for (size_t k = 0; k < service->table.pool_count; k++) {
-            struct fo_pool *pool = &service->table.pools[k];
-            uint32_t last = page->base + FO_PAGE_ADDRESSES - 1;
-            uint32_t from = pool->range.first > page->base ? pool->range.first : page->base;
-            uint32_t to = pool->range.last < last ? pool->range.last : last;
-            for (uint64_t address = from; address <= to; address++)
-                apply_bits(service, pool, (uint32_t)address, page);
-        }
-    }
-    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
-        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
-        if (pool != NULL && binding->status != FO_FREE) {
-            fo_bitmap_set(&pool->used, bit_in(pool, binding->address));
-            fo_bitmap_clear(&pool->quarantined, bit_in(pool, binding->address));
-            /* Its page may be of a later batch than its record. */
-            if (fo_status_becomes_free((enum fo_binding_status)binding->status) &&
-                !(binding->flags & FO_FLAG_FREEING))
-                fo_bitmap_set(&pool->unacked, bit_in(pool, binding->address));
-        }
-    }
-    service->env->release(service->env->context, service->pages);
-    service->pages = NULL;
-    service->page_count = 0;
 }
 
 /* ------------------------------------------------------------------ records of relationships */
@@ -230,7 +209,17 @@ bool fo_persistence_record(struct fo_service *service, const char *name,
     return false;
 }
 
-/* Without memory it is found again in the store, at the next start. */
+bool fo_persistence_reserve(struct fo_service *service)
+{
+    size_t most = service->stored_record_count + service->relationship_count;
+    void *fresh = service->env->reallocate(service->env->context, service->stored_records,
+                                           (most + 1) * sizeof *service->stored_records);
+    if (fresh == NULL)
+        return false;
+    service->stored_records = fresh;
+    return true;
+}
+
 void fo_persistence_keep(struct fo_service *service, const char *name,
                          const struct fo_endpoint_record *record)
 {
@@ -238,16 +227,10 @@ void fo_persistence_keep(struct fo_service *service, const char *name,
     while (place < service->stored_record_count &&
            strcmp(service->stored_records[place].name, name) != 0)
         place++;
+    struct fo_stored_record *stored = &service->stored_records[place];
     if (place == service->stored_record_count) {
-        void *fresh = service->env->reallocate(service->env->context, service->stored_records,
-                                               (place + 1) * sizeof *service->stored_records);
-        if (fresh == NULL)
-            return;
-        service->stored_records = fresh;
-        memset(&service->stored_records[place], 0, sizeof service->stored_records[place]);
-        snprintf(service->stored_records[place].name, sizeof service->stored_records[place].name,
-                 "%s", name);
+        snprintf(stored->name, sizeof stored->name, "%s", name);
         service->stored_record_count++;
     }
-    service->stored_records[place].record = *record;
+    stored->record = *record;
 }

@@ -28,17 +28,21 @@ static struct fo_listener *find_listener(struct fo_service *service, uint32_t ad
     return NULL;
 }
 
+bool fo_network_reserve(struct fo_service *service, size_t more)
+{
+    struct fo_listener *fresh =
+        service->env->reallocate(service->env->context, service->listeners,
+                                 (service->listener_count + more + 1) * sizeof *fresh);
+    if (fresh == NULL)
+        return false;
+    service->listeners = fresh;
+    return true;
+}
+
 static void add_listener(struct fo_service *service, uint32_t address, uint16_t port)
 {
-    const struct fo_env *env = service->env;
     struct fo_listener *listener = find_listener(service, address, port);
     if (listener == NULL) {
-        struct fo_listener *fresh =
-            env->reallocate(env->context, service->listeners,
-                            (service->listener_count + 1) * sizeof *fresh);
-        if (fresh == NULL)
-            return;
-        service->listeners = fresh;
         listener = &service->listeners[service->listener_count++];
         *listener = (struct fo_listener){.address = address, .port = port};
     }

@@ -357,6 +357,5 @@ void fo_persistence_free(struct fo_service *service)
     const struct fo_env *env = service->env;
     env->release(env->context, service->writes);
     env->release(env->context, service->arena);
-    env->release(env->context, service->pages);
     env->release(env->context, service->stored_records);
 }

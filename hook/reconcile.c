@@ -298,6 +298,16 @@ static uint32_t longest_lead_time(const struct fo_service *service)
     return longest;
 }
 
+void fo_quarantine_open(struct fo_service *service)
+{
+    struct fo_pool *pool;
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
+        for (uint32_t bit = 0; pool->open.count > 0 && bit < pool->size; bit++)
+            if (fo_bitmap_test(&pool->open, fo_pool_group(pool, bit)) &&
+                !fo_bitmap_test(&pool->used, bit))
+                fo_bitmap_set(&pool->quarantined, bit);
+}
+
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
 {
     uint32_t last_moment = fo_last_moment(service);

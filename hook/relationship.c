@@ -192,16 +192,21 @@ static struct fo_endpoint_settings settings_of(const struct fo_config_relationsh
     return settings;
 }
 
-struct fo_relationship *fo_relationship_new(struct fo_service *service, int index,
-                                            const struct fo_config_relationship *config)
+struct fo_relationship *fo_relationship_new(struct fo_service *service)
 {
     struct fo_relationship *relationship =
         service->env->allocate(service->env->context, sizeof *relationship);
+    if (relationship != NULL)
+        relationship->service = service;
+    return relationship;
+}
+
+void fo_relationship_start(struct fo_relationship *relationship, int index,
+                           const struct fo_config_relationship *config)
+{
+    struct fo_service *service = relationship->service;
     struct fo_endpoint_record record;
     struct fo_now now = fo_service_now(service);
-    if (relationship == NULL)
-        return NULL;
-    relationship->service = service;
     relationship->index = index;
     relationship->config = *config;
     relationship->inbound_tail = &relationship->inbound;
@@ -227,7 +232,6 @@ struct fo_relationship *fo_relationship_new(struct fo_service *service, int inde
     struct fo_endpoint_settings settings = settings_of(&relationship->config);
     fo_persistence_record(service, config->name, &record);
     fo_endpoint_start(&relationship->endpoint, &settings, &host, &record, &now);
-    return relationship;
 }
 
 void fo_relationship_set(struct fo_relationship *relationship,

@@ -26,6 +26,7 @@ enum {
     FO_COMMIT_DELAY_MS = 100,     /* changes come together so long before a commit: one commit, one
                                      BNDUPD and one wake-up for many clients */
     FO_ROW_RETRY_MS = 1000,
+    FO_WATCH_RETRY_MS = 1000,     /* for memory to watch the end of a lease */
     FO_SUSPEND_MS = 5000,         /* a reload that takes longer closes the connections */
     FO_STOP_MS = 2500,
     FO_REFUSED_MS = 15000,        /* a refusal counts as shortage for so long (5.4) */
@@ -119,12 +120,6 @@ struct fo_subnet_entry {
     int relationship; /* -1: not governed */
 };
 
-/* Bits of 4096 addresses as they were stored, until the pools are known. */
-struct fo_stored_page {
-    uint32_t base;
-    uint8_t bytes[FO_PAGE_BYTES];
-};
-
 struct fo_service {
     const struct fo_env *env;
     struct fo_table table;
@@ -156,8 +151,6 @@ struct fo_service {
     size_t arena_used, arena_capacity;
     uint32_t taken[FO_BATCH_MAX]; /* addresses in the batch under way */
     size_t taken_count;
-    struct fo_stored_page *pages;
-    size_t page_count;
     struct fo_stored_record {
         char name[FO_NAME_MAX + 1];
         struct fo_endpoint_record record;
@@ -169,6 +162,7 @@ struct fo_service {
     uint32_t stamp_saving, stamp_durable; /* of this run, in the commit under way and stored */
     uint32_t quarantine_until;
     char loaded_error[FO_CONFIG_ERROR_MAX];
+    int64_t watch_again_at; /* ms, not before */
     /* rows */
     int64_t rows_resume_at;
     int64_t row_failed_logged;
@@ -214,7 +208,6 @@ uint32_t fo_from_wall(const struct fo_service *service, uint32_t wall);
 uint32_t fo_to_wall(const struct fo_service *service, uint32_t seconds);
 struct fo_relationship *fo_relationship_of_pool(struct fo_service *service,
                                                 const struct fo_pool *pool);
-const struct fo_subnet_entry *fo_find_subnet(const struct fo_service *service, uint32_t id);
 void fo_say(struct fo_service *service, enum fo_log_id id, const char *first, ...);
 const char *fo_address_text(uint32_t address, char text[16]);
 const char *fo_time_text(uint32_t wall, char text[32]); /* local time */
@@ -225,6 +218,9 @@ static inline uint32_t bit_in(const struct fo_pool *pool, uint32_t address)
 {
     return address - pool->range.first;
 }
+
+/* ------------------------------------------------------------------ configure.c */
+const struct fo_subnet_entry *fo_find_subnet(const struct fo_service *service, uint32_t id);
 
 /* ------------------------------------------------------------------ bindings.c */
 /* The address changed: the store is to know. */
@@ -337,21 +333,26 @@ uint64_t fo_epoch_of_changes(const struct fo_service *service);
 
 /* ------------------------------------------------------------------ loading.c */
 int fo_persistence_load(struct fo_service *service, char *error);
-void fo_persistence_apply_pages(struct fo_service *service);
 bool fo_persistence_record(struct fo_service *service, const char *name,
                            struct fo_endpoint_record *record);
+/* Makes room to keep the records of all present relationships; false: no memory. */
+bool fo_persistence_reserve(struct fo_service *service);
 /* Keeps the record of a relationship that is configured no more, for its return. */
 void fo_persistence_keep(struct fo_service *service, const char *name,
                          const struct fo_endpoint_record *record);
 
 /* ------------------------------------------------------------------ reconcile.c */
-/* Rule of safety 7, at the first configuration after a power cut. */
+/* Rule of safety 7, at the first configuration after a power cut; and what is free in groups that were
+   open then is quarantined, also where another power cut has begun the quarantine. */
+void fo_quarantine_open(struct fo_service *service);
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now);
 /* The same for the partner, whose bindings are lost: how long its promises run, only the bound of
    rule of safety 4 says. */
 void fo_doubt_partners_past(void *relationship);
 
 /* ------------------------------------------------------------------ network.c */
+/* Makes room for so many more listeners; false: no memory. */
+bool fo_network_reserve(struct fo_service *service, size_t more);
 void fo_network_configure(struct fo_service *service);
 void fo_network_timer(struct fo_service *service, const struct fo_now *now);
 int64_t fo_network_deadline(const struct fo_service *service);
@@ -360,8 +361,10 @@ void fo_listen_error(struct fo_service *service, const struct fo_relationship *r
                      char *text, size_t size);
 
 /* ------------------------------------------------------------------ relationship.c */
-struct fo_relationship *fo_relationship_new(struct fo_service *service, int index,
-                                            const struct fo_config_relationship *config);
+/* An empty one, or NULL; it begins to live with fo_relationship_start. */
+struct fo_relationship *fo_relationship_new(struct fo_service *service);
+void fo_relationship_start(struct fo_relationship *relationship, int index,
+                           const struct fo_config_relationship *config);
 void fo_relationship_set(struct fo_relationship *relationship,
                          const struct fo_config_relationship *config);
 void fo_relationship_free(struct fo_relationship *relationship);

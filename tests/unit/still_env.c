@@ -21,8 +21,9 @@ static void *allocate(void *context, size_t size)
     (void)context;
     if (still_out_of_memory())
         return NULL;
-    still.blocks++;
-    return calloc(1, size ? size : 1);
+    void *memory = calloc(1, size ? size : 1);
+    still.blocks += memory != NULL;
+    return memory;
 }
 
 static void *reallocate(void *context, void *memory, size_t size)

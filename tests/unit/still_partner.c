@@ -248,9 +248,14 @@ void still_partner_start(struct fo_service *service)
     still.hears = hears;
     still.closed = closed;
     fo_endpoint_start(&partner.endpoint, &settings, &host, &record, &at);
+    still_partner_connect(service);
+}
+
+void still_partner_connect(struct fo_service *service)
+{
     still_settle(service);
-    ck_assert_uint_ne(still.connections, 0);
-    partner.connection = still.connections;
+    partner.connection = service->relationships[0]->attempt;
+    ck_assert_uint_ne(partner.connection, 0);
     fo_net_connected(service, partner.connection);
     still_partner_settle(service);
     ck_assert_int_eq(fo_endpoint_state(&service->relationships[0]->endpoint), FO_STATE_NORMAL);

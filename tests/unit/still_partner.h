@@ -11,8 +11,11 @@
 #include "hook/service_internal.h"
 #include "tests/unit/still_env.h"
 
-/* Lets the service, a primary, connect to its partner, and both come to state NORMAL. */
+/* The partner starts, of the service's first relationship, "a-b", of which the service is the primary;
+   the service connects, and both come to state NORMAL. */
 void still_partner_start(struct fo_service *service);
+/* The service, which has just begun an attempt, connects once more. */
+void still_partner_connect(struct fo_service *service);
 /* Carries all that is said, commits, lets both answer, until nothing more happens. */
 void still_partner_settle(struct fo_service *service);
 /* The partner keeps its BNDACKs back, or says them now, the oldest first. */
