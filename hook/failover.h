@@ -67,7 +67,8 @@ struct fo_client {
 };
 
 struct fo_query {
-    struct fo_client client;
+    struct fo_client client; /* from fo_subnet_selected on without identifier where the subnet knows
+                                clients by their hardware address alone (match-client-id) */
     uint8_t message_type;  /* DHCP option 53: 1 DISCOVER, 3 REQUEST, 4 DECLINE, 7 RELEASE, 8 INFORM */
     bool names_server;     /* a server identifier is there: ours, others' never come */
     bool asks_address;     /* option 50 is there */
@@ -95,12 +96,13 @@ struct fo_claim {
 struct fo_refusal {
     const char *relationship;
     const char *reason;
-    uint8_t bucket;
 };
 
 struct fo_decision {
     enum fo_answer answer;
     bool governed;        /* a relationship of ours is concerned */
+    uint8_t bucket;       /* the client's (RFC 3074), of its identifier even where the subnet knows
+                             clients by their hardware address */
     bool steer;           /* DISCOVER: put `address` into option 50 */
     bool nak;             /* REQUEST: it is refused aloud; fo_lease_requested will answer FO_DROP, and
                              where that skips a lease4_select, the engine's NAK goes out */

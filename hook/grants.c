@@ -67,7 +67,7 @@ enum fo_answer fo_lease_offered(struct fo_service *service, uint32_t subnet_id,
         if (held != NULL && held->range.subnet_id == pool->range.subnet_id)
             *address = decision->address;
         else
-            fo_refuse(relationship, query, decision, "Kea chose an address that is not ours");
+            fo_refuse(relationship, decision, "Kea chose an address that is not ours");
         answer = decision->answer;
     }
     if (relationship != NULL && answer == FO_PASS)
@@ -86,7 +86,7 @@ enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id
     struct fo_pool *pool = fo_table_pool(&service->table, address);
     struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     if (relationship != NULL && decision->claim.address != address) {
-        fo_refuse(relationship, query, decision, "Kea grants an address that was not claimed");
+        fo_refuse(relationship, decision, "Kea grants an address that was not claimed");
         if (decision->claim.address == 0) /* a lease4_renew is written all the same: to be read */
             decision->claim = (struct fo_claim){.address = address, .row_written = true};
     } else if (relationship != NULL) {
@@ -206,7 +206,7 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
         }
     }
     if (answer == FO_DROP)
-        fo_refuse(fo_relationship_of_pool(service, pool), query, decision, "the claim was lost");
+        fo_refuse(fo_relationship_of_pool(service, pool), decision, "the claim was lost");
     service->env->unlock(service->env->context);
     return answer;
 }

@@ -67,7 +67,8 @@ static bool our_bucket(const struct fo_relationship *relationship, uint8_t bucke
 }
 
 /* NULL: ours to answer; else why not. */
-static const char *not_ours(struct fo_relationship *relationship, const struct fo_query *query)
+static const char *not_ours(struct fo_relationship *relationship, const struct fo_query *query,
+                            const struct fo_decision *decision)
 {
     enum fo_query_kind kind = kind_of(query);
     enum fo_state state = fo_serving_state(relationship);
@@ -81,7 +82,7 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
     case FO_SERVE_ALL:
         return NULL;
     case FO_SERVE_BALANCED:
-        if (query->names_server || our_bucket(relationship, bucket_of(query)) ||
+        if (query->names_server || our_bucket(relationship, decision->bucket) ||
             seconds_waited(query) > relationship->config.max_seconds)
             return NULL;
         return "load balancing";
@@ -94,14 +95,12 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
 
 /* ------------------------------------------------------------------ refusing */
 
-void fo_refuse(struct fo_relationship *relationship, const struct fo_query *query,
-               struct fo_decision *decision, const char *why)
+void fo_refuse(struct fo_relationship *relationship, struct fo_decision *decision, const char *why)
 {
     decision->answer = FO_DROP;
     decision->refusal = (struct fo_refusal){
         .relationship = relationship ? relationship->config.name : "failover",
         .reason = why,
-        .bucket = bucket_of(query),
     };
     if (relationship != NULL)
         relationship->queries_dropped++;
@@ -281,7 +280,7 @@ static void choose_address(const struct choice *choice, struct fo_decision *deci
         struct fo_pool *pool = fo_table_pool(&service->table, choice->query->reserved_address);
         if (pool != NULL && !fo_claimable(service, relationship, pool,
                                           choice->query->reserved_address, choice->query))
-            fo_refuse(relationship, choice->query, decision,
+            fo_refuse(relationship, decision,
                       "its reserved address is not this server's to give now");
         return; /* the engine takes the reservation */
     }
@@ -292,7 +291,7 @@ static void choose_address(const struct choice *choice, struct fo_decision *deci
     if (address == 0) {
         if (lacking != NULL)
             short_of_addresses(relationship, lacking);
-        fo_refuse(relationship, choice->query, decision,
+        fo_refuse(relationship, decision,
                   "no free address of this server's is left");
         return;
     }
@@ -300,7 +299,7 @@ static void choose_address(const struct choice *choice, struct fo_decision *deci
         uint64_t client = fo_table_client_hash(&service->table, &choice->query->client);
         int64_t until = now.ms + (int64_t)relationship->config.offer_hold * 1000;
         if (!fo_table_offer(&service->table, address, client, until)) {
-            fo_refuse(relationship, choice->query, decision, "out of memory");
+            fo_refuse(relationship, decision, "out of memory");
             return;
         }
     }
@@ -329,22 +328,22 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
         bool free = status == FO_FREE || status == FO_BACKUP;
         bool ours = fo_table_ours(&service->table, pool, address);
         if (fo_table_claimed(&service->table, address))
-            fo_refuse(relationship, query, decision, "the binding is being changed");
+            fo_refuse(relationship, decision, "the binding is being changed");
         else if (status == FO_ABANDONED)
             return; /* somebody else uses it: Kea's declined row sends the client away */
         else if (free && query->names_server &&
                  (!ours || fo_table_hold(&service->table, address) != NULL))
             decision->nak = true; /* offered by us and lost since: it is to ask anew, at once */
         else if (free && !ours)
-            fo_refuse(relationship, query, decision, "the address is the partner's to lease");
+            fo_refuse(relationship, decision, "the address is the partner's to lease");
         else if (free && fo_table_hold(&service->table, address) == NULL)
-            fo_refuse(relationship, query, decision, "the address is not ready for use yet");
+            fo_refuse(relationship, decision, "the address is not ready for use yet");
         else if (is_doubtful(service, address))
-            fo_refuse(relationship, query, decision, "the partner must agree to this lease first");
+            fo_refuse(relationship, decision, "the partner must agree to this lease first");
         else if (status == FO_ACTIVE || free)
             return; /* somebody else's: Kea's NAK stands, nothing is claimed */
         else
-            fo_refuse(relationship, query, decision, "the address is between two leases");
+            fo_refuse(relationship, decision, "the address is between two leases");
         return;
     }
     if (FO_FAULTY(service, FO_FAULT_NO_CLAIM)) {
@@ -354,7 +353,7 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
     }
     uint32_t serial = fo_table_claim(&service->table, address);
     if (serial == 0) {
-        fo_refuse(relationship, query, decision, "out of memory");
+        fo_refuse(relationship, decision, "out of memory");
         return;
     }
     decision->claim = (struct fo_claim){.address = address, .serial = serial};
@@ -409,37 +408,38 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
                        struct fo_decision *decision)
 {
     memset(decision, 0, sizeof *decision);
+    decision->bucket = bucket_of(query);
     service->env->lock(service->env->context);
     const char *why = "the service is not configured";
     struct fo_relationship *only = NULL;
     if (!service->configured || service->stopping) {
-        fo_refuse(NULL, query, decision, service->stopping ? "the server stops" : why);
+        fo_refuse(NULL, decision, service->stopping ? "the server stops" : why);
     } else if (query->message_type == DHCPRELEASE || query->message_type == DHCPDECLINE) {
         uint32_t address = address_of(query);
         struct fo_pool *pool = fo_table_pool(&service->table, address);
         struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
         if (relationship != NULL) {
             decision->governed = true;
-            why = not_ours(relationship, query);
+            why = not_ours(relationship, query, decision);
             const struct fo_binding *binding = fo_table_find(&service->table, address);
             if (why != NULL)
-                fo_refuse(relationship, query, decision, why);
+                fo_refuse(relationship, decision, why);
             else if (binding == NULL || binding->status != FO_ACTIVE ||
                      !fo_table_same_client(binding, &query->client))
-                fo_refuse(relationship, query, decision, "the client has no lease on this address");
+                fo_refuse(relationship, decision, "the client has no lease on this address");
             else
                 claim(relationship, query, address, decision);
         }
     } else if (!service->ungoverned) {
         bool any = false;
         for (size_t i = 0; i < service->relationship_count && !any; i++) {
-            const char *reason = not_ours(service->relationships[i], query);
+            const char *reason = not_ours(service->relationships[i], query, decision);
             any = reason == NULL;
             why = reason;
             only = service->relationships[i];
         }
         if (!any)
-            fo_refuse(only, query, decision, why);
+            fo_refuse(only, decision, why);
     }
     service->env->unlock(service->env->context);
 }
@@ -453,14 +453,14 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
     struct fo_relationship *relationship =
         subnet && subnet->relationship >= 0 ? service->relationships[subnet->relationship] : NULL;
     if (relationship != NULL) {
-        const char *why = not_ours(relationship, query);
+        const char *why = not_ours(relationship, query, decision);
         struct choice choice = {service,         relationship, query,
                                 subnet->network, pool_allowed, argument};
         decision->governed = true;
         /* Here, and not by the loop alone: an offer does not wake that. */
         fo_table_expire_offers(&service->table, fo_service_now(service).ms);
         if (why != NULL)
-            fo_refuse(relationship, query, decision, why);
+            fo_refuse(relationship, decision, why);
         else if (query->message_type == DHCPDISCOVER)
             choose_address(&choice, decision);
         else if (query->message_type == DHCPREQUEST)

@@ -140,7 +140,7 @@ void drop_refused(CalloutHandle &handle, const Packet &packet)
     if (debug_wanted()) {
         const fo_refusal &why = packet.decision.refusal;
         log(FAILOVER_QUERY_DROPPED,
-            {why.relationship, packet.client_text(), std::to_string(why.bucket), why.reason});
+            {why.relationship, packet.client_text(), std::to_string(packet.decision.bucket), why.reason});
     }
     drop(handle);
 }
@@ -193,6 +193,9 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
                    Packet &packet)
 {
     const uint32_t id = subnet->getID();
+    if (!subnet->getMatchClientId()) {
+        packet.query.client.identifier_length = 0; /* nor will Kea's rows have one */
+    }
     if (fo_reservations_matter(service(), id)) {
         packet.query.reserved_address = find_reservations(query, subnet).address;
     }

@@ -145,6 +145,34 @@ def test_client_identifier(pair_of):
         agree.settled(made)
 
 
+def test_match_client_id(pair_of):
+    """Where the subnet knows clients by their hardware address alone, a client that boots twice with
+    different identifiers (a PXE ROM, then its system) is one client, at both servers; the bucket is
+    that of the identifier all the same."""
+    made = pair_of(kea={"match-client-id": False}).start(wait="NORMAL")
+    ours, theirs = (next(bytes((0, n, 9)) for n in range(256)
+                         if rfc3074.primary_serves(bytes((0, n, 9))) == primary)
+                    for primary in (True, False))
+    client = OURS[0]
+    first = made.clients.do("discover", client, client_id=ours)
+    assert made.server_at(first["server"]) is made.s1
+    agree.settled(made)
+    second = made.clients.do("discover", client, client_id=theirs)
+    assert made.server_at(second["server"]) is made.s2
+    assert (second["result"], second["address"]) == ("ack", first["address"])
+    agree.settled(made)
+    without = made.clients.do("discover", client, client_id=b"")
+    assert (without["result"], without["address"]) == ("ack", first["address"])
+    assert made.clients.do("renew", client, client_id=ours)["result"] == "ack"
+    agree.settled(made)
+    for server in (made.s1, made.s2):
+        assert not any(row.get("client-id") for row in server.leases().values())
+        assert agree.count_of(server, "active") == 1
+    made.clients.do("release", client, client_id=theirs)
+    agree.until(lambda: agree.count_of(made.s2, "active") or None)
+    agree.settled(made)
+
+
 def test_relay(pair_of):
     """Through a relay that sends to both servers: one answers, from the subnet of the relay."""
     pools = [{"id": 2, "subnet": "198.51.100.0/24",
