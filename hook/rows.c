@@ -179,3 +179,51 @@ void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds)
     service->env->wake(service->env->context);
     service->env->unlock(service->env->context);
 }
+
+/* ------------------------------------------------------------------ rows that others write */
+
+static bool needs_row(enum fo_binding_status status)
+{
+    return status == FO_ACTIVE || status == FO_ABANDONED;
+}
+
+void fo_row_commanded(struct fo_service *service, uint32_t address, const char *command,
+                      bool deleted)
+{
+    char text[16];
+    service->env->lock(service->env->context);
+    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    if (relationship != NULL) {
+        enum fo_binding_status status = fo_table_status(&service->table, pool, address);
+        const char *name = relationship->config.name, *known = fo_status_name((uint8_t)status);
+        fo_address_text(address, text);
+        if (needs_row(status))
+            fo_say(service, FAILOVER_ROW_RESTORED, name, text, known, command, NULL);
+        else if (!deleted)
+            fo_say(service, FAILOVER_ROW_REMOVED, name, text, known, NULL);
+        fo_mark_row(service, pool, address);
+    }
+    service->env->unlock(service->env->context);
+}
+
+void fo_rows_commanded(struct fo_service *service, uint32_t subnet_id, const char *command)
+{
+    uint64_t restored = 0;
+    char count[24];
+    struct fo_binding *binding;
+    service->env->lock(service->env->context);
+    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+        if (fo_relationship_of_pool(service, pool) == NULL ||
+            !needs_row((enum fo_binding_status)binding->status) ||
+            (subnet_id != 0 && pool->range.subnet_id != subnet_id))
+            continue;
+        fo_mark_row(service, pool, binding->address);
+        restored++;
+    }
+    if (restored > 0)
+        fo_say(service, FAILOVER_ROWS_RESTORED,
+               fo_print(count, sizeof count, "%llu", (unsigned long long)restored), command, NULL);
+    service->env->unlock(service->env->context);
+}

@@ -14,6 +14,7 @@
  */
 #include "shim/shim.h"
 
+#include <cc/command_interpreter.h>
 #include <dhcp/iface_mgr.h>
 #include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/lease_mgr.h>
@@ -286,6 +287,42 @@ void describe_row(const Lease4 &lease, fo_row &row)
     row.length = lease.valid_lft_;
     describe_client(lease.hwaddr_, lease.client_id_ ? &lease.client_id_->getClientId() : nullptr,
                     row.client);
+}
+
+namespace {
+
+uint32_t number_in(const isc::data::ConstElementPtr &arguments, const char *key)
+{
+    const auto value = arguments->get(key);
+    return value ? static_cast<uint32_t>(value->intValue()) : 0;
+}
+
+} // namespace
+
+bool is_lease_command(const std::string &command)
+{
+    return command == "lease4-add" || command == "lease4-update" || command == "lease4-del" ||
+           command == "lease4-wipe";
+}
+
+void lease_command(isc::hooks::CalloutHandle &handle, const std::string &command)
+{
+    isc::data::ConstElementPtr arguments, response;
+    int result = 0;
+    handle.getArgument("arguments", arguments);
+    handle.getArgument("response", response);
+    isc::config::parseAnswer(result, response);
+    if (service() == nullptr || result != isc::config::CONTROL_RESULT_SUCCESS) {
+        return; /* nothing was changed */
+    }
+    const bool map = arguments && arguments->getType() == isc::data::Element::map;
+    const auto address = map ? arguments->get("ip-address") : isc::data::ConstElementPtr();
+    if (address) {
+        fo_row_commanded(service(), number(IOAddress(address->stringValue())), command.c_str(),
+                         command == "lease4-del");
+    } else { /* of a whole subnet, or of a client by its identifier */
+        fo_rows_commanded(service(), map ? number_in(arguments, "subnet-id") : 0, command.c_str());
+    }
 }
 
 void reconcile_rows()

@@ -286,6 +286,8 @@ extern "C" int command_processed(CalloutHandle &handle)
             add_to_status(handle);
         } else if (edits_configuration(name)) {
             configuration_edited();
+        } else if (is_lease_command(name)) {
+            lease_command(handle, name);
         }
     });
     return 0;

@@ -146,6 +146,11 @@ void watch_wake();
 void unwatch_wake();
 extern "C" void failover_wake_rows(void *context);
 
+/* A lease command was processed: what it did to rows of governed addresses is undone (rule of safety
+   17). Main thread. */
+bool is_lease_command(const std::string &command);
+void lease_command(isc::hooks::CalloutHandle &handle, const std::string &command);
+
 /* Shows every row of governed subnets to the service. Main thread. */
 void reconcile_rows();
 

@@ -261,8 +261,9 @@ def test_removed(pair_of):
 
 
 def test_row_behind_our_back(pair_of):
-    """A lease that somebody puts over an address which the servers know to be free, with an older
-    date than what they know, is taken away at the next reload, and reported."""
+    """A lease that somebody puts over an address which the servers know to be free, while the
+    library is away, with an older date than what they know, is taken away and reported when it is
+    back."""
     made = pair_of(mclt=60).start(wait="NORMAL")
     client = rfc3074.clients_of(True, 1)[0]
     address = made.clients.do("discover", client)["address"]
@@ -270,13 +271,62 @@ def test_row_behind_our_back(pair_of):
     made.clients.do("release", client)
     agree.until(lambda: made.s2.leases() or None)
     agree.settled(made)
+    config = made.s2.config
+    made.s2.command("config-set", {"Dhcp4": pairs.merge(config, {"hooks-libraries": [
+        config["hooks-libraries"][0]]})})
     made.s2.command("lease4-add", {"ip-address": address, "hw-address": "02:aa:00:00:00:01",
                                    "subnet-id": 1, "valid-lft": 3600,
                                    "expire": int(time.time()) + 60})
-    made.s2.reload()
+    assert address in made.s2.leases()
+    made.s2.command("config-set", {"Dhcp4": config})
     made.s2.wait_log(f"FAILOVER_ROW_REMOVED s1-s2: Kea's lease of {address} is removed: the two "
                      "servers know the address as FREE")
     agree.until(lambda: made.s2.leases() or None)
+    agree.settled(made)
+
+
+def test_lease_commands(pair_of):
+    """What a lease command does to the rows of one server behind the service's back is undone at once,
+    and reported: a lease added where the servers know a free address, whichever's it is; a binding's
+    row changed, or deleted by its address, by its client, or with all of the subnet."""
+    made = pair_of(mclt=60).start(wait="NORMAL")
+    client = rfc3074.clients_of(True, 1)[0]
+    address = made.clients.do("discover", client)["address"]
+    agree.settled(made)
+    row = made.s1.leases()[address]
+    hosts = [host for host in range(10, 210) if f"192.0.2.{host}" != address]
+    added = [f"192.0.2.{host}" for host in hosts[:3] + hosts[-3:]]
+    for one in added:
+        made.s2.command("lease4-add", {"ip-address": one, "hw-address": "02:aa:00:00:00:01",
+                                       "subnet-id": 1, "valid-lft": 3600})
+    for one in added:
+        made.s2.wait_log(f"FAILOVER_ROW_REMOVED s1-s2: Kea's lease of {one} is removed: ")
+    log = made.s2.log()
+    assert "know the address as FREE" in log and "know the address as BACKUP" in log
+    agree.until(lambda: set(made.s2.leases()) ^ {address} or None)
+    agree.settled(made)
+
+    known = f"FAILOVER_ROW_RESTORED s1-s2: Kea's lease of {address} is written again after "
+    made.s1.command("lease4-update", {"ip-address": address, "hw-address": "02:aa:00:00:00:01",
+                                      "subnet-id": 1, "valid-lft": 7})
+    made.s1.wait_log(known + "lease4-update: the two servers know the address as ACTIVE")
+    agree.settled(made)
+    made.s1.command("lease4-del", {"ip-address": address})
+    made.s1.wait_log(known + "lease4-del")
+    agree.settled(made)
+    made.s1.command("lease4-del", {"subnet-id": 1, "identifier-type": "hw-address",
+                                   "identifier": row["hw-address"]})
+    made.s1.wait_log("FAILOVER_ROWS_RESTORED Kea's leases of 1 addresses are written again after "
+                     "lease4-del")
+    agree.settled(made)
+    made.s2.command("lease4-wipe", {"subnet-id": 1})
+    made.s2.wait_log("FAILOVER_ROWS_RESTORED Kea's leases of 1 addresses are written again after "
+                     "lease4-wipe")
+    agree.settled(made)
+    for server in (made.s1, made.s2):
+        assert abs(agree.end_of(server.leases()[address]) - agree.end_of(row)) <= 1
+        assert server.leases()[address]["hw-address"] == row["hw-address"]
+    assert made.clients.do("renew", client)["address"] == address
     agree.settled(made)
 
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * Kea's rows that a lease command writes or deletes behind the service's back: the table stands, the
+ * row follows it again, and the operator is told (rule of safety 17).
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "hook/service_internal.h"
+#include "tests/unit/still_env.h"
+
+enum { FIRST = 0x0a000040, SIZE = 64, LEASED = FIRST + 1, OUTSIDE = FIRST + 1000, SUBNET = 1 };
+
+static struct fo_service *service;
+static struct fo_row row;
+
+static void setup(void)
+{
+    char error[FO_CONFIG_ERROR_MAX];
+    struct fo_config config;
+    struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
+    uint32_t subnet = SUBNET, network = 0;
+    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
+                                         .networks = &network, .subnet_count = 1,
+                                         .persistent = true};
+    const uint8_t hardware[6] = {2};
+    const struct fo_client client = {
+        .hardware = hardware, .hardware_type = 1, .hardware_length = 6};
+    still_reset();
+    still_configuration(true, &config);
+    service = fo_service_new(&still_env, error);
+    ck_assert_ptr_nonnull(service);
+    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    fo_config_free(&config);
+    struct fo_binding *binding = fo_table_make(&service->table, LEASED);
+    ck_assert(fo_table_set_client(&service->table, binding, &client));
+    binding->times.lease_expiration = STILL_SECONDS + 500;
+    fo_table_set_status(&service->table, binding, FO_ACTIVE);
+    ck_assert(!fo_rows_next(service, &row));
+}
+
+static void teardown(void)
+{
+    fo_service_free(service);
+    ck_assert_int_eq(still.blocks, 0);
+}
+
+/* The one row that is to be written or deleted is this one. */
+static void follows(uint32_t address, enum fo_row_job job)
+{
+    ck_assert(fo_rows_next(service, &row));
+    ck_assert_uint_eq(row.address, address);
+    ck_assert_int_eq(row.job, job);
+    fo_rows_done(service, &row, NULL, NULL);
+    ck_assert(!fo_rows_next(service, &row));
+}
+
+START_TEST(a_row_added_over_a_free_address_is_removed)
+{
+    struct fo_pool *pool = &service->table.pools[0];
+    fo_table_set_owner(&service->table, pool, FIRST + 4, true);
+    for (uint32_t i = 0; i < 2; i++) { /* ours and the partner's */
+        fo_row_commanded(service, FIRST + 3 + i, "lease4-add", false);
+        ck_assert_uint_eq(still.said[FAILOVER_ROW_REMOVED], i + 1);
+        follows(FIRST + 3 + i, FO_ROW_DELETE);
+    }
+    ck_assert_int_eq(fo_table_status(&service->table, pool, FIRST + 3), FO_FREE);
+    ck_assert_int_eq(fo_table_status(&service->table, pool, FIRST + 4), FO_BACKUP);
+    ck_assert_uint_eq(pool->unacked.count, 0);
+}
+END_TEST
+
+START_TEST(a_row_changed_or_deleted_is_written_again)
+{
+    fo_row_commanded(service, LEASED, "lease4-update", false);
+    follows(LEASED, FO_ROW_PUT);
+    fo_row_commanded(service, LEASED, "lease4-del", true);
+    follows(LEASED, FO_ROW_PUT);
+    ck_assert_uint_eq(row.length + row.cltt, STILL_SECONDS + 500);
+    ck_assert_uint_eq(still.said[FAILOVER_ROW_RESTORED], 2);
+}
+END_TEST
+
+START_TEST(rows_wiped_are_written_again)
+{
+    fo_rows_commanded(service, SUBNET + 1, "lease4-wipe");
+    ck_assert(!fo_rows_next(service, &row));
+    ck_assert_uint_eq(still.said[FAILOVER_ROWS_RESTORED], 0);
+    fo_rows_commanded(service, SUBNET, "lease4-wipe");
+    follows(LEASED, FO_ROW_PUT);
+    fo_rows_commanded(service, 0, "lease4-wipe");
+    follows(LEASED, FO_ROW_PUT);
+    ck_assert_uint_eq(still.said[FAILOVER_ROWS_RESTORED], 2);
+}
+END_TEST
+
+START_TEST(nothing_is_said_where_nothing_is_undone)
+{
+    fo_row_commanded(service, OUTSIDE, "lease4-add", false);
+    ck_assert(!fo_rows_next(service, &row));
+    fo_row_commanded(service, FIRST + 3, "lease4-del", true); /* of what was over anyway */
+    ck_assert_uint_eq(still.said[FAILOVER_ROW_REMOVED] + still.said[FAILOVER_ROW_RESTORED], 0);
+}
+END_TEST
+
+/* Rule of safety 1: first the query that has it in its hands. */
+START_TEST(a_claimed_address_waits)
+{
+    const uint32_t claim = fo_table_claim(&service->table, LEASED);
+    fo_row_commanded(service, LEASED, "lease4-del", true);
+    ck_assert(!fo_rows_next(service, &row));
+    ck_assert(fo_table_unhold(&service->table, LEASED, claim));
+    follows(LEASED, FO_ROW_PUT);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rows");
+    TCase *all = tcase_create("rows");
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, a_row_added_over_a_free_address_is_removed);
+    tcase_add_test(all, a_row_changed_or_deleted_is_written_again);
+    tcase_add_test(all, rows_wiped_are_written_again);
+    tcase_add_test(all, nothing_is_said_where_nothing_is_undone);
+    tcase_add_test(all, a_claimed_address_waits);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
