@@ -187,15 +187,14 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
         struct fo_binding *binding = fo_table_make(&service->table, held->address);
         if (binding != NULL && fo_table_set_client(&service->table, binding, &query->client)) {
             uint32_t start = fo_from_wall(service, cltt);
-            if (start + FO_CERTAIN < now.seconds || start > now.seconds + FO_CERTAIN)
-                start = now.seconds; /* the wall clock has stepped since the engine looked at it */
             /* Its client counts from then: the lease must not be over for us before (1.5 s are more
                than FO_EXPIRY_GUARD makes up for, with a partner that is a second ahead). */
-            uint32_t latest = latest_start(service, cltt, &now);
-            uint32_t counts = start > latest ? start : latest;
-            uint32_t end = length == UINT32_MAX || counts > UINT32_MAX - 1 - length
+            uint32_t begun = latest_start(service, cltt, &now);
+            if (start + FO_CERTAIN < now.seconds || start > now.seconds + FO_CERTAIN)
+                start = begun = now.seconds; /* the wall clock has stepped since the engine looked */
+            uint32_t end = length == UINT32_MAX || begun > UINT32_MAX - 1 - length
                                ? UINT32_MAX - 1
-                               : counts + length;
+                               : begun + length;
             FO_INVARIANT(service->faults || within_bound(service, pool, binding, end, now.seconds));
             grant(service, pool, binding, start, end,
                   fo_potential_expiration(now.seconds, length, desired), now.seconds);

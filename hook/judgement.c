@@ -102,7 +102,7 @@ static enum fo_reject_reason judge_further(struct fo_service *service, struct fo
     if (j->own_status == FO_ABANDONED && update->status == FO_RESET &&
         binding->times.lease_expiration > j->now &&
         binding->times.lease_expiration >
-            binding->start_of_state + service->decline_probation + FO_CERTAIN)
+            binding->start_of_state + service->decline_probation)
         return FO_REJECT_OUTDATED;
     return by_table;
 }

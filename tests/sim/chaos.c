@@ -70,7 +70,7 @@ static void start_later(struct server *server)
 static void stop_goes_on(struct world *world, void *subject, uint64_t life)
 {
     struct server *server = subject;
-    if (server->life != life)
+    if (server->life != life || server_puts_off(server, stop_goes_on, server, life))
         return;
     if (server_stop_ends(server))
         start_later(server);
@@ -82,7 +82,7 @@ static void reload_ends(struct world *world, void *subject, uint64_t life)
 {
     struct server *server = subject;
     (void)world;
-    if (server->life == life)
+    if (server->life == life && !server_puts_off(server, reload_ends, server, life))
         server_reload_end(server);
 }
 
@@ -172,6 +172,21 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         break;
     case MISHAP_LOST_STORE:
         lose_store(server);
+        break;
+    case MISHAP_CLOCK_SET: /* by less than what leases are guarded with; it keeps near the true one */
+        server->wall_step = (int32_t)world_random(world, 2800) - 1400;
+        world_tell(world, "server %d has its wall clock set: now %d ms off what it was", server->number,
+                   server->wall_step);
+        break;
+    case MISHAP_ROW_DELETED: { /* by a command */
+        const uint32_t address = FIRST_ADDRESS + world_random(world, world->plan.addresses);
+        if (oracle_remembers(server, address) && kea_row(server, address)->state == FO_ROW_LEASED)
+            kea_write_row(server, address, (struct lease_row){.client = -1});
+        break;
+    }
+    case MISHAP_FREEZE:
+        world_tell(world, "server %d freezes for %u ms", server->number, a_while);
+        server->frozen_until = world->now + a_while;
         break;
     case MISHAPS:
         break;
@@ -276,6 +291,8 @@ static const char *disagreement(struct world *world)
             server_start(server); /* it was stopping when peace came */
             return "a server does not run";
         }
+        if (server->service->stopping || world->now < server->frozen_until)
+            return "a server still stops, or gets no time";
         if (!topology_is_whole(server)) {
             server_reload_begin(server); /* it could not then */
             server_reload_end(server);

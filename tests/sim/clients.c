@@ -31,12 +31,30 @@ struct query_event {
     struct client *client;
     struct fo_query query;
     uint32_t xid;
+    bool late;
 };
 
-static void query_arrives(struct world *world, void *subject, uint64_t server)
+static void query_arrives(struct world *world, void *subject, uint64_t number)
 {
     const struct query_event *event = subject;
-    kea_receive(&world->servers[server], event->client->number, &event->query, event->xid);
+    struct server *server = &world->servers[number];
+    const bool busy = kea_has_packet_of(server, event->client->number) &&
+                      world_chance(world, 800); /* Kea keeps the last one of several */
+    const bool frozen = world->now < server->frozen_until;
+    /* What a client said before it began something else would undo that, if it comes after: so it is
+       with any server of DHCP. */
+    if (event->late && event->query.message_type != DISCOVER && event->xid != event->client->xid)
+        return;
+    if (!frozen && !busy) {
+        kea_receive(server, event->client->number, &event->query, event->xid);
+        return;
+    }
+    struct query_event *waiting = malloc(sizeof *waiting); /* in the socket, or for the one before */
+    if (waiting == NULL)
+        abort();
+    *waiting = *event;
+    waiting->late = event->late || frozen;
+    world_post(world, frozen ? server->frozen_until : world->now + 3, query_arrives, waiting, number);
 }
 
 /* `to`: a server, or -1 for both (broadcast). */
@@ -58,7 +76,7 @@ static void send_query(struct client *client, struct fo_query query, int to)
         struct query_event *event = malloc(sizeof *event);
         if (event == NULL)
             abort();
-        *event = (struct query_event){client, query, client->xid};
+        *event = (struct query_event){.client = client, .query = query, .xid = client->xid};
         world_post(world, world->now + world_random(world, 10), query_arrives, event,
                    (uint64_t)server);
     }

@@ -81,7 +81,8 @@ static void write_batch(struct server *server)
 static void commit_ends(struct world *world, void *subject, uint64_t life)
 {
     struct server *server = subject;
-    if (server->life != life || server->service == NULL)
+    if (server->life != life || server->service == NULL ||
+        server_puts_off(server, commit_ends, server, life))
         return;
     if (world->now < server->disk.full_until) {
         server->disk.batch = NULL;

@@ -297,11 +297,19 @@ static void packet_event(struct world *world, void *subject, uint64_t number)
     struct packet *packet = server->kea.packets;
     while (packet != NULL && ((uint64_t)server->life << 32 | packet->xid) != number)
         packet = packet->next;
-    if (packet == NULL || !move_on(packet))
+    if (packet == NULL || server_puts_off(server, packet_event, server, number) || !move_on(packet))
         return;
     /* A lease database far away, or a thread that does not get its turn. */
     const uint32_t most = world_chance(world, world->plan.stalls) ? 4000 : 3;
     world_schedule(world, world->now + world_random(world, most), packet_event, server, number);
+}
+
+bool kea_has_packet_of(const struct server *server, int client)
+{
+    const struct packet *packet = server->kea.packets;
+    while (packet != NULL && packet->client != client)
+        packet = packet->next;
+    return packet != NULL;
 }
 
 void kea_receive(struct server *server, int client, const struct fo_query *query, uint32_t xid)
@@ -311,7 +319,7 @@ void kea_receive(struct server *server, int client, const struct fo_query *query
         return;
     for (struct packet *other = server->kea.packets; other != NULL; other = other->next)
         if (other->client == client || other->xid == xid)
-            return; /* Kea drops a second packet of a client whose first is in work */
+            return;
     struct packet *packet = calloc(1, sizeof *packet);
     if (packet == NULL)
         abort();

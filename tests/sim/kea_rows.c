@@ -114,10 +114,17 @@ struct job_event {
 
 static void work(struct server *server, uint32_t left);
 
+static void plan_job(struct world *world, int64_t at, const struct job_event *event,
+                     uint64_t number);
+
 static void job_event(struct world *world, void *subject, uint64_t number)
 {
     struct server *server = &world->servers[number];
     struct job_event *event = subject;
+    if (world->now < server->frozen_until) {
+        plan_job(world, server->frozen_until, event, number);
+        return;
+    }
     if (event->life == server->life && server->service != NULL) {
         server->kea.working = false;
         do_job(server, &event->row);
@@ -125,32 +132,35 @@ static void job_event(struct world *world, void *subject, uint64_t number)
     }
 }
 
+static void plan_job(struct world *world, int64_t at, const struct job_event *event,
+                     uint64_t number)
+{
+    struct job_event *planned = malloc(sizeof *planned);
+    if (planned == NULL)
+        abort();
+    *planned = *event;
+    if (planned->row.client.hardware != NULL) /* they point into the row itself */
+        planned->row.client.hardware = planned->row.bytes;
+    if (planned->row.client.identifier != NULL)
+        planned->row.client.identifier = planned->row.bytes + planned->row.client.hardware_length;
+    world_post(world, at, job_event, planned, number);
+}
+
 /* Up to `left` jobs; each takes its time where packets come in between. */
 static void work(struct server *server, uint32_t left)
 {
     struct world *world = server->world;
+    struct job_event event = {.life = server->life};
     while (left-- > 0 && !server->suspended) {
-        struct job_event *event = malloc(sizeof *event);
-        if (event == NULL)
-            abort();
-        if (!fo_rows_next(server->service, &event->row)) {
-            free(event);
+        if (!fo_rows_next(server->service, &event.row))
             return;
-        }
-        if (event->row.client.hardware != NULL) /* they point into the row itself */
-            event->row.client.hardware = event->row.bytes;
-        if (event->row.client.identifier != NULL)
-            event->row.client.identifier = event->row.bytes + event->row.client.hardware_length;
-        event->life = server->life;
-        event->left = left;
+        event.left = left;
         if (world->plan.threads) {
             server->kea.working = true;
-            world_post(world, world->now + world_random(world, 2), job_event, event,
-                       (uint64_t)server->number);
+            plan_job(world, world->now + world_random(world, 2), &event, (uint64_t)server->number);
             return;
         }
-        do_job(server, &event->row);
-        free(event);
+        do_job(server, &event.row);
     }
     fo_rows_slice_over(server->service, 500 + world_random(world, 2000));
 }
@@ -158,7 +168,8 @@ static void work(struct server *server, uint32_t left)
 void kea_rows(struct world *world, void *subject, uint64_t life)
 {
     struct server *server = subject;
-    if (life != server->life || server->service == NULL)
+    if (life != server->life || server->service == NULL ||
+        server_puts_off(server, kea_rows, server, life))
         return;
     if (server->suspended || server->kea.working) {
         world_schedule(world, world->now + 20, kea_rows, server, life); /* what woke it waits */
@@ -191,7 +202,8 @@ void kea_reclaim(struct server *server)
         struct lease_row *row = &server->kea.rows[i];
         if (world_chance(world, 500))
             server->kea.on_disk[i] = *row;
-        if (server->service == NULL || row->state == FO_ROW_ABSENT ||
+        if (server->service == NULL || world->now < server->frozen_until ||
+            row->state == FO_ROW_ABSENT ||
             !kea_row_is_over(server, row) || !world_chance(world, 300))
             continue;
         if (row->state == FO_ROW_LEASED)

@@ -122,6 +122,10 @@ static void deliver(struct world *world, void *subject, uint64_t unused)
         plan_delivery(world, side);
         return;
     }
+    if (!side->over && server_puts_off(server, deliver, side, 0)) {
+        side->pumping = true;
+        return;
+    }
     side->first = chunk->next;
     if (side->first == NULL)
         side->last = NULL;
@@ -142,6 +146,8 @@ static void connect_arrives(struct world *world, void *subject, uint64_t unused)
     struct side *caller = subject, *callee = other_side(caller);
     struct server *server = owner_of(world, callee);
     (void)unused;
+    if (server_puts_off(server, connect_arrives, caller, 0))
+        return;
     caller->pumping = callee->pumping = false;
     if (caller->over || world->way_cut[0] || world->way_cut[1] || !server->powered)
         return;

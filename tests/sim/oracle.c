@@ -23,7 +23,7 @@ enum { TOLERANCE = 3 /* seconds: the guard, and whole seconds in headers */ };
 
 static int64_t true_time(const struct server *server, uint32_t seconds)
 {
-    return seconds == 0 ? 0 : (int64_t)seconds - server->world->plan.skew[server->number] / 1000;
+    return seconds == 0 ? 0 : (int64_t)seconds - server->anchored / 1000;
 }
 
 static int64_t true_seconds(int64_t ms)
@@ -119,7 +119,8 @@ static bool in_trouble(const struct world *world)
         if (!runs(server) || server->suspended || server->service->stopping ||
             server_state(server) != FO_STATE_NORMAL || server->disk.slow_until > world->now ||
             server->disk.full_until > world->now || server->kea.bad_until > world->now ||
-            server->deaf_until > world->now || world->way_cut[i] || !topology_is_whole(server))
+            server->deaf_until > world->now || server->frozen_until > world->now ||
+            world->way_cut[i] || !topology_is_whole(server))
             return true;
     }
     return world->slow_ms > 0;
@@ -150,7 +151,8 @@ void oracle_granted(struct world *world, struct server *server, int client, uint
                                ? binding->times.acked_potential
                                : binding->times.received_potential;
     const uint32_t bound = (known > now ? known : now) + world->plan.mclt;
-    const uint32_t end = fo_from_wall(server->service, cltt) + length;
+    const uint32_t asked = fo_from_wall(server->service, cltt);
+    const uint32_t end = (asked < now ? asked : now) + length;
     if (end > bound + 1)
         world_fail(world, "server %d grants %s for %u s, %u s past the bound", server->number,
                    world_address(address), length, end - bound);
@@ -182,12 +184,12 @@ static bool gives(const struct server *server)
            !server->service->relationships[0]->alone;
 }
 
-/* The server may not give what a client holds. (A second is left for its answer to arrive.) */
+/* The server may not give what a client holds. */
 static void check_held(struct world *world, const struct server *server)
 {
     for (uint32_t i = 0; i < world->plan.clients; i++) {
         const struct client *client = &world->clients[i];
-        if (client->holds != 0 && client->until > world->now + 1000 &&
+        if (client->holds != 0 && client->until > world->now &&
             reservation_of(world, client->number) != client->holds &&
             may_give(server, client->holds))
             world_fail(world, "server %d may give %s, which client %d holds until %.3f",
@@ -229,7 +231,7 @@ void oracle_after_step(struct world *world)
 struct stored {
     bool backup;
     uint8_t status;
-    uint32_t lease_expiration, received, transaction, potential;
+    uint32_t lease_expiration, received, transaction, since, potential;
     uint8_t hardware_length, identifier_length;
     const uint8_t *client; /* hardware address, then identifier */
 };
@@ -255,6 +257,7 @@ static struct stored stored_binding(const struct server *server, uint32_t addres
         stored.lease_expiration = number_at(binding->value + 6);
         stored.received = number_at(binding->value + 18);
         stored.transaction = number_at(binding->value + 22);
+        stored.since = number_at(binding->value + 26);
         stored.potential = number_at(binding->value + 30);
         stored.hardware_length = binding->value[35];
         stored.identifier_length = binding->value[36];
@@ -263,6 +266,13 @@ static struct stored stored_binding(const struct server *server, uint32_t addres
     if (stored.status == FO_FREE && stored.backup)
         stored.status = FO_BACKUP;
     return stored;
+}
+
+bool oracle_remembers(const struct server *server, uint32_t address)
+{
+    const struct fo_pool *pool = runs(server) ? pool_of(server, address) : NULL;
+    return pool != NULL && !fo_bitmap_test(&pool->dirty, address - pool->range.first) &&
+           !fo_bitmap_test(&pool->saving, address - pool->range.first);
 }
 
 static bool same_bytes(struct fo_bytes said, size_t skip, const uint8_t *stored, size_t length)
@@ -319,7 +329,8 @@ static void check_accepted(struct server *server, const struct said *said)
                        server->number, world_address(said->address));
     } else if ((said->status == FO_ACTIVE) != (stored.status == FO_ACTIVE) &&
                (said->status == FO_ACTIVE) == (now == FO_ACTIVE) &&
-               true_time(server, stored.transaction) + TOLERANCE < true_seconds(said->at)) {
+               true_time(server, stored.transaction) + TOLERANCE < true_seconds(said->at) &&
+               true_time(server, stored.since) + TOLERANCE < true_seconds(said->at)) {
         world_fail(world, "server %d acknowledges %s for %s, its disk says %s", server->number,
                    fo_status_name(said->status), world_address(said->address),
                    fo_status_name(stored.status));

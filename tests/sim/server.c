@@ -40,7 +40,7 @@ static int64_t sim_boot_time(void *context)
 static int64_t wall_ms(const struct server *server)
 {
     return (int64_t)STARTING_SECOND * 1000 + server->world->now +
-           server->world->plan.skew[server->number];
+           server->world->plan.skew[server->number] + server->wall_step;
 }
 
 static int64_t sim_wall_time(void *context)
@@ -109,11 +109,22 @@ static void sim_log(void *context, enum fo_log_id id, const char *const argument
 
 static void plan_step(struct server *server, int64_t at);
 
+bool server_puts_off(struct server *server, event_action *action, void *subject, uint64_t argument)
+{
+    struct world *world = server->world;
+    if (world->now >= server->frozen_until)
+        return false;
+    world_schedule(world, server->frozen_until + world_random(world, 3), action, subject, argument);
+    return true;
+}
+
 static void step(struct world *world, void *subject, uint64_t life)
 {
     struct server *server = subject;
     if (server->life != life || server->service == NULL || world->now < server->step_at)
         return; /* of another life, or one that came earlier has taken its place */
+    if (server_puts_off(server, step, server, life))
+        return;
     server->step_at = INT64_MAX;
     const int64_t deadline = fo_service_step(server->service);
     server->spinning = server->stepped_at == world->now ? server->spinning + 1 : 0;
@@ -212,6 +223,7 @@ void server_start(struct server *server)
         sim_random(server, server->boot_id, sizeof server->boot_id);
     }
     world_tell(server->world, "server %d starts", server->number);
+    server->anchored = server->world->plan.skew[server->number] + server->wall_step;
     server->service = fo_service_new(&server->env, error);
     if (server->service == NULL) {
         world_fail(server->world, "server %d does not start: %s", server->number, error);
@@ -224,6 +236,7 @@ void server_start(struct server *server)
 static void process_ends(struct server *server, bool power)
 {
     server->life++;
+    server->frozen_until = 0;
     network_process_ends(server, power);
     kea_process_ends(server, power);
     fo_service_free(server->service);
@@ -259,7 +272,8 @@ void server_power_cut(struct server *server)
 /* The orderly exit: the caller's loop runs until all is said. */
 void server_stop(struct server *server)
 {
-    if (server->service == NULL || server->service->stopping)
+    if (server->service == NULL || server->service->stopping ||
+        server->world->now < server->frozen_until)
         return;
     world_tell(server->world, "server %d stops", server->number);
     kea_finish_packets(server);
@@ -279,7 +293,7 @@ bool server_stop_ends(struct server *server)
 void server_reload_begin(struct server *server)
 {
     if (server->service == NULL || server->suspended || server->service->stopping ||
-        server->kea.working)
+        server->kea.working || server->world->now < server->frozen_until)
         return;
     world_tell(server->world, "server %d reloads", server->number);
     kea_finish_packets(server);

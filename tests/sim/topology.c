@@ -121,6 +121,8 @@ void topology_change(struct server *server)
         bool *reserves = &server->reserves[world_random(world, plan->reservations)];
         *reserves = !*reserves;
     }
+    if (world_chance(world, 200))
+        server->config.relationships[0].primary_percent = world_random(world, 101);
     /* Whoever has lost its store cannot be told of what either has in no pool. */
     if (plan->parts > 1 && !world->servers[0].store_lost && !world->servers[1].store_lost) {
         server->part_away = world_random(world, 2 * plan->parts);

@@ -73,6 +73,9 @@ enum mishap {
     MISHAP_BAD_ROWS,
     MISHAP_DEAF_SERVER,
     MISHAP_LOST_STORE,
+    MISHAP_FREEZE,
+    MISHAP_CLOCK_SET,
+    MISHAP_ROW_DELETED,
     MISHAPS,
 };
 
@@ -152,6 +155,8 @@ struct server {
     bool powered, suspended, locked, rows_planned, listening;
     unsigned faults;            /* planted in its service */
     int64_t boot_begun;  /* true time of this boot's 0 */
+    int32_t wall_step;   /* ms, by which its wall clock was set since the world began */
+    int32_t anchored;    /* ms, its service's clock minus the true one */
     uint8_t boot_id[16];
     int64_t step_at;     /* INT64_MAX: none is planned */
     int64_t stepped_at;
@@ -164,6 +169,7 @@ struct server {
     struct disk disk;
     struct kea kea;
     int64_t deaf_until;  /* hears no client before */
+    int64_t frozen_until; /* its process gets no time before (SIGSTOP, a virtual machine that is moved) */
     bool store_lost;     /* and has not been in NORMAL since */
 };
 
@@ -281,6 +287,8 @@ void server_reload_end(struct server *server);
 void server_free(struct server *server);
 /* The loop's thread has brought the service something: the step follows. */
 void server_step_now(struct server *server);
+/* Puts an event of the server's off until its process gets time again; false where it has. */
+bool server_puts_off(struct server *server, event_action *action, void *subject, uint64_t argument);
 uint32_t server_wall(const struct server *server); /* seconds since 1970 */
 enum fo_state server_state(const struct server *server);
 
@@ -303,6 +311,7 @@ int reserved_for(const struct server *server, uint32_t address);
 void kea_attach(struct server *server);
 void kea_process_ends(struct server *server, bool power);
 void kea_finish_packets(struct server *server);
+bool kea_has_packet_of(const struct server *server, int client);
 void kea_receive(struct server *server, int client, const struct fo_query *query, uint32_t xid);
 
 /* kea_rows.c */
@@ -335,6 +344,8 @@ void oracle_refused(struct world *world, struct client *client, uint32_t address
                     const struct reply *reply);
 void oracle_frame(struct server *server, struct side *own, struct side *other,
                   const uint8_t *frame, size_t length);
+/* Is it in the server's store as it is in its table? */
+bool oracle_remembers(const struct server *server, uint32_t address);
 /* NULL where both servers agree on everything, and with the clients. */
 const char *oracle_disagreement(struct world *world);
 /* NULL where every address is free, and can be given by one server. */

@@ -173,6 +173,23 @@ START_TEST(a_decline_that_is_told_twice_ends_no_lease_of_ours)
 }
 END_TEST
 
+/* Be it by a few seconds only. (The probation is none here.) */
+START_TEST(the_end_of_a_decline_is_none_of_a_lease_given_meanwhile)
+{
+    const uint32_t address = leased(FIRST);
+    struct fo_binding *binding = fo_table_find(&service->table, address);
+    still_partner_hold(true);
+    binding->times.lease_expiration = now() + 3;
+    fo_touch(service, pool_of(address), address);
+    says(address, FO_ABANDONED);
+    says(address, FO_RESET);
+    ck_assert_int_eq(status_of(address), FO_ABANDONED);
+    still.ms += 4000;
+    says(address, FO_RESET);
+    ck_assert_int_ne(status_of(address), FO_ABANDONED);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ how loudly */
 
 static void partner_rejects(uint32_t address, uint8_t reason)
@@ -374,6 +391,7 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, backup_that_crosses_our_end_does_not_undo_it);
     tcase_add_test(all, a_decline_that_is_told_twice_ends_no_lease_of_ours);
+    tcase_add_test(all, the_end_of_a_decline_is_none_of_a_lease_given_meanwhile);
     tcase_add_test(all, an_ordinary_crossing_is_no_warning);
     tcase_add_test(all, an_ordinary_crossing_is_no_warning_at_the_other_server);
     tcase_add_test(all, addresses_that_the_partner_has_in_no_pool_are_one_warning);
