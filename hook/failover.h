@@ -95,6 +95,7 @@ struct fo_claim {
 /* Why a query was dropped, for the log; the strings live until the next configure. */
 struct fo_refusal {
     const char *relationship;
+    const char *owner; /* the server whose bucket it is */
     const char *reason;
 };
 
@@ -240,6 +241,8 @@ struct fo_relationship_status {
     uint64_t queries_dropped, clients_refused;
     const struct fo_config_relationship *parameters;
     const char *state_file;
+    char state_file_error[64];         /* why it cannot be written, or empty */
+    uint32_t state_file_error_since;
 };
 
 size_t fo_relationship_count(struct fo_service *service);

@@ -194,6 +194,9 @@ static void refused(struct fo_relationship *relationship, struct fo_pool *pool,
         pool ? fo_status_name((uint8_t)fo_table_status(&service->table, pool, update->address))
              : "no pool";
     relationship->updates_refused++;
+    if ((update->status == FO_FREE || update->status == FO_BACKUP) && pool != NULL &&
+        reason == FO_REJECT_OUTDATED)
+        return; /* leased here while the partner asked it back: nothing that anybody must know */
     fo_address_text(update->address, address);
     if (reason == FO_REJECT_IN_USE) {
         struct fo_binding *binding = fo_table_find(&service->table, update->address);

@@ -7,6 +7,7 @@
  * that are in no pool, and fo_table_prepare finds them like after a reload. The records of relationships
  * wait for those that are configured under their names: at the start, or where a reload brings one back.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -189,7 +190,8 @@ int fo_persistence_load(struct fo_service *service, char *error)
     service->epoch_open = 1;
     int failure = service->env->store_load(service->env->context, load_pair, &loading);
     if (failure != 0 && error[0] == '\0')
-        snprintf(error, FO_CONFIG_ERROR_MAX, "%s", strerror(failure));
+        snprintf(error, FO_CONFIG_ERROR_MAX, "%s",
+                 failure == EUCLEAN ? "it is damaged, or no state file" : strerror(failure));
     follow_records(service);
     return failure != 0 || error[0] != '\0' ? -1 : 0;
 }

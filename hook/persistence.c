@@ -255,8 +255,21 @@ static void begin_epoch(struct fo_service *service)
     service->epoch_open++;
 }
 
+static void tell_failure(struct fo_service *service, const char *why, const struct fo_now *now)
+{
+    if (!service->store_failing) {
+        service->failing_since = now->seconds;
+        fo_say(service, FAILOVER_STORE_FAILED, service->config.state_file, why, NULL);
+    }
+    service->store_failing = true;
+    snprintf(service->store_error, sizeof service->store_error, "%s", why);
+}
+
 void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
 {
+    if (service->committing && !service->store_failing &&
+        now->ms - service->commit_began >= FO_STALL_MS)
+        tell_failure(service, "it has not come to an end for 15 s", now);
     if (service->committing || now->ms < service->commit_retry_at)
         return;
     if (now->ms >= service->stamp_at) {
@@ -278,6 +291,7 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
     }
     seal_batch(service);
     service->committing = true;
+    service->commit_began = now->ms;
     service->batch = (struct fo_store_batch){service->writes, service->write_count};
     service->env->store_commit(service->env->context, &service->batch);
 }
@@ -327,9 +341,7 @@ void fo_store_committed(struct fo_service *service, int error, const char *text)
     if (error != 0) {
         struct fo_now now = fo_service_now(service);
         service->commit_retry_at = now.ms + 1000;
-        if (!service->store_failing)
-            fo_say(service, FAILOVER_STORE_FAILED, service->config.state_file, text, NULL);
-        service->store_failing = true;
+        tell_failure(service, text, &now);
     } else {
         if (service->store_failing)
             fo_say(service, FAILOVER_STORE_WORKS, service->config.state_file, NULL);
@@ -339,6 +351,13 @@ void fo_store_committed(struct fo_service *service, int error, const char *text)
     }
     service->env->wake(service->env->context);
     service->env->unlock(service->env->context);
+}
+
+bool fo_store_stalls(const struct fo_relationship *relationship)
+{
+    const struct fo_service *service = relationship->service;
+    return fo_service_now(service).seconds >
+           fo_last_moment(service) + relationship->endpoint.record.mclt / 2;
 }
 
 uint32_t fo_last_moment(const struct fo_service *service)

@@ -100,6 +100,9 @@ void fo_refuse(struct fo_relationship *relationship, struct fo_decision *decisio
     decision->answer = FO_DROP;
     decision->refusal = (struct fo_refusal){
         .relationship = relationship ? relationship->config.name : "failover",
+        .owner = relationship == NULL                           ? "any server"
+                 : our_bucket(relationship, decision->bucket) ? relationship->config.self.name
+                                                              : relationship->config.partner.name,
         .reason = why,
     };
     if (relationship != NULL)
@@ -132,18 +135,9 @@ static void short_of_addresses(struct fo_relationship *relationship, struct fo_p
 
 /* ------------------------------------------------------------------ which bindings */
 
-/* With the store stalled for so long that a new lease would hardly last, none is promised (rule of
-   safety 18); those who have one are served. */
-static bool store_stalls(const struct fo_relationship *relationship)
-{
-    const struct fo_service *service = relationship->service;
-    return fo_service_now(service).seconds >
-           fo_last_moment(service) + relationship->endpoint.record.mclt / 2;
-}
-
 static bool may_give_free(const struct fo_relationship *relationship)
 {
-    return !relationship->alone && !store_stalls(relationship) &&
+    return !relationship->alone && !fo_store_stalls(relationship) &&
            fo_state_free_from(fo_serving_state(relationship)) != FO_FREE_FROM_NONE;
 }
 
@@ -289,10 +283,10 @@ static void choose_address(const struct choice *choice, struct fo_decision *deci
     if (address == 0 && may_give_free(relationship))
         address = next_free(choice, &lacking);
     if (address == 0) {
+        const char *way_out, *why = fo_refusing(relationship, &way_out);
         if (lacking != NULL)
             short_of_addresses(relationship, lacking);
-        fo_refuse(relationship, decision,
-                  "no free address of this server's is left");
+        fo_refuse(relationship, decision, why ? why : "no free address of this server's is left");
         return;
     }
     if (own == NULL || own->status != FO_ACTIVE) {

@@ -295,5 +295,9 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
         *way_out = "contact with the partner";
         return "started alone after a stop longer than the MCLT: only unexpired leases are renewed";
     }
+    if (fo_store_stalls(relationship)) {
+        *way_out = "a state file that can be written: see state-file-error";
+        return "new clients wait: the state file was not written for half of the MCLT";
+    }
     return NULL;
 }

@@ -99,12 +99,13 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* When the next commit may begin: none while one is under way, or waits after a failure. */
+/* When the next commit may begin: none while one is under way (but its stalling is to be seen), or
+   waits after a failure. */
 static int64_t commit_deadline(const struct fo_service *service, const struct fo_now *now)
 {
     int64_t due = service->stamp_at;
     if (service->committing)
-        return INT64_MAX;
+        return service->store_failing ? INT64_MAX : service->commit_began + FO_STALL_MS;
     if (service->saving_epoch || service->urgent)
         due = now->ms + 1;
     else if (service->dirty)

@@ -25,6 +25,7 @@ enum {
                                      apart */
     FO_COMMIT_DELAY_MS = 100,     /* changes come together so long before a commit: one commit, one
                                      BNDUPD and one wake-up for many clients */
+    FO_STALL_MS = 15000,          /* a commit that takes longer is told as a failure */
     FO_ROW_RETRY_MS = 1000,
     FO_WATCH_RETRY_MS = 1000,     /* for memory to watch the end of a lease */
     FO_SUSPEND_MS = 5000,         /* a reload that takes longer closes the connections */
@@ -142,7 +143,9 @@ struct fo_service {
     bool stop_saving;       /* `stop_said` as it was when that epoch began */
     bool urgent;            /* a state or a stop waits: commit without delay */
     int64_t commit_at;      /* ms, the present batch; from `dirty` on */
-    int64_t commit_retry_at;
+    int64_t commit_retry_at, commit_began;
+    char store_error[64];   /* while store_failing: why ... */
+    uint32_t failing_since; /* ... and since when, seconds */
     int64_t stamp_at;
     struct fo_store_batch batch;
     struct fo_store_write *writes;
@@ -321,6 +324,9 @@ void fo_note_shared(struct fo_service *service, uint32_t address);
 /* Begins a commit where there is something to write and none is under way. */
 void fo_persistence_commit(struct fo_service *service, const struct fo_now *now);
 void fo_persistence_free(struct fo_service *service);
+/* The store has not been written for so long that a new lease would hardly last: none is promised
+   (rule of safety 18); those who have one are served. */
+bool fo_store_stalls(const struct fo_relationship *relationship);
 /* The last moment at which a server with this stamp in its store can have run; what is promised must
    not need a later one (rule of safety 7). */
 uint32_t fo_last_moment(const struct fo_service *service);

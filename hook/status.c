@@ -75,6 +75,11 @@ static void fill_status(struct fo_relationship *relationship,
     status->partner_url = relationship->config.partner.url;
     status->parameters = &relationship->config;
     status->state_file = service->config.state_file;
+    if (service->store_failing) {
+        snprintf(status->state_file_error, sizeof status->state_file_error, "%s",
+                 service->store_error);
+        status->state_file_error_since = wall_or_never(service, service->failing_since);
+    }
     status->primary = relationship->config.primary;
     status->connected = endpoint->communicating;
     status->connection = connection_words(relationship);

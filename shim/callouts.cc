@@ -140,7 +140,8 @@ void drop_refused(CalloutHandle &handle, const Packet &packet)
     if (debug_wanted()) {
         const fo_refusal &why = packet.decision.refusal;
         log(FAILOVER_QUERY_DROPPED,
-            {why.relationship, packet.client_text(), std::to_string(packet.decision.bucket), why.reason});
+            {why.relationship, packet.client_text(), std::to_string(packet.decision.bucket),
+             why.owner, why.reason});
     }
     drop(handle);
 }

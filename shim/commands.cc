@@ -173,6 +173,8 @@ ElementPtr relationship_map(size_t index, const Status &status)
     map->set("last-contact", moment(status.last_contact));
     map->set("last-error", text_or_null(status.last_error));
     map->set("last-error-time", moment(status.last_error_time));
+    map->set("state-file-error", text_or_null(status.state_file_error));
+    map->set("state-file-error-since", moment(status.state_file_error_since));
     map->set("listen-error", text_or_null(status.listen_error));
     map->set("meaning", text(status.meaning));
     map->set("refusing", text_or_null(status.refusing));

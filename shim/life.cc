@@ -94,7 +94,7 @@ void Life::create(const std::string &state_file)
         fo_env_real_free(env_);
         env_ = nullptr;
         log(FAILOVER_STORE_UNREADABLE, {state_file, error});
-        refuse(error);
+        refuse("state-file: the service cannot start with " + state_file + ": " + error);
     }
     state_file_ = state_file;
 }

@@ -6,6 +6,7 @@
  * reservations (rule of safety 16). Every second free address is the partner's.
  */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,8 +174,12 @@ START_TEST(a_client_of_the_partners_bucket_waits)
     client(false, 0);
     query.secs = waits[_i].secs;
     ck_assert_int_eq(ask(DISCOVER), waits[_i].answer);
-    if (decision.answer == FO_DROP)
+    if (decision.answer == FO_DROP) {
         ck_assert_str_eq(decision.refusal.reason, "load balancing");
+        ck_assert_str_eq(decision.refusal.relationship, "a-b");
+        ck_assert_str_eq(decision.refusal.owner, "b");
+        ck_assert_uint_eq(decision.bucket, fo_hash_bucket(hardware, 6));
+    }
 }
 END_TEST
 
@@ -441,6 +446,58 @@ START_TEST(a_reservation_outside_the_pools_is_not_hindered)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ a disk that fails (rule of safety 18) */
+
+static struct fo_relationship_status status(void)
+{
+    struct fo_relationship_status result;
+    ck_assert(fo_relationship_status(service, 0, &result));
+    return result;
+}
+
+/* A disk that is full, or (`_i`) one that does not answer at all. */
+START_TEST(a_disk_that_fails_is_told_and_new_clients_wait_in_the_end)
+{
+    const uint32_t address = lease(true, 0);
+    still_later(service, 1000);
+    ck_assert_str_eq(status().state_file_error, "");
+    const uint32_t began = STILL_SECONDS + (uint32_t)(still.ms / 1000);
+    still.commit_error = ENOSPC;
+    still.stuck = _i;
+    lease(true, 1);
+    still_later(service, 100);
+    still_later(service, 14000);
+    ck_assert_uint_eq(still.said[FAILOVER_STORE_FAILED], _i ? 0 : 1);
+    still_later(service, 1000);
+    ck_assert_uint_eq(still.said[FAILOVER_STORE_FAILED], 1);
+    ck_assert_str_eq(status().state_file_error,
+                     _i ? "it has not come to an end for 15 s" : "No space left on device");
+    ck_assert_uint_ge(status().state_file_error_since, began);
+    ck_assert_ptr_null(status().refusing);
+    lease(true, 2);
+
+    still_later(service, MCLT / 2 * 1000 + 1000); /* and the 15 s for which a stamp is good */
+    ck_assert_ptr_nonnull(strstr(status().refusing, "the state file was not written"));
+    ck_assert_ptr_nonnull(strstr(status().way_out, "state-file-error"));
+    client(true, 3);
+    ck_assert_int_eq(ask(DISCOVER), FO_DROP);
+    ck_assert_str_eq(decision.refusal.reason, status().refusing);
+    client(true, 0);
+    ck_assert_int_eq(renew(address), FO_PASS);
+    granted(600);
+    ck_assert_uint_eq(still.said[FAILOVER_STORE_FAILED], 1);
+
+    still.commit_error = 0;
+    still.stuck = false;
+    still_later(service, 1000);
+    ck_assert_uint_eq(still.said[FAILOVER_STORE_WORKS], 1);
+    ck_assert_str_eq(status().state_file_error, "");
+    ck_assert_uint_eq(status().state_file_error_since, 0);
+    ck_assert_ptr_null(status().refusing);
+    lease(true, 3);
+}
+END_TEST
+
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 int main(void)
@@ -465,6 +522,7 @@ int main(void)
     tcase_add_test(all, a_declined_address_is_abandoned);
     tcase_add_test(all, a_reserved_address_is_its_owners_alone);
     tcase_add_test(all, a_reservation_outside_the_pools_is_not_hindered);
+    tcase_add_loop_test(all, a_disk_that_fails_is_told_and_new_clients_wait_in_the_end, 0, 2);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -175,7 +175,7 @@ void still_settle(struct fo_service *service)
 {
     for (int i = 0; i < 50; i++) {
         const int64_t deadline = fo_service_step(service);
-        if (still.committing) {
+        if (still.committing && !still.stuck) {
             still.committing = false;
             fo_store_committed(service, still.commit_error,
                                still.commit_error ? strerror(still.commit_error) : NULL);

@@ -20,6 +20,7 @@ struct still {
     long fails_at;          /* the allocation that fails, counted down; 0: none */
     bool failed;            /* it came to that */
     bool locked, committing;
+    bool stuck;             /* the commit under way does not come to an end */
     unsigned said[FAILOVER_MESSAGE_COUNT];
     char words[FAILOVER_MESSAGE_COUNT][400]; /* the last arguments, with ", " between them */
     fo_connection connections;
