@@ -238,6 +238,7 @@ struct fo_relationship_status {
     int32_t clock_difference;          /* partner's clock minus ours, seconds */
     uint64_t pending, unacknowledged, rejected;  /* our updates: not yet sent, in flight, rejected */
     uint64_t updates_sent, updates_received, updates_rejected, updates_refused;
+    uint32_t ack_ms, ack_longest_ms; /* from BNDUPD to BNDACK: the last, the connection's longest */
     uint64_t queries_dropped, clients_refused;
     const struct fo_config_relationship *parameters;
     const char *state_file;

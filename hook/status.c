@@ -106,6 +106,8 @@ static void fill_status(struct fo_relationship *relationship,
     status->updates_received = endpoint->updates_received;
     status->updates_rejected = endpoint->updates_rejected;
     status->updates_refused = relationship->updates_refused;
+    status->ack_ms = endpoint->ack_ms;
+    status->ack_longest_ms = endpoint->ack_longest_ms;
     status->queries_dropped = relationship->queries_dropped;
     status->clients_refused = relationship->clients_refused;
     count_updates(relationship, status);

@@ -121,6 +121,7 @@ struct fo_endpoint_host {
 struct fo_in_flight {
     uint32_t xid; /* 0: free */
     uint32_t count;
+    int64_t sent; /* ms */
     struct {
         uint32_t address, generation, potential;
         bool forgotten; /* by the host, whom the answer does not concern any more */
@@ -157,6 +158,7 @@ struct fo_endpoint {
     struct fo_in_flight in_flight[FO_WINDOW_MAX];
     uint32_t in_flight_count;
     uint64_t updates_sent, updates_received, updates_rejected;
+    uint32_t ack_ms, ack_longest_ms; /* from BNDUPD to BNDACK: the last, the longest of the connection */
     struct fo_session_end last_end; /* why there is no connection, or was none */
     uint32_t last_end_at;           /* seconds, 0: never */
     struct fo_message outgoing;

@@ -37,6 +37,7 @@ static void forget_connection(struct fo_endpoint *endpoint)
     endpoint->pool_request_xid = 0;
     endpoint->inbound = 0;
     endpoint->in_flight_count = 0;
+    endpoint->ack_longest_ms = 0;
     memset(endpoint->in_flight, 0, sizeof endpoint->in_flight);
     endpoint->host.updates_lost(endpoint->host.context);
 }

@@ -44,6 +44,7 @@ static bool send_updates(struct fo_endpoint *endpoint, bool requested, const str
 
     fo_message_begin(message, FO_MSG_BNDUPD);
     slot->count = 0;
+    slot->sent = now->ms;
     while (message->update_count < most &&
            endpoint->host.next_update(endpoint->host.context, requested, room, &next)) {
         room -= fo_update_size(&next.update);
@@ -126,6 +127,9 @@ void fo_take_bndack(struct fo_endpoint *endpoint, const struct fo_message *messa
     struct fo_in_flight taken = *sent;
     sent->xid = 0;
     endpoint->in_flight_count--;
+    endpoint->ack_ms = (uint32_t)(now->ms - taken.sent);
+    if (endpoint->ack_ms > endpoint->ack_longest_ms)
+        endpoint->ack_longest_ms = endpoint->ack_ms;
     for (size_t i = 0; i < message->update_count; i++) {
         const struct fo_update *update = &message->updates[i];
         size_t k = 0;

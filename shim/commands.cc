@@ -141,6 +141,8 @@ ElementPtr updates_map(const Status &status)
     map->set("received", integer(status.updates_received));
     map->set("rejected-by-partner", integer(status.updates_rejected));
     map->set("refused-from-partner", integer(status.updates_refused));
+    map->set("acknowledged-in-ms", integer(status.ack_ms));
+    map->set("acknowledged-in-ms-longest", integer(status.ack_longest_ms));
     return map;
 }
 
