@@ -275,6 +275,10 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
     if (now->ms >= service->stamp_at) {
         service->stamp_at = now->ms + FO_STAMP_MS;
         service->meta_dirty = true;
+        for (size_t i = 0; i < service->relationship_count; i++) {
+            fo_endpoint_keep_contact(&service->relationships[i]->endpoint);
+            service->relationships[i]->record_dirty = true;
+        }
     }
     if (!service->saving_epoch) {
         if (!service->dirty && !service->meta_dirty)

@@ -170,8 +170,10 @@ static void take_state(struct fo_endpoint *endpoint, const struct fo_message *me
     endpoint->record.partner_state = message->server_state;
     endpoint->record.partner_state_since =
         fo_session_forbids(&endpoint->session, message->start_of_state);
-    if (changed)
+    if (changed) {
+        fo_endpoint_store(endpoint);
         fo_endpoint_note(endpoint, FO_NOTE_PARTNER_STATE, "");
+    }
     if (first) {
         endpoint->communicating = true;
         endpoint->failures = 0;
@@ -267,11 +269,11 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
     endpoint->started = now->seconds;
     endpoint->startup_deadline = now->ms + (int64_t)settings->startup_delay * 1000;
     endpoint->attempt_at = now->ms;
-    if (record->state == FO_STATE_NONE) {
+    if (record->state == FO_STATE_NONE)
         endpoint->record.need_all = true;
-        endpoint->record.state_since = now->seconds;
-    }
     endpoint->record.state = (uint8_t)fo_state_at_start((enum fo_state)record->state);
+    if (endpoint->record.state != record->state)
+        endpoint->record.state_since = now->seconds;
     if (settings->session.primary || record->mclt == 0) {
         endpoint->record.mclt = settings->session.mclt;
         memcpy(endpoint->record.secondary_buckets, settings->session.secondary_buckets,

@@ -173,6 +173,8 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
 void fo_endpoint_connected(struct fo_endpoint *endpoint, const struct fo_now *now);
 void fo_endpoint_attempt_failed(struct fo_endpoint *endpoint, const char *reason,
                                 const struct fo_now *now);
+/* The record's last contact is that of the connection, whose CONTACT messages come no farther. */
+void fo_endpoint_keep_contact(struct fo_endpoint *endpoint);
 /* There is no connection for a reason that was found elsewhere: only to be remembered. */
 void fo_endpoint_failed_by(struct fo_endpoint *endpoint, const char *why, const struct fo_now *now);
 /* A connection from the partner with its CONNECT; an older one must have been reported lost.

@@ -28,8 +28,15 @@ static int64_t next_delay(struct fo_endpoint *endpoint)
     return delay > FO_RETRY_MAX_MS ? FO_RETRY_MAX_MS : delay;
 }
 
+void fo_endpoint_keep_contact(struct fo_endpoint *endpoint)
+{
+    if (endpoint->communicating && endpoint->session.heard > endpoint->record.last_contact)
+        endpoint->record.last_contact = endpoint->session.heard;
+}
+
 static void forget_connection(struct fo_endpoint *endpoint)
 {
+    fo_endpoint_keep_contact(endpoint);
     endpoint->communicating = false;
     endpoint->partner_request = false;
     endpoint->request_xid = 0;

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from rig import netns, partner, rfc3074
+from rig import agree, netns, partner, rfc3074
 from rig.partner import frame, number, option
 
 BINDING = [option(partner.ADDRESS, bytes((192, 0, 2, 10))), option(partner.STATUS, 1)]
@@ -377,5 +377,9 @@ def test_spoilt_stream(pair_of, victim):
     made = pair_of(proxy=True).start(wait="NORMAL")
     lost = getattr(made, victim).log().count("FAILOVER_PROTOCOL_ERROR")
     made.proxy.inject(frame(99), "left" if victim == "s1" else "right")
+    order = made.clients.order_range("discover", 1, 40, rate=100, retransmit=True, timeout=10)
     getattr(made, victim).wait_log("FAILOVER_PROTOCOL_ERROR", 5, count=lost + 1)
+    answers = agree.acknowledged(made.clients.wait(order, range(1, 41), 15))
+    assert len({answer["address"] for answer in answers.values()}) == 40
     made.wait_state("NORMAL", 20)
+    agree.settled(made)

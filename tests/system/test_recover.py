@@ -98,6 +98,32 @@ def test_orderly_restart(pair_of, primary):
     assert "state is RECOVER" not in leaving.log().rsplit("FAILOVER_STARTED", 1)[1]
 
 
+def test_what_a_crash_leaves(pair_of):
+    """Own state, the partner's, the last contact (to 10 s) and the MCLT in force are there after a
+    kill -9, without the partner; and a short absence is no reason to wait for it."""
+    made = quick_pair(pair_of, hook_s1={"max-client-lead-time": 25, "contact-interval": 1},
+                      hook_s2={"contact-interval": 1}).start(wait="NORMAL")
+    server, partner = sides(made, made.threading == "multi")
+    agree.acknowledged(made.clients.do_all("discover", OURS[:2] + THEIRS[:2]))
+    agree.settled(made)
+    time.sleep(13)
+    before = server.failover()
+    for each in (server, partner):
+        each.kill9()
+    server.start()
+    after = server.failover()
+    assert after["state"] == "startup" and after["refusing"]
+    assert after["partner-state"] == "normal" and after["mclt"] == 25
+    assert before["last-contact"] - 11 <= after["last-contact"] <= before["last-contact"] + 2
+    since = time.time()
+    server.wait_state("COMMUNICATIONS-INTERRUPTED", timeout=5)      # and not RECOVER
+    assert time.time() - since < 4
+    assert abs(server.failover()["state-since"] - time.time()) <= 5
+    for client, verb in ((OURS[5], "discover"), (THEIRS[0], "rebind")):
+        assert made.clients.do(verb, client, from_=made.address(
+            1 if server is made.s1 else 2))["result"] == "ack"
+
+
 @pytest.mark.parametrize("rows_too", [False, True], ids=["store", "all"])
 def test_lost_store(pair_of, rows_too):
     """Stable storage is gone, perhaps with Kea's leases: all comes back from the partner by

@@ -143,8 +143,11 @@ END_TEST
 START_TEST(an_interruption_and_the_return)
 {
     start_both();
+    run(600000); /* CONTACT alone is contact, too */
     wire = false;
     run(61000); /* tReceive */
+    ck_assert_uint_ge(p.endpoint.record.last_contact, now.seconds - 61 - 20);
+    ck_assert_uint_ge(s.endpoint.record.last_contact, now.seconds - 61 - 20);
     ck_assert_int_eq(state_of(&p), FO_STATE_COMMUNICATIONS_INTERRUPTED);
     ck_assert_int_eq(state_of(&s), FO_STATE_COMMUNICATIONS_INTERRUPTED);
     p.length = p.read = s.length = s.read = 0;
