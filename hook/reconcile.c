@@ -46,23 +46,30 @@ static void correct(struct fo_service *service, struct fo_pool *pool, uint32_t a
     (*counter)++;
 }
 
-/* Same client: the later end wins. */
+/* Same client: the later end wins, and the later transaction: what the row tells of was acknowledged, and
+   must not be ended by what its client did before (7.1.3's time(1)). */
 static void compare_active(struct fo_service *service, struct fo_pool *pool,
                            struct fo_binding *binding, const struct fo_row *row)
 {
     uint32_t end = row_end(service, row), cltt = fo_from_wall(service, row->cltt);
-    if (end > binding->times.lease_expiration) {
+    const uint32_t now = fo_service_now(service).seconds;
+    bool news = end > binding->times.lease_expiration;
+    if (news) {
         binding->times.lease_expiration = end;
         if (end > binding->times.sent_potential)
             binding->times.sent_potential = end;
         if (end > binding->potential)
             binding->potential = end;
-        if (cltt > binding->cltt)
-            binding->cltt = cltt;
-        fo_touch(service, pool, row->address);
-        service->adopted++;
     } else if (end < binding->times.lease_expiration) {
         correct(service, pool, row->address, &service->corrected);
+    }
+    if (cltt > binding->cltt && binding->cltt < now) {
+        binding->cltt = cltt < now ? cltt : now;
+        news = true;
+    }
+    if (news) {
+        fo_touch(service, pool, row->address);
+        service->adopted++;
     }
 }
 
@@ -332,8 +339,9 @@ void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
     }
     for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
         quarantined += pool->quarantined.count;
-    if (service->quarantine_until < last_moment + longest)
-        service->quarantine_until = last_moment + longest;
+    /* Ends are whole seconds, and may be one past their bound. */
+    if (service->quarantine_until < last_moment + longest + FO_EXPIRY_GUARD)
+        service->quarantine_until = last_moment + longest + FO_EXPIRY_GUARD;
     fo_say(service, FAILOVER_POWER_CUT,
            fo_print(count, sizeof count, "%llu", (unsigned long long)quarantined),
            fo_time_text(fo_to_wall(service, service->quarantine_until), until), NULL);

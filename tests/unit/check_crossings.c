@@ -302,6 +302,35 @@ START_TEST(after_a_power_cut_there_may_have_been_transactions_until_the_restart)
 }
 END_TEST
 
+START_TEST(a_quarantine_is_longer_than_any_lease_that_it_is_for)
+{
+    struct fo_now moment = fo_service_now(service);
+    service->stamp_durable = moment.seconds - FO_STAMP_LATE_S;
+    fo_doubt_own_past(service, &moment);
+    ck_assert_uint_gt(service->quarantine_until, moment.seconds + MCLT + 1);
+}
+END_TEST
+
+/* A renewal that only Kea's row tells of, shorter than the lease was: a RELEASED from before is older. */
+START_TEST(a_later_transaction_in_keas_row_counts_though_its_end_does_not)
+{
+    const uint32_t lease = leased(FIRST);
+    const struct fo_binding *binding = fo_table_find(&service->table, lease);
+    const uint32_t end = binding->times.lease_expiration;
+    still.ms += 10000;
+    const struct fo_row row = {
+        .address = lease, .subnet_id = SUBNET, .state = FO_ROW_LEASED, .cltt = now(), .length = 5,
+        .client = {.hardware = hardware + 1, .hardware_type = 1, .hardware_length = 6}};
+    fo_reconcile_begin(service);
+    fo_reconcile_row(service, &row);
+    fo_reconcile_end(service);
+    ck_assert_uint_eq(binding->times.lease_expiration, end);
+    ck_assert_uint_eq(binding->cltt, now());
+    ck_assert(is_set(&pool_of(lease)->unacked, lease));
+    ck_assert(is_set(&pool_of(lease)->rows, lease));
+}
+END_TEST
+
 START_TEST(after_a_power_cut_leases_of_a_pool_that_is_away_are_doubted)
 {
     const uint32_t lease = leased(FIRST);
@@ -398,6 +427,8 @@ int main(void)
     tcase_add_test(all, addresses_that_we_have_in_no_pool_are_one_warning);
     tcase_add_test(all, a_partner_that_forgot_is_told_of_pools_that_come_back);
     tcase_add_test(all, after_a_power_cut_there_may_have_been_transactions_until_the_restart);
+    tcase_add_test(all, a_quarantine_is_longer_than_any_lease_that_it_is_for);
+    tcase_add_test(all, a_later_transaction_in_keas_row_counts_though_its_end_does_not);
     tcase_add_test(all, after_a_power_cut_leases_of_a_pool_that_is_away_are_doubted);
     tcase_add_test(all, nothing_is_promised_before_the_first_commit_after_an_orderly_stop);
     tcase_add_test(all, the_row_of_a_client_goes_though_its_pool_has_gone);
