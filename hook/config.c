@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "hook/config_table.h"
+#include "hook/secret.h"
 
 enum {
     FAILOVER_PORT = 647, /* section 11.1; IANA's dhcp-failover */
@@ -68,6 +69,9 @@ static int refuse_key(const struct place *place, const char *path, const char *k
     char full[2 * SHOWN_MAX];
     snprintf(full, sizeof full, "%s%.*s", path, SHOWN_MAX, key);
     const char *advice = fo_config_foreign_key(key);
+    json_t *hidden = NULL;
+    if (json_is_string(value)) /* it may be a secret under a mistyped key */
+        value = hidden = json_string("...");
     char right[FO_CONFIG_ERROR_MAX] = "unknown key; ";
     if (advice != NULL) {
         snprintf(right, sizeof right, "%s", advice);
@@ -77,7 +81,9 @@ static int refuse_key(const struct place *place, const char *path, const char *k
             length += (size_t)snprintf(right + length, sizeof right - length, "%s%s",
                                        i == 0 ? "the keys here are: " : ", ", allowed[i]);
     }
-    return refuse(place, full, value, right);
+    refuse(place, full, value, right);
+    json_decref(hidden);
+    return -1;
 }
 
 /* Refuses keys that a map must not have, and a user-context or comment of the wrong type. */
@@ -371,6 +377,9 @@ static int read_relationship(struct place *place, json_t *map, struct fo_config 
     for (const struct fo_config_number *n = fo_config_numbers; n->key != NULL; n++)
         if (read_number(place, map, relationship, n) != 0)
             return -1;
+    char wrong[FO_CONFIG_ERROR_MAX];
+    if (!fo_secret_configure(map, relationship, wrong, sizeof wrong))
+        return fail(place, "%s", wrong);
     /* The partner's timer counts, but both servers are meant to have the same parameters. */
     if (relationship->contact_interval >= relationship->max_response_delay)
         return refuse(place, "contact-interval", json_object_get(map, "contact-interval"),

@@ -22,6 +22,7 @@ enum {
     FO_NAME_MAX = 255,          /* 12.22: one option; a name is sent whole */
     FO_RELATIONSHIPS_MAX = 31,  /* S6 */
     FO_CONFIG_ERROR_MAX = 512,
+    FO_SECRET_MAX = 255,        /* bytes */
 };
 
 struct fo_config_peer {
@@ -49,6 +50,11 @@ struct fo_config_relationship {
     uint32_t max_unacked;         /* max-unacked-updates, 50: BNDUPDs we accept unacknowledged */
     uint32_t offer_hold;          /* 30 */
     uint32_t max_clock_skew;      /* 60; 0: never refuse */
+    uint8_t secret[FO_SECRET_MAX]; /* secret or the content of secret-file; never shown (secret.h) */
+    uint16_t secret_length;       /* 0: messages are not signed */
+    uint8_t digest;               /* enum fo_digest_type: hmac-sha256 where there is a secret */
+    bool secret_short;            /* warnings: easily guessed, ... */
+    bool secret_exposed;          /* ... in a file that others may read or change */
 };
 
 struct fo_config {
@@ -63,6 +69,8 @@ struct fo_config {
 int fo_config_parse(const char *json, struct fo_config *config, char *error);
 /* A copy with memory of its own. Returns 0, or -1 where there is none; `to` is empty then. */
 int fo_config_copy(struct fo_config *to, const struct fo_config *from);
+/* "hmac-sha256", "hmac-md5", or "none" where there is no secret. */
+const char *fo_config_digest_name(const struct fo_config_relationship *relationship);
 /* Leaves it empty; an empty (zeroed) one may be freed. */
 void fo_config_free(struct fo_config *config);
 

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/digest.h"
+
 #define FAIL(error, ...) (snprintf(error, FO_CONFIG_ERROR_MAX, __VA_ARGS__), -1)
 #define SHOWN "%.60s" /* enough of a name to find it */
 
@@ -223,10 +225,17 @@ failed:
     return -1;
 }
 
+const char *fo_config_digest_name(const struct fo_config_relationship *relationship)
+{
+    return fo_digest_name((enum fo_digest_type)relationship->digest);
+}
+
 void fo_config_free(struct fo_config *config)
 {
-    for (size_t i = 0; i < config->count; i++)
+    for (size_t i = 0; i < config->count; i++) {
         free(config->relationships[i].subnets);
+        explicit_bzero(config->relationships[i].secret, sizeof config->relationships[i].secret);
+    }
     free(config->relationships);
     memset(config, 0, sizeof *config);
 }

@@ -54,6 +54,8 @@ const char *const fo_config_relationship_keys[] = {
     "startup-delay",        "connect-retry-delay",
     "max-unacked-updates",  "offer-hold",
     "max-clock-skew",       "state-file",
+    "secret",               "secret-file",
+    "digest",
     "user-context",         "comment",
     NULL,
 };

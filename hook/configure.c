@@ -12,13 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook/secret.h"
 #include "hook/service_internal.h"
 
 struct plan {
     struct fo_config config;
     struct fo_relationship **relationships; /* one for each of `config`; NULL: there is one already */
+    struct fo_digest *digests; /* one for each of `config` */
     struct fo_subnet_entry *subnets;
     struct fo_table_pools pools;
+    const char *missing; /* why it could not be made */
 };
 
 /* ------------------------------------------------------------------ the plan */
@@ -59,6 +62,20 @@ static bool plan_relationships(struct fo_service *service, struct plan *plan)
             plan->relationships[i] = fo_relationship_new(service);
             ok = plan->relationships[i] != NULL;
         }
+    }
+    return ok;
+}
+
+static bool plan_digests(struct fo_service *service, struct plan *plan)
+{
+    const size_t count = plan->config.count;
+    plan->digests =
+        service->env->allocate(service->env->context, (count + 1) * sizeof *plan->digests);
+    bool ok = plan->digests != NULL;
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = fo_secret_open(&plan->config.relationships[i], &plan->digests[i]);
+        if (!ok)
+            plan->missing = "OpenSSL of this host does not offer the digest, or has no memory";
     }
     return ok;
 }
@@ -107,7 +124,10 @@ static void discard(struct fo_service *service, struct plan *plan)
     for (size_t i = 0; plan->relationships != NULL && i < plan->config.count; i++)
         if (plan->relationships[i] != NULL)
             fo_relationship_free(plan->relationships[i]);
+    for (size_t i = 0; plan->digests != NULL && i < plan->config.count; i++)
+        fo_secret_close(&plan->digests[i]);
     env->release(env->context, plan->relationships);
+    env->release(env->context, plan->digests);
     env->release(env->context, plan->subnets);
     fo_table_discard(&service->table, &plan->pools);
     fo_config_free(&plan->config);
@@ -117,10 +137,10 @@ static void discard(struct fo_service *service, struct plan *plan)
 static bool make_plan(struct fo_service *service, const struct fo_config *config,
                       const struct fo_topology *topology, struct plan *plan)
 {
-    *plan = (struct plan){0};
+    *plan = (struct plan){.missing = "out of memory"};
     if (fo_network_reserve(service, config->count) && fo_persistence_reserve(service) &&
         fo_config_copy(&plan->config, config) == 0 && plan_relationships(service, plan) &&
-        plan_subnets(service, topology, plan) && plan_pools(service, topology, plan))
+        plan_digests(service, plan) && plan_subnets(service, topology, plan) && plan_pools(service, topology, plan))
         return true;
     discard(service, plan);
     return false;
@@ -137,21 +157,38 @@ static bool same_wire(const struct fo_config_relationship *a,
            a->partner.port == b->partner.port && a->mclt == b->mclt &&
            a->primary_percent == b->primary_percent && a->max_unacked == b->max_unacked &&
            a->max_response_delay == b->max_response_delay &&
-           a->contact_interval == b->contact_interval;
+           a->contact_interval == b->contact_interval && fo_secret_equal(a, b);
+}
+
+static void warn_of_secret(struct fo_service *service, const struct fo_config_relationship *config)
+{
+    if (config->secret_short)
+        fo_say(service, FAILOVER_CONFIG_WARNING, config->name,
+               "the secret has less than 16 bytes: who has recorded some messages can guess it at "
+               "leisure; take a longer, random one", NULL);
+    if (config->secret_exposed)
+        fo_say(service, FAILOVER_CONFIG_WARNING, config->name,
+               "secret-file may be read or changed by any user of this host: take its permissions for "
+               "others away (chmod o= FILE)", NULL);
 }
 
 static void change_relationship(struct fo_relationship *relationship, int index,
                                 const struct fo_config_relationship *wanted,
-                                const struct fo_now *now)
+                                struct fo_digest *digest, const struct fo_now *now)
 {
-    if (!same_wire(&relationship->config, wanted) && relationship->connection != 0) {
+    const bool same = same_wire(&relationship->config, wanted);
+    if (!same && relationship->connection != 0) {
         fo_say(relationship->service, FAILOVER_CONFIG_CHANGED, wanted->name,
                "the connection to the partner is made anew for the new parameters", NULL);
         fo_endpoint_close(&relationship->endpoint, FO_REJECT_OTHER, "the configuration changed",
                           now);
     }
     relationship->index = index;
-    fo_relationship_set(relationship, wanted);
+    fo_relationship_set(relationship, wanted, digest);
+    if (!same) {
+        relationship->stranger_logged = 0;
+        fo_endpoint_retry(&relationship->endpoint, now);
+    }
 }
 
 static void remove_relationship(struct fo_relationship *relationship, const struct fo_now *now)
@@ -168,18 +205,20 @@ static void take_relationships(struct fo_service *service, struct plan *plan)
     const struct fo_now now = fo_service_now(service);
     for (size_t i = 0; i < plan->config.count; i++) {
         const struct fo_config_relationship *wanted = &plan->config.relationships[i];
+        warn_of_secret(service, wanted);
         if (plan->relationships[i] != NULL) {
-            fo_relationship_start(plan->relationships[i], (int)i, wanted);
+            fo_relationship_start(plan->relationships[i], (int)i, wanted, &plan->digests[i]);
             continue;
         }
         size_t place = find_relationship(service, wanted->name);
         plan->relationships[i] = service->relationships[place];
         service->relationships[place] = service->relationships[--service->relationship_count];
-        change_relationship(plan->relationships[i], (int)i, wanted, &now);
+        change_relationship(plan->relationships[i], (int)i, wanted, &plan->digests[i], &now);
     }
     for (size_t i = 0; i < service->relationship_count; i++)
         remove_relationship(service->relationships[i], &now);
     env->release(env->context, service->relationships);
+    env->release(env->context, plan->digests);
     service->relationships = plan->relationships;
     service->relationship_count = plan->config.count;
 }
@@ -273,7 +312,7 @@ int fo_service_configure(struct fo_service *service, const struct fo_config *con
         service->suspend_until = 0;
         env->wake(env->context);
     } else {
-        snprintf(error, FO_CONFIG_ERROR_MAX, "out of memory");
+        snprintf(error, FO_CONFIG_ERROR_MAX, "%s", plan.missing);
     }
     env->unlock(env->context);
     return ok ? 0 : -1;

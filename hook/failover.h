@@ -227,7 +227,7 @@ struct fo_relationship_status {
     const char *refusing;              /* why clients are refused, or NULL */
     const char *way_out;               /* what ends it */
     const char *connection;            /* "established", "connecting", "waiting", ... */
-    char last_error[192];              /* why the last connection was lost or refused, or empty */
+    char last_error[320];              /* why the last connection was lost or refused, or empty */
     uint32_t last_error_time;
     char listen_error[128];            /* why the partner cannot connect to this server, or empty */
     bool primary, connected;

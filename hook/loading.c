@@ -96,6 +96,10 @@ static bool load_endpoint(struct fo_service *service, const uint8_t *name, size_
     record->connections = fo_read_u32(reader);
     record->partner_connections = fo_read_u32(reader);
     const uint8_t *buckets = fo_read_bytes(reader, FO_HBA_SIZE);
+    if (fo_reader_left(reader) > 0) { /* state files from before there were digests end here */
+        record->connect_time = fo_read_u32(reader);
+        record->connect_count = fo_read_u32(reader);
+    }
     if (!fo_reader_ok(reader))
         return false;
     memcpy(record->secondary_buckets, buckets, FO_HBA_SIZE);

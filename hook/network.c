@@ -189,14 +189,17 @@ static void drop_pending(struct fo_service *service, struct fo_pending_connectio
     pending->connection = 0;
 }
 
-/* By CONNECTACK, for a reason that concerns who its sender is. */
-static void refuse_connect(struct fo_service *service, struct fo_pending_connection *pending,
-                           const struct fo_message *connect, const char *why,
-                           const struct fo_now *now)
+/* By CONNECTACK, for a reason that concerns who its sender is. `relationship`: NULL where there is none
+   of that name. */
+static void refuse_connect(struct fo_service *service, struct fo_relationship *relationship,
+                           struct fo_pending_connection *pending, const struct fo_message *connect,
+                           enum fo_reject_reason reason, const char *why, const struct fo_now *now)
 {
     uint8_t frame[FO_MESSAGE_MAX];
-    size_t length = fo_session_refuse(&fo_dialect_draft, connect, FO_REJECT_INVALID_PARTNER, why,
-                                      now->seconds, frame);
+    const struct fo_digest *digest =
+        relationship != NULL ? relationship->endpoint.settings.session.digest : NULL;
+    size_t length =
+        fo_session_refuse(&fo_dialect_draft, digest, connect, reason, why, now->seconds, frame);
     service->env->net_send(service->env->context, pending->connection, frame, length);
     drop_pending(service, pending, NULL);
 }
@@ -213,7 +216,31 @@ static void refuse_rival(struct fo_relationship *relationship,
         fo_say(relationship->service, FAILOVER_CONNECT_REFUSED, config->name, config->partner.name,
                why, NULL);
     fo_endpoint_failed_by(&relationship->endpoint, why, now);
-    refuse_connect(relationship->service, pending, connect, why, now);
+    refuse_connect(relationship->service, relationship, pending, connect, FO_REJECT_INVALID_PARTNER, why,
+                   now);
+}
+
+/* 11.1. Whoever has sent this, the connection that there is stays as it is. */
+static bool admitted(struct fo_relationship *relationship, struct fo_pending_connection *pending,
+                     const struct fo_message *connect, const struct fo_now *now)
+{
+    char why[320];
+    const struct fo_config_relationship *config = &relationship->config;
+    enum fo_reject_reason reason = fo_endpoint_admit(&relationship->endpoint, connect, pending->frame,
+                                                     pending->fill, why, sizeof why);
+    if (reason == FO_REJECT_NONE) {
+        fo_relationship_new_nonce(relationship);
+        return true;
+    }
+    if (may_log(&relationship->stranger_logged, now))
+        fo_say(relationship->service,
+               fo_digest_is_about(reason) ? FAILOVER_NOT_AUTHENTIC : FAILOVER_CONNECT_REPEATED,
+               config->name, config->partner.name, why, NULL);
+    if (config->primary)
+        relationship->rival_until = now->ms + FO_REJECT_BACK_OFF_MS;
+    fo_endpoint_not_admitted(&relationship->endpoint, reason, why, now);
+    refuse_connect(relationship->service, relationship, pending, connect, reason, why, now);
+    return false;
 }
 
 /* "" or, for the reader of "no relationship ...", what there is with this peer instead. */
@@ -288,9 +315,11 @@ static bool take_first_frame(struct fo_service *service, struct fo_pending_conne
         note_failure(service, pending->local, pending->remote, text, now);
         fo_say(service, FAILOVER_CONNECT_REFUSED, "failover",
                fo_address_text(pending->remote, address), text, NULL);
-        refuse_connect(service, pending, &message, text, now);
+        refuse_connect(service, NULL, pending, &message, FO_REJECT_INVALID_PARTNER, text, now);
         return false;
     }
+    if (!admitted(relationship, pending, &message, now))
+        return false;
     if (relationship->config.primary) {
         refuse_rival(relationship, pending, &message, now);
         return false;

@@ -169,6 +169,8 @@ static bool put_endpoint(struct fo_service *service, const char *name,
     fo_write_u32(&writer, record->connections);
     fo_write_u32(&writer, record->partner_connections);
     fo_write_bytes(&writer, record->secondary_buckets, FO_HBA_SIZE);
+    fo_write_u32(&writer, record->connect_time);
+    fo_write_u32(&writer, record->connect_count);
     return put(service, FO_STORE_KEY_ENDPOINT, name, strlen(name), value,
                fo_writer_length(&writer));
 }

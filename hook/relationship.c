@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hook/secret.h"
 #include "hook/service_internal.h"
 #include "protocol/hash_bucket.h"
 #include "protocol/state.h"
@@ -25,10 +26,18 @@ static bool host_send(void *context, const uint8_t *frame, size_t length)
            env->net_send(env->context, relationship->connection, frame, length);
 }
 
+void fo_relationship_new_nonce(struct fo_relationship *relationship)
+{
+    const struct fo_env *env = relationship->service->env;
+    if (relationship->digest.type != FO_DIGEST_NONE)
+        env->random(env->context, relationship->endpoint.settings.session.nonce, FO_NONCE_SIZE);
+}
+
 static void host_connect(void *context)
 {
     struct fo_relationship *relationship = context;
     const struct fo_env *env = relationship->service->env;
+    fo_relationship_new_nonce(relationship);
     relationship->attempt =
         env->net_connect(env->context, relationship->config.self.address,
                          relationship->config.partner.address, relationship->config.partner.port);
@@ -142,6 +151,9 @@ static void host_note(void *context, enum fo_note what, const char *detail)
     case FO_NOTE_REFUSED:
         fo_say(service, FAILOVER_CONNECT_REFUSED, name, partner, detail, NULL);
         break;
+    case FO_NOTE_NOT_AUTHENTIC:
+        fo_say(service, FAILOVER_NOT_AUTHENTIC, name, partner, detail, NULL);
+        break;
     case FO_NOTE_PROTOCOL:
         fo_say(service, FAILOVER_PROTOCOL_ERROR, name, partner, detail, NULL);
         break;
@@ -170,8 +182,10 @@ static void host_note(void *context, enum fo_note what, const char *detail)
 
 /* ------------------------------------------------------------------ life */
 
-static struct fo_endpoint_settings settings_of(const struct fo_config_relationship *config)
+static struct fo_endpoint_settings settings_of(const struct fo_relationship *relationship)
 {
+    const struct fo_config_relationship *config = &relationship->config;
+    const bool signs = relationship->digest.type != FO_DIGEST_NONE;
     struct fo_endpoint_settings settings = {
         .session =
             {
@@ -184,6 +198,7 @@ static struct fo_endpoint_settings settings_of(const struct fo_config_relationsh
                 .receive_timer = config->max_response_delay,
                 .contact_interval = config->contact_interval,
                 .max_clock_skew = config->max_clock_skew,
+                .digest = signs ? &relationship->digest : NULL,
             },
         .startup_delay = config->startup_delay,
         .connect_retry_delay = config->connect_retry_delay,
@@ -202,13 +217,15 @@ struct fo_relationship *fo_relationship_new(struct fo_service *service)
 }
 
 void fo_relationship_start(struct fo_relationship *relationship, int index,
-                           const struct fo_config_relationship *config)
+                           const struct fo_config_relationship *config, struct fo_digest *digest)
 {
     struct fo_service *service = relationship->service;
     struct fo_endpoint_record record;
     struct fo_now now = fo_service_now(service);
     relationship->index = index;
     relationship->config = *config;
+    relationship->digest = *digest;
+    *digest = (struct fo_digest){0};
     relationship->inbound_tail = &relationship->inbound;
     relationship->rejected_retry_at = now.ms + FO_REJECTED_RETRY_MS;
 
@@ -229,18 +246,25 @@ void fo_relationship_start(struct fo_relationship *relationship, int index,
         .entered = host_entered,
         .note = host_note,
     };
-    struct fo_endpoint_settings settings = settings_of(&relationship->config);
+    struct fo_endpoint_settings settings = settings_of(relationship);
     fo_persistence_record(service, config->name, &record);
     fo_endpoint_start(&relationship->endpoint, &settings, &host, &record, &now);
 }
 
 void fo_relationship_set(struct fo_relationship *relationship,
-                         const struct fo_config_relationship *config)
+                         const struct fo_config_relationship *config, struct fo_digest *digest)
 {
+    struct fo_endpoint_record *record = &relationship->endpoint.record;
+    if (!fo_secret_equal(&relationship->config, config))
+        record->connect_time = record->connect_count = 0; /* of another secret: worth nothing now */
     relationship->config = *config;
-    struct fo_endpoint_settings settings = settings_of(&relationship->config);
+    fo_secret_close(&relationship->digest);
+    relationship->digest = *digest;
+    *digest = (struct fo_digest){0};
+    struct fo_endpoint_settings settings = settings_of(relationship);
     relationship->clock_warning_at = 0;
     fo_endpoint_set(&relationship->endpoint, &settings);
+    fo_relationship_new_nonce(relationship);
 }
 
 void fo_relationship_free(struct fo_relationship *relationship)
@@ -249,6 +273,8 @@ void fo_relationship_free(struct fo_relationship *relationship)
     host_disconnect(relationship, true);
     host_disconnect(relationship, false);
     fo_inbound_drop(relationship);
+    fo_secret_close(&relationship->digest);
+    explicit_bzero(relationship->config.secret, sizeof relationship->config.secret);
     env->release(env->context, relationship);
 }
 

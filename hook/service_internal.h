@@ -81,6 +81,7 @@ struct fo_relationship {
     struct fo_endpoint endpoint;
     fo_connection connection; /* of the session, 0: none */
     fo_connection attempt;    /* TCP connection being made */
+    struct fo_digest digest;  /* type FO_DIGEST_NONE: messages are not signed */
     bool record_dirty, record_saving;
     struct fo_endpoint_record saved_record; /* as it was when the epoch that saves it began */
     bool alone;               /* started without partner after longer than MCLT (rule of safety 9) */
@@ -95,7 +96,7 @@ struct fo_relationship {
     bool met;                 /* has been in contact since the start */
     int64_t clock_warning_at; /* ms, not before */
     int64_t rival_until;      /* ms: the partner has just said that it is primary, too */
-    int64_t rival_logged, silence_logged;
+    int64_t rival_logged, silence_logged, stranger_logged;
     bool pools_differ;        /* from the partner's, as far as is known */
 };
 
@@ -368,11 +369,14 @@ void fo_listen_error(struct fo_service *service, const struct fo_relationship *r
 /* ------------------------------------------------------------------ relationship.c */
 /* An empty one, or NULL; it begins to live with fo_relationship_start. */
 struct fo_relationship *fo_relationship_new(struct fo_service *service);
+/* Both take `digest` over, and leave it empty. */
 void fo_relationship_start(struct fo_relationship *relationship, int index,
-                           const struct fo_config_relationship *config);
+                           const struct fo_config_relationship *config, struct fo_digest *digest);
 void fo_relationship_set(struct fo_relationship *relationship,
-                         const struct fo_config_relationship *config);
+                         const struct fo_config_relationship *config, struct fo_digest *digest);
 void fo_relationship_free(struct fo_relationship *relationship);
+/* Before each handshake, where messages are signed. */
+void fo_relationship_new_nonce(struct fo_relationship *relationship);
 /* The state that decides about clients, and why nobody is served, or NULL. */
 enum fo_state fo_serving_state(const struct fo_relationship *relationship);
 const char *fo_refusing(const struct fo_relationship *relationship, const char **way_out);

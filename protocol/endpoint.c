@@ -175,6 +175,8 @@ static void take_state(struct fo_endpoint *endpoint, const struct fo_message *me
         fo_endpoint_note(endpoint, FO_NOTE_PARTNER_STATE, "");
     }
     if (first) {
+        if (endpoint->session.partner.gives_nonce)
+            fo_endpoint_note_first_time(endpoint);
         endpoint->communicating = true;
         endpoint->failures = 0;
         endpoint->retry_delay = 0;
@@ -359,6 +361,10 @@ void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now)
                          "neither BNDUPD nor UPDDONE came for 120 s after UPDREQ", now);
     if (endpoint->session.phase == FO_SESSION_CLOSED && !endpoint->attempting &&
         now->ms >= endpoint->attempt_at) {
+        if (endpoint->settings.session.digest != NULL && now->seconds <= endpoint->connect_said) {
+            endpoint->attempt_at = now->ms + 100; /* each CONNECT has a later time (11.1) */
+            return;
+        }
         endpoint->attempting = true;
         endpoint->attempt_at = now->ms + FO_HANDSHAKE_MS; /* a TCP attempt is given up then */
         endpoint->host.connect(endpoint->host.context);

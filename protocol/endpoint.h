@@ -43,6 +43,10 @@ struct fo_endpoint_record {
     uint32_t connections;         /* connections of this relationship, counted by us */
     uint32_t partner_connections; /* the partner's own count, as it last said */
     uint8_t secondary_buckets[FO_HBA_SIZE]; /* in force */
+    /* Secondary, with a digest: the latest time and the highest count of connections that an authentic
+       CONNECT had (11.1). The time is the partner's clock. */
+    uint32_t connect_time;
+    uint32_t connect_count;
 };
 
 struct fo_endpoint_settings {
@@ -81,6 +85,7 @@ enum fo_note {
     FO_NOTE_LOST,           /* an established connection ended; detail: why */
     FO_NOTE_REJECTED,       /* the partner rejected us; detail: why */
     FO_NOTE_REFUSED,        /* we refused its CONNECT; detail: why */
+    FO_NOTE_NOT_AUTHENTIC,  /* a message is not the partner's, or the secrets differ; detail: why */
     FO_NOTE_PROTOCOL,       /* we closed for an error of the protocol; detail: which */
     FO_NOTE_MCLT,           /* the primary's MCLT differs from ours */
     FO_NOTE_BUCKETS,        /* its division too */
@@ -96,7 +101,7 @@ struct fo_endpoint;
 struct fo_endpoint_host {
     void *context;
     bool (*send)(void *context, const uint8_t *frame, size_t length);
-    void (*connect)(void *context);    /* begin a TCP connection */
+    void (*connect)(void *context);    /* begin a TCP connection; with a digest, give a new nonce */
     /* Close the attempt, or the session's connection once what was sent is written. */
     void (*disconnect)(void *context, bool attempt);
     void (*store)(void *context);      /* the record changed; fo_endpoint_stored once durable */
@@ -155,6 +160,7 @@ struct fo_endpoint {
     uint32_t inbound;         /* BNDUPDs not yet acknowledged by us */
     uint32_t failures;        /* connections ended by an error in a row */
     uint32_t started;         /* seconds, when this server started */
+    uint32_t connect_said;    /* seconds, in our last CONNECT */
     struct fo_in_flight in_flight[FO_WINDOW_MAX];
     uint32_t in_flight_count;
     uint64_t updates_sent, updates_received, updates_rejected;
@@ -177,8 +183,16 @@ void fo_endpoint_attempt_failed(struct fo_endpoint *endpoint, const char *reason
 void fo_endpoint_keep_contact(struct fo_endpoint *endpoint);
 /* There is no connection for a reason that was found elsewhere: only to be remembered. */
 void fo_endpoint_failed_by(struct fo_endpoint *endpoint, const char *why, const struct fo_now *now);
-/* A connection from the partner with its CONNECT; an older one must have been reported lost.
-   False: refused, close it. */
+/* The same after fo_endpoint_admit has refused a CONNECT: the next attempt waits (7.9). */
+void fo_endpoint_not_admitted(struct fo_endpoint *endpoint, enum fo_reject_reason reason,
+                              const char *why, const struct fo_now *now);
+/* Secondary: is this CONNECT (in its frame) the partner's, and a new one (11.1)? To be asked before an
+   older connection is given up for it. FO_REJECT_NONE, or the reason, with a text. */
+enum fo_reject_reason fo_endpoint_admit(struct fo_endpoint *endpoint,
+                                        const struct fo_message *connect, const uint8_t *frame,
+                                        size_t length, char *text, size_t size);
+/* A connection from the partner with its CONNECT; an older one must have been reported lost; with a
+   digest, the settings have a new nonce. False: refused, close it. */
 bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *connect,
                         const struct fo_now *now);
 /* The secondary asks the primary to connect (8.2). */
@@ -209,6 +223,8 @@ void fo_endpoint_set(struct fo_endpoint *endpoint, const struct fo_endpoint_sett
 void fo_endpoint_set_pools(struct fo_endpoint *endpoint, const struct fo_ranges *pools);
 /* Tells the partner PAUSED and closes; no attempt to connect follows (9.13). */
 void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now);
+/* What kept the two from connecting may be mended: the next attempt is made at once. */
+void fo_endpoint_retry(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* Closes the connection in order because the operator wants it; a new one is made at once. */
 void fo_endpoint_close(struct fo_endpoint *endpoint, enum fo_reject_reason reason, const char *text,
                        const struct fo_now *now);

@@ -79,7 +79,8 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
     struct fo_endpoint *endpoint = context;
     bool communicating = endpoint->communicating;
     bool established = endpoint->session.receive_deadline != 0;
-    enum fo_note what = !established && end->by_partner ? FO_NOTE_REJECTED
+    enum fo_note what = fo_digest_is_about(end->reason)   ? FO_NOTE_NOT_AUTHENTIC
+                        : !established && end->by_partner ? FO_NOTE_REJECTED
                         : !established                  ? FO_NOTE_ATTEMPT_FAILED
                         : end->reason == FO_REJECT_NONE || end->by_partner || endpoint->closing ||
                                 end->reason == FO_REJECT_NO_TRAFFIC || endpoint->stopping
@@ -95,15 +96,23 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
     interrupted(endpoint, end->text, now);
 }
 
-static void on_established(void *context, const struct fo_now *now)
+void fo_endpoint_note_first_time(struct fo_endpoint *endpoint)
 {
-    struct fo_endpoint *endpoint = context;
     struct fo_endpoint_record *record = &endpoint->record;
     const struct fo_session_partner *partner = &endpoint->session.partner;
     if (record->connections == 0 && record->state == FO_STATE_RECOVER)
         /* Sticky: this store remembers it, should the connection break before NORMAL. */
         record->first_time = record->first_time ||
                              (partner->counts_connections && partner->partner_connections == 0);
+}
+
+static void on_established(void *context, const struct fo_now *now)
+{
+    struct fo_endpoint *endpoint = context;
+    struct fo_endpoint_record *record = &endpoint->record;
+    const struct fo_session_partner *partner = &endpoint->session.partner;
+    if (!partner->gives_nonce) /* else CONNECT may be a recorded one: only the STATE after it is not */
+        fo_endpoint_note_first_time(endpoint);
     record->last_contact = now->seconds;
     endpoint->state_unsaid = true;
     fo_endpoint_store(endpoint);
@@ -141,6 +150,7 @@ void fo_endpoint_connected(struct fo_endpoint *endpoint, const struct fo_now *no
         return;
     }
     struct fo_session_host host = session_host(endpoint);
+    endpoint->connect_said = now->seconds;
     fo_session_connect(&endpoint->session, session_settings(endpoint), &host, now);
 }
 
@@ -160,6 +170,45 @@ static void adopt_primary(struct fo_endpoint *endpoint)
         fo_endpoint_note(endpoint, FO_NOTE_BUCKETS, "");
 }
 
+/* 11.1: a CONNECT with the time of an earlier one, or a time before it, "MUST be rejected". But a clock
+   may be set back, and between two of us CONNECT shows another number that only grows, the connections
+   its sender remembers: one with more of them than all before is none of those. A server that has lost
+   this count is known by the time alone. What is refused leaves no trace here, or a CONNECT from a wrong
+   clock would shut out all that come when it is right again. */
+static void remember_connect(struct fo_endpoint *endpoint, const struct fo_message *connect)
+{
+    struct fo_endpoint_record *record = &endpoint->record;
+    uint32_t count;
+    if (endpoint->settings.session.digest == NULL)
+        return;
+    if (connect->time > record->connect_time)
+        record->connect_time = connect->time;
+    if (fo_session_count_of(&endpoint->settings.session, connect, &count) &&
+        count > record->connect_count)
+        record->connect_count = count;
+}
+
+enum fo_reject_reason fo_endpoint_admit(struct fo_endpoint *endpoint,
+                                        const struct fo_message *connect, const uint8_t *frame,
+                                        size_t length, char *text, size_t size)
+{
+    const struct fo_endpoint_record *record = &endpoint->record;
+    const struct fo_session_settings *settings = &endpoint->settings.session;
+    uint32_t count;
+    if (settings->digest == NULL)
+        return FO_REJECT_NONE; /* fo_session_accept judges alone */
+    enum fo_reject_reason reason = fo_session_admit(settings, connect, frame, length, text, size);
+    if (reason != FO_REJECT_NONE)
+        return reason;
+    if (connect->time > record->connect_time ||
+        (fo_session_count_of(settings, connect, &count) && count > record->connect_count))
+        return FO_REJECT_NONE;
+    snprintf(text, size, "CONNECT is %u s older than the last one: somebody repeats it, or the clock of "
+             "the primary was set back, which has lost its state file, too",
+             record->connect_time - connect->time);
+    return FO_REJECT_TIME_MISMATCH;
+}
+
 bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *connect,
                         const struct fo_now *now)
 {
@@ -169,10 +218,13 @@ bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *c
                            &end)) {
         endpoint->last_end = end;
         endpoint->last_end_at = now->seconds;
-        fo_endpoint_note(endpoint, FO_NOTE_REFUSED, end.text);
+        fo_endpoint_note(endpoint,
+                         fo_digest_is_about(end.reason) ? FO_NOTE_NOT_AUTHENTIC : FO_NOTE_REFUSED,
+                         end.text);
         plan_attempt(endpoint, FO_REJECT_BACK_OFF_MS, now);
         return false;
     }
+    remember_connect(endpoint, connect);
     adopt_primary(endpoint);
     plan_attempt(endpoint, 0, now);
     on_established(endpoint, now);
@@ -188,6 +240,12 @@ void fo_endpoint_stimulated(struct fo_endpoint *endpoint, const struct fo_now *n
         fo_endpoint_send_bare(endpoint, FO_MSG_CONTACT, now);
     else if (endpoint->attempt_at > now->ms + 100)
         endpoint->attempt_at = now->ms + 100;
+}
+
+void fo_endpoint_retry(struct fo_endpoint *endpoint, const struct fo_now *now)
+{
+    if (endpoint->session.phase == FO_SESSION_CLOSED && !endpoint->attempting)
+        plan_attempt(endpoint, 0, now);
 }
 
 void fo_endpoint_received(struct fo_endpoint *endpoint, const uint8_t *data, size_t length,
@@ -206,6 +264,17 @@ void fo_endpoint_failed_by(struct fo_endpoint *endpoint, const char *why, const 
     endpoint->last_end = (struct fo_session_end){.reason = FO_REJECT_NONE};
     snprintf(endpoint->last_end.text, sizeof endpoint->last_end.text, "%s", why);
     endpoint->last_end_at = now->seconds;
+}
+
+void fo_endpoint_not_admitted(struct fo_endpoint *endpoint, enum fo_reject_reason reason,
+                              const char *why, const struct fo_now *now)
+{
+    if (endpoint->session.phase != FO_SESSION_CLOSED)
+        return;
+    fo_endpoint_failed_by(endpoint, why, now);
+    endpoint->last_end.reason = reason;
+    if (!endpoint->attempting)
+        plan_attempt(endpoint, FO_REJECT_BACK_OFF_MS, now);
 }
 
 void fo_endpoint_attempt_failed(struct fo_endpoint *endpoint, const char *reason,

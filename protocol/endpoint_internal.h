@@ -26,6 +26,10 @@ void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, co
 void fo_endpoint_on_message(void *context, const struct fo_message *message,
                             const struct fo_now *now);
 
+/* ------------------------------------------------------------------ endpoint_connection.c */
+/* The partner says whether it has ever spoken with this server (9.6.2). */
+void fo_endpoint_note_first_time(struct fo_endpoint *endpoint);
+
 /* ------------------------------------------------------------------ endpoint_updates.c */
 /* UPDREQ and UPDREQALL. */
 void fo_take_update_request(struct fo_endpoint *endpoint, const struct fo_message *message,

@@ -39,7 +39,8 @@ static bool send_updates(struct fo_endpoint *endpoint, bool requested, const str
     struct fo_message *message = &endpoint->outgoing;
     struct fo_in_flight *slot = find_in_flight(endpoint, 0);
     size_t most = endpoint->session.settings.dialect->several_updates ? FO_UPDATES_SENT_MAX : 1;
-    size_t room = FO_MESSAGE_MAX - FO_HEADER_SIZE;
+    size_t room = FO_MESSAGE_MAX - FO_HEADER_SIZE -
+                  (endpoint->session.settings.digest != NULL ? FO_DIGEST_OPTION_MAX : 0);
     struct fo_outgoing next;
 
     fo_message_begin(message, FO_MSG_BNDUPD);
@@ -194,7 +195,7 @@ void fo_endpoint_acknowledge(struct fo_endpoint *endpoint, uint32_t xid,
             update->present |= FO_HAS(FO_OPT_REJECT_REASON);
             update->reject_reason = (uint8_t)verdicts[i].reject;
             /* The text goes along where there is room for it beside a full frame of bindings. */
-            if (count <= FO_UPDATES_SENT_MAX) {
+            if (count <= FO_UPDATES_SENT_MAX) { /* 32 of 57 bytes, and the digest */
                 const char *text = fo_reject_name((uint8_t)verdicts[i].reject);
                 update->present |= FO_HAS(FO_OPT_MESSAGE);
                 update->message =

@@ -6,7 +6,8 @@
  *
  * The steps of receiving CONNECT (7.8.2) and CONNECTACK (7.9.2) are in the draft's order, and
  * every check that can refuse a connection is in fo_session_accept and fo_session_take_connectack,
- * nowhere else.
+ * nowhere else; but whether the sender has the secret (11.1) is asked before, by fo_session_admit, for
+ * who has not may not even end the connection that there is.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,8 @@ enum {
     VENDOR_OWN_CONNECTIONS = 1,
     VENDOR_PARTNER_CONNECTIONS = 2,
     VENDOR_POOLS = 3, /* ranges.h */
-    VENDOR_MAX = 2 * 8 + 4 + FO_RANGES_MAX * FO_RANGE_SIZE, /* bytes of all of them */
+    VENDOR_NONCE = 4, /* with a digest: the primary's; in CONNECTACK both, the primary's first */
+    VENDOR_MAX = 2 * 8 + 4 + FO_RANGES_MAX * FO_RANGE_SIZE + 4 + 2 * FO_NONCE_SIZE, /* all of them */
 };
 
 /* ------------------------------------------------------------------ what each says of itself */
@@ -52,9 +54,11 @@ static void put_vendor_options(struct fo_message *message, const char *vendor_cl
 }
 
 /* What one of us tells another at the handshake; `space` holds it until the message is sent. */
-static void introduce(const struct fo_session_settings *settings, struct fo_message *message,
+static void introduce(const struct fo_session *session, struct fo_message *message,
                       uint8_t space[VENDOR_MAX])
 {
+    const struct fo_session_settings *settings = &session->settings;
+    const uint16_t nonces = settings->primary ? FO_NONCE_SIZE : 2 * FO_NONCE_SIZE;
     struct fo_writer writer;
     if (!settings->dialect->vendor_options)
         return;
@@ -62,6 +66,11 @@ static void introduce(const struct fo_session_settings *settings, struct fo_mess
     put_number(&writer, VENDOR_OWN_CONNECTIONS, settings->own_connections);
     put_number(&writer, VENDOR_PARTNER_CONNECTIONS, settings->partner_connections);
     put_pools(&writer, &settings->pools);
+    if (settings->digest != NULL && (settings->primary || session->partner.gives_nonce)) {
+        fo_write_u16(&writer, VENDOR_NONCE);
+        fo_write_u16(&writer, nonces);
+        fo_write_bytes(&writer, session->nonces, nonces);
+    }
     put_vendor_options(message, settings->vendor_class, &writer);
 }
 
@@ -86,14 +95,18 @@ bool fo_session_take_pools(struct fo_session *session, const struct fo_message *
     return partner->tells_pools;
 }
 
+static bool is_own_kind(const struct fo_session_settings *settings, const struct fo_message *message)
+{
+    size_t ours = strcspn(settings->vendor_class, " ");
+    return message->vendor_class.length >= ours &&
+           memcmp(message->vendor_class.data, settings->vendor_class, ours) == 0;
+}
+
 /* What both handshake messages say of their sender. Vendor options count only from our own kind. */
 static void take_common(struct fo_session *session, const struct fo_message *message)
 {
     struct fo_session_partner *partner = &session->partner;
-    size_t ours = strcspn(session->settings.vendor_class, " ");
-    partner->own_kind =
-        message->vendor_class.length >= ours &&
-        memcmp(message->vendor_class.data, session->settings.vendor_class, ours) == 0;
+    partner->own_kind = is_own_kind(&session->settings, message);
     partner->max_unacked = message->max_unacked;
     partner->receive_timer = message->receive_timer;
     if (partner->receive_timer > FO_RECEIVE_TIMER_MAX)
@@ -103,6 +116,68 @@ static void take_common(struct fo_session *session, const struct fo_message *mes
         vendor_number(message, VENDOR_OWN_CONNECTIONS, &partner->own_connections) &&
         vendor_number(message, VENDOR_PARTNER_CONNECTIONS, &partner->partner_connections);
     fo_session_take_pools(session, message);
+}
+
+/* ------------------------------------------------------------------ who has the secret */
+
+/* The draft's digest does not say in which connection a message was sent, nor by which of the two: what
+   was recorded yesterday is as good today (but for CONNECT, fo_endpoint_admit). So two of us give each
+   other a nonce, and sign what follows the handshake together with both (session.c). CONNECTACK repeats
+   the primary's: it cannot be one of before. Who has only recordings gets no further than that. */
+static bool nonces_of(const struct fo_session_settings *settings, const struct fo_message *message,
+                      uint16_t length, struct fo_bytes *value)
+{
+    return settings->dialect->vendor_options && is_own_kind(settings, message) &&
+           fo_vendor_option(message, VENDOR_NONCE, value) && value->length == length;
+}
+
+enum fo_reject_reason fo_session_admit(const struct fo_session_settings *settings,
+                                       const struct fo_message *connect, const uint8_t *frame,
+                                       size_t length, char *text, size_t size)
+{
+    const struct fo_bytes no_bond = {NULL, 0};
+    struct fo_bytes nonce;
+    enum fo_reject_reason reason =
+        fo_digest_check(settings->digest, no_bond, frame, length, text, size);
+    if (reason != FO_REJECT_NONE || settings->digest == NULL || !settings->dialect->vendor_options ||
+        !is_own_kind(settings, connect) || nonces_of(settings, connect, FO_NONCE_SIZE, &nonce))
+        return reason;
+    snprintf(text, size, "CONNECT is signed, but has no nonce");
+    return FO_REJECT_DIGEST_FAILED;
+}
+
+bool fo_session_count_of(const struct fo_session_settings *settings,
+                         const struct fo_message *connect, uint32_t *connections)
+{
+    return is_own_kind(settings, connect) &&
+           vendor_number(connect, VENDOR_OWN_CONNECTIONS, connections);
+}
+
+/* Secondary: takes the primary's nonce; both go back with CONNECTACK, and count from then on. */
+static void take_nonce(struct fo_session *session, const struct fo_message *connect)
+{
+    struct fo_bytes nonce;
+    if (session->settings.digest == NULL ||
+        !nonces_of(&session->settings, connect, FO_NONCE_SIZE, &nonce))
+        return;
+    memcpy(session->nonces, nonce.data, FO_NONCE_SIZE);
+    memcpy(session->nonces + FO_NONCE_SIZE, session->settings.nonce, FO_NONCE_SIZE);
+    session->partner.gives_nonce = true;
+}
+
+/* Primary: takes both from CONNECTACK; false where one of us did not answer this very CONNECT. */
+static bool take_nonces(struct fo_session *session, const struct fo_message *ack)
+{
+    struct fo_bytes both;
+    if (session->settings.digest == NULL || !session->settings.dialect->vendor_options ||
+        !is_own_kind(&session->settings, ack))
+        return true;
+    if (!nonces_of(&session->settings, ack, 2 * FO_NONCE_SIZE, &both) ||
+        memcmp(both.data, session->nonces, FO_NONCE_SIZE) != 0)
+        return false;
+    memcpy(session->nonces, both.data, sizeof session->nonces);
+    session->bound = true;
+    return true;
 }
 
 /* ------------------------------------------------------------------ the two messages, and their judgement */
@@ -135,12 +210,16 @@ static void establish(struct fo_session *session, const struct fo_now *now)
 }
 
 static void reset(struct fo_session *session, const struct fo_session_settings *settings,
-                  const struct fo_session_host *host)
+                  const struct fo_session_host *host, const struct fo_now *now)
 {
+    const uint32_t next = session->next_xid;
     memset(session, 0, offsetof(struct fo_session, buffer));
     session->settings = *settings;
     session->host = *host;
     session->next_xid = 1;
+    /* 11.1: greater than all before; so a CONNECTACK of before answers another CONNECT, too. */
+    if (settings->digest != NULL)
+        session->next_xid = next > now->seconds ? next : now->seconds;
 }
 
 void fo_session_connect(struct fo_session *session, const struct fo_session_settings *settings,
@@ -148,7 +227,8 @@ void fo_session_connect(struct fo_session *session, const struct fo_session_sett
 {
     struct fo_message message;
     uint8_t vendor[VENDOR_MAX];
-    reset(session, settings, host);
+    reset(session, settings, host, now);
+    memcpy(session->nonces, settings->nonce, FO_NONCE_SIZE);
     session->phase = FO_SESSION_CONNECT_SENT;
     session->handshake_deadline = now->ms + FO_HANDSHAKE_MS;
 
@@ -169,14 +249,15 @@ void fo_session_connect(struct fo_session *session, const struct fo_session_sett
         message.hash_buckets[i] = settings->dialect->buckets_are_secondarys
                                       ? settings->secondary_buckets[i]
                                       : (uint8_t)~settings->secondary_buckets[i];
-    introduce(settings, &message, vendor);
+    introduce(session, &message, vendor);
     fo_session_send_frame(session, &message, now);
 }
 
-size_t fo_session_refuse(const struct fo_dialect *dialect, const struct fo_message *connect,
-                         enum fo_reject_reason reason, const char *text, uint32_t seconds,
-                         uint8_t *frame)
+size_t fo_session_refuse(const struct fo_dialect *dialect, const struct fo_digest *digest,
+                         const struct fo_message *connect, enum fo_reject_reason reason,
+                         const char *text, uint32_t seconds, uint8_t *frame)
 {
+    const struct fo_bytes no_bond = {NULL, 0};
     struct fo_message message;
     fo_message_begin(&message, FO_MSG_CONNECTACK);
     message.time = seconds;
@@ -192,7 +273,10 @@ size_t fo_session_refuse(const struct fo_dialect *dialect, const struct fo_messa
     message.protocol_version = FO_PROTOCOL_VERSION;
     message.reject_reason = (uint8_t)reason;
     message.message = fo_bytes_of(text);
-    return fo_encode(dialect, &message, frame, FO_MESSAGE_MAX);
+    if (digest != NULL)
+        fo_digest_prepare(digest, &message);
+    size_t length = fo_encode(dialect, &message, frame, FO_MESSAGE_MAX);
+    return digest == NULL || fo_digest_sign(digest, no_bond, frame, length) ? length : 0;
 }
 
 /* 7.8.2, steps 2 to 8. */
@@ -220,8 +304,9 @@ static enum fo_reject_reason judge_connect(const struct fo_session_settings *set
         snprintf(end->text, room, "the primary requires TLS, which this server does not have");
         return FO_REJECT_TLS_NOT_SUPPORTED;
     }
-    if (connect->present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) {
-        snprintf(end->text, room, "the primary signs its messages, no secret is configured here");
+    if (settings->digest == NULL && (connect->present & FO_HAS(FO_OPT_MESSAGE_DIGEST))) {
+        snprintf(end->text, room, "CONNECT is signed, but no secret is configured at the secondary: give "
+                 "both servers the same secret, or none");
         return FO_REJECT_DIGEST_NOT_CONFIGURED;
     }
     if (settings->primary) {
@@ -251,18 +336,21 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
 {
     struct fo_message message;
     uint8_t vendor[VENDOR_MAX];
-    reset(session, settings, host);
+    reset(session, settings, host, now);
     memset(end, 0, sizeof *end);
     end->reason = judge_connect(settings, connect, now, end);
     if (end->reason != FO_REJECT_NONE) {
         uint8_t frame[FO_MESSAGE_MAX];
-        size_t length = fo_session_refuse(settings->dialect, connect, end->reason, end->text,
-                                          now->seconds, frame);
+        size_t length = fo_session_refuse(settings->dialect, settings->digest, connect,
+                                          end->reason, end->text, now->seconds, frame);
         host->send(host->context, frame, length);
         return false;
     }
     fo_session_measure_clock(session, connect, now);
     take_common(session, connect);
+    take_nonce(session, connect);
+    session->last_xid = connect->xid;
+    session->last_xid_known = true;
     session->partner.mclt = connect->mclt;
     for (size_t i = 0; i < FO_HBA_SIZE; i++)
         session->partner.secondary_buckets[i] = settings->dialect->buckets_are_secondarys
@@ -282,8 +370,9 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
     message.receive_timer = settings->receive_timer;
     message.vendor_class = fo_bytes_of(settings->vendor_class);
     message.protocol_version = FO_PROTOCOL_VERSION;
-    introduce(settings, &message, vendor);
+    introduce(session, &message, vendor);
     fo_session_send(session, &message, true, now);
+    session->bound = session->partner.gives_nonce;
     return session->phase == FO_SESSION_ESTABLISHED;
 }
 
@@ -294,6 +383,27 @@ static void drop_accepted(struct fo_session *session, enum fo_reject_reason reas
 {
     session->phase = FO_SESSION_ESTABLISHED;
     fo_session_close(session, reason, text, now);
+}
+
+/* What an answer says that is not authentic is a hint to the operator, no more. */
+void fo_session_distrust(struct fo_session *session, const uint8_t *frame, size_t length,
+                         enum fo_reject_reason reason, const char *text, const struct fo_now *now)
+{
+    struct fo_message *ack = &session->incoming;
+    struct fo_decode_error error;
+    char both[320];
+    if (!fo_decode(session->settings.dialect, frame, length, ack, &error) ||
+        ack->type != FO_MSG_CONNECTACK || !(ack->present & FO_HAS(FO_OPT_REJECT_REASON))) {
+        drop_accepted(session, reason, text, now);
+        return;
+    }
+    /* Of digests the partner says the same as `text`, from its side. */
+    bool words = ack->message.length > 0 &&
+                 !fo_digest_is_about((enum fo_reject_reason)ack->reject_reason);
+    snprintf(both, sizeof both, "%s (it refuses: %s%s%.*s)", text, fo_reject_name(ack->reject_reason),
+             words ? ": " : "", words ? (int)ack->message.length : 0,
+             words ? (const char *)ack->message.data : "");
+    fo_session_end_with(session, reason, true, both, now);
 }
 
 /* 7.9.2, steps 2 to 8. */
@@ -311,6 +421,11 @@ void fo_session_take_connectack(struct fo_session *session, const struct fo_mess
         fo_session_end_with(session, (enum fo_reject_reason)ack->reject_reason, true, text, now);
         return;
     }
+    if (!take_nonces(session, ack)) {
+        drop_accepted(session, FO_REJECT_DIGEST_FAILED,
+                      "CONNECTACK answers another CONNECT: somebody repeats messages", now);
+        return;
+    }
     const char *missing = missing_option(ack, must, sizeof must);
     if (missing != NULL || ack->max_unacked == 0 || ack->receive_timer == 0) {
         snprintf(text, sizeof text, "CONNECTACK without a usable %s",
@@ -323,11 +438,6 @@ void fo_session_take_connectack(struct fo_session *session, const struct fo_mess
         snprintf(text, sizeof text, "the partner speaks protocol version %u, this server %u",
                  ack->protocol_version, FO_PROTOCOL_VERSION);
         drop_accepted(session, FO_REJECT_VERSION_MISMATCH, text, now);
-        return;
-    }
-    if (ack->present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) {
-        drop_accepted(session, FO_REJECT_DIGEST_NOT_CONFIGURED,
-                      "the partner signs its messages, no secret is configured here", now);
         return;
     }
     if (!clock_acceptable(&session->settings, ack->time, now)) {

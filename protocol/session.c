@@ -51,11 +51,31 @@ void fo_session_start_send_timer(struct fo_session *session, const struct fo_now
     session->send_deadline = now->ms + ms;
 }
 
-bool fo_session_send_frame(struct fo_session *session, const struct fo_message *message,
+/* What is hashed before a frame: which of the two has sent it, and the connection's nonces. So nothing
+   signed by the same secret counts here that belongs to another connection, or is our own coming back.
+   Towards a partner that gave no nonce there is but the draft's digest. */
+static struct fo_bytes bond(const struct fo_session *session, bool by_primary,
+                            uint8_t bytes[FO_BOND_SIZE])
+{
+    bytes[0] = by_primary ? 1 : 2;
+    memcpy(bytes + 1, session->nonces, sizeof session->nonces);
+    return (struct fo_bytes){bytes, session->bound ? FO_BOND_SIZE : 0};
+}
+
+bool fo_session_send_frame(struct fo_session *session, struct fo_message *message,
                            const struct fo_now *now)
 {
-    uint8_t frame[FO_MESSAGE_MAX];
+    uint8_t frame[FO_MESSAGE_MAX], bytes[FO_BOND_SIZE];
+    const struct fo_digest *digest = session->settings.digest;
+    if (digest != NULL)
+        fo_digest_prepare(digest, message);
     size_t length = fo_encode(session->settings.dialect, message, frame, sizeof frame);
+    if (length != 0 && digest != NULL &&
+        !fo_digest_sign(digest, bond(session, session->settings.primary, bytes), frame, length)) {
+        fo_session_end_with(session, FO_REJECT_OTHER, false,
+                            "the digest of a message could not be computed", now);
+        return false;
+    }
     if (length == 0 || !session->host.send(session->host.context, frame, length)) {
         fo_session_end_with(
             session, FO_REJECT_OTHER, false,
@@ -102,6 +122,32 @@ void fo_session_lost(struct fo_session *session, const char *text, const struct 
 
 /* ------------------------------------------------------------------ receiving */
 
+static bool is_response(uint8_t type)
+{
+    return type == FO_MSG_BNDACK || type == FO_MSG_POOLRESP || type == FO_MSG_UPDDONE ||
+           type == FO_MSG_CONNECTACK;
+}
+
+/* 11.1: the xid of every message "MUST be greater than that of the previous message". That can only be
+   meant of those that are no response, whose xid is that of what they answer. */
+static bool repeats(struct fo_session *session, const struct fo_message *message,
+                    const struct fo_now *now)
+{
+    char text[160];
+    if (session->settings.digest == NULL || is_response(message->type))
+        return false;
+    if (!session->last_xid_known || (int32_t)(message->xid - session->last_xid) > 0) {
+        session->last_xid = message->xid;
+        session->last_xid_known = true;
+        return false;
+    }
+    snprintf(text, sizeof text,
+             "the transaction id of %s is %u, above %u expected: somebody repeats messages",
+             fo_message_name(message->type), message->xid, session->last_xid);
+    fo_session_close(session, FO_REJECT_DIGEST_FAILED, text, now);
+    return true;
+}
+
 static void take_message(struct fo_session *session, const struct fo_message *message,
                          const struct fo_now *now)
 {
@@ -115,14 +161,11 @@ static void take_message(struct fo_session *session, const struct fo_message *me
         fo_session_end_with(session, FO_REJECT_OTHER, false, text, now);
         return;
     }
+    if (repeats(session, message, now))
+        return;
     session->receive_deadline = now->ms + (int64_t)session->settings.receive_timer * 1000;
     session->heard = now->seconds;
     fo_session_measure_clock(session, message, now);
-    if (message->present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) {
-        fo_session_close(session, FO_REJECT_DIGEST_NOT_CONFIGURED,
-                         "a signed message, but no secret is configured here", now);
-        return;
-    }
     switch (message->type) {
     case FO_MSG_CONNECT:
     case FO_MSG_CONNECTACK:
@@ -148,11 +191,31 @@ static void take_message(struct fo_session *session, const struct fo_message *me
     }
 }
 
+/* Whether a frame comes from the partner, before anything in it is believed (11.1). */
+static bool authentic(struct fo_session *session, const uint8_t *frame, size_t length,
+                      const struct fo_now *now)
+{
+    uint8_t bytes[FO_BOND_SIZE];
+    char text[160];
+    enum fo_reject_reason reason =
+        fo_digest_check(session->settings.digest, bond(session, !session->settings.primary, bytes),
+                        frame, length, text, sizeof text);
+    if (reason == FO_REJECT_NONE)
+        return true;
+    if (session->phase == FO_SESSION_CONNECT_SENT)
+        fo_session_distrust(session, frame, length, reason, text, now);
+    else
+        fo_session_close(session, reason, text, now);
+    return false;
+}
+
 /* Takes one whole frame; false where the session is over. */
 static bool take_frame(struct fo_session *session, const uint8_t *frame, size_t length,
                        const struct fo_now *now)
 {
     struct fo_decode_error error;
+    if (!authentic(session, frame, length, now))
+        return false;
     if (fo_decode(session->settings.dialect, frame, length, &session->incoming, &error))
         take_message(session, &session->incoming, now);
     else

@@ -11,6 +11,7 @@
 #define FO_PROTOCOL_SESSION_H
 
 #include "protocol/dialect.h"
+#include "protocol/digest.h"
 #include "protocol/message.h"
 #include "protocol/ranges.h"
 
@@ -40,7 +41,7 @@ enum fo_session_phase {
 struct fo_session_end {
     enum fo_reject_reason reason;
     bool by_partner; /* it rejected or disconnected */
-    char text[192];
+    char text[320];
 };
 
 /* What we say in CONNECT or CONNECTACK. */
@@ -55,6 +56,8 @@ struct fo_session_settings {
     uint32_t receive_timer;                 /* seconds without a message: the connection is dead */
     uint32_t contact_interval;              /* seconds; 0: a third of the partner's receive timer */
     uint32_t max_clock_skew;                /* seconds; 0: any difference is accepted */
+    const struct fo_digest *digest;         /* all messages are signed (11.1); NULL: none may be */
+    uint8_t nonce[FO_NONCE_SIZE];           /* with a digest: random, of this connection alone */
     /* Sent between two of us in vendor-specific-options (rule of safety 10): how many connections
        of this relationship we remember, and the number that we remember of the partner. */
     uint32_t own_connections;
@@ -70,6 +73,7 @@ struct fo_session_partner {
     uint8_t secondary_buckets[FO_HBA_SIZE]; /* from CONNECT, turned to the draft's meaning */
     bool own_kind; /* it is one of us: its vendor-specific options are ours */
     bool tells_pools;
+    bool gives_nonce;        /* secondary: CONNECT had one */
     bool counts_connections; /* the two below were sent */
     uint32_t own_connections;     /* its own count */
     uint32_t partner_connections; /* what it remembers of ours; 0: it has never spoken with us */
@@ -108,6 +112,10 @@ struct fo_session {
     bool lately_known;
     bool delta_known;
     uint32_t heard; /* seconds, the last message of the partner */
+    uint32_t last_xid;  /* with a digest: of the partner's last message that is no response */
+    bool last_xid_known;
+    bool bound;         /* messages are signed together with `nonces` (handshake.c) */
+    uint8_t nonces[2 * FO_NONCE_SIZE]; /* the primary's, the secondary's */
     size_t fill; /* bytes of an unfinished frame in `buffer` */
     uint8_t buffer[FO_MESSAGE_MAX];
     struct fo_message incoming;
@@ -117,6 +125,15 @@ struct fo_session {
 void fo_session_connect(struct fo_session *session, const struct fo_session_settings *settings,
                         const struct fo_session_host *host, const struct fo_now *now);
 
+/* Secondary, with a digest: whether this CONNECT, in its frame, comes from a server with our secret.
+   FO_REJECT_NONE, or the reason with a text. Nothing of it is believed before. */
+enum fo_reject_reason fo_session_admit(const struct fo_session_settings *settings,
+                                       const struct fo_message *connect, const uint8_t *frame,
+                                       size_t length, char *text, size_t size);
+/* How many connections it says that its sender remembers; false where it does not say. */
+bool fo_session_count_of(const struct fo_session_settings *settings,
+                         const struct fo_message *connect, uint32_t *connections);
+
 /* Secondary: `connect` is the decoded first message of a new connection, for this relationship.
    Sends CONNECTACK; true where the session is established. Where the partner is refused, `end`
    says why (host.ended is not called) and the connection is to be closed after writing. */
@@ -124,11 +141,12 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
                        const struct fo_session_host *host, const struct fo_message *connect,
                        const struct fo_now *now, struct fo_session_end *end);
 
-/* Refuses a CONNECT that belongs to no relationship: writes a CONNECTACK with `reason` into
-   `frame` (FO_MESSAGE_MAX bytes). Returns its length. */
-size_t fo_session_refuse(const struct fo_dialect *dialect, const struct fo_message *connect,
-                         enum fo_reject_reason reason, const char *text, uint32_t seconds,
-                         uint8_t *frame);
+/* Refuses a CONNECT: writes a CONNECTACK with `reason` into `frame` (FO_MESSAGE_MAX bytes), signed
+   where `digest` is that of its relationship; NULL: it has none, or belongs to no relationship. Returns
+   its length. */
+size_t fo_session_refuse(const struct fo_dialect *dialect, const struct fo_digest *digest,
+                         const struct fo_message *connect, enum fo_reject_reason reason,
+                         const char *text, uint32_t seconds, uint8_t *frame);
 
 /* Bytes from the partner, any number of frames or parts of one. */
 void fo_session_receive(struct fo_session *session, const uint8_t *data, size_t length,

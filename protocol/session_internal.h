@@ -15,13 +15,16 @@ struct fo_bytes fo_bytes_of(const char *text);
 void fo_session_end_with(struct fo_session *session, enum fo_reject_reason reason, bool by_partner,
                          const char *text, const struct fo_now *now);
 /* False where sending failed: the session is over. */
-bool fo_session_send_frame(struct fo_session *session, const struct fo_message *message,
+bool fo_session_send_frame(struct fo_session *session, struct fo_message *message,
                            const struct fo_now *now);
 void fo_session_start_send_timer(struct fo_session *session, const struct fo_now *now);
 void fo_session_measure_clock(struct fo_session *session, const struct fo_message *message,
                               const struct fo_now *now);
 
 /* ------------------------------------------------------------------ handshake.c */
+/* The answer to CONNECT is not authentic, for this reason. */
+void fo_session_distrust(struct fo_session *session, const uint8_t *frame, size_t length,
+                         enum fo_reject_reason reason, const char *text, const struct fo_now *now);
 void fo_session_take_connectack(struct fo_session *session, const struct fo_message *ack,
                                 const struct fo_now *now);
 /* False where the message says nothing (usable) of its sender's pools. */

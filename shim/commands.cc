@@ -127,6 +127,7 @@ ElementPtr parameters_map(const fo_config_relationship &config, const char *stat
     map->set("max-unacked-updates", integer(config.max_unacked));
     map->set("offer-hold", integer(config.offer_hold));
     map->set("max-clock-skew", integer(config.max_clock_skew));
+    map->set("digest", text(fo_config_digest_name(&config)));
     map->set("state-file", text(state_file));
     return map;
 }

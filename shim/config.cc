@@ -19,6 +19,8 @@
 namespace failover {
 
 using isc::data::ConstElementPtr;
+using isc::data::Element;
+using isc::data::ElementPtr;
 
 namespace {
 
@@ -37,6 +39,29 @@ const std::string &own_name()
                                                                      : std::string();
     }();
     return name;
+}
+
+/* The secret wherever it stands in our parameters. True where there was one. */
+bool hide_secrets(const ElementPtr &element)
+{
+    bool found = false;
+    if (element->getType() == Element::list) {
+        for (size_t i = 0; i < element->size(); i++) {
+            found = hide_secrets(element->getNonConst(static_cast<int>(i))) || found;
+        }
+    } else if (element->getType() == Element::map) {
+        for (const auto &entry : element->mapValue()) {
+            if (entry.first == "secret") {
+                found = true;
+            } else {
+                found = hide_secrets(boost::const_pointer_cast<Element>(entry.second)) || found;
+            }
+        }
+        if (element->contains("secret")) {
+            element->set("secret", Element::create("*****")); /* what hook/secret.c refuses */
+        }
+    }
+    return found;
 }
 
 } // namespace
@@ -84,6 +109,30 @@ ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries)
                " times; name it once, with all relationships in its high-availability list");
     }
     return parameters;
+}
+
+/* config-get would show the secret. Its answer shares its parts with the running configuration, so it is
+   copied first; config-write makes no such answer, and writes the secret, which would be lost else. */
+void redact_answer(isc::hooks::CalloutHandle &handle)
+{
+    ConstElementPtr response;
+    handle.getArgument("response", response);
+    const ElementPtr copy = isc::data::copy(response);
+    const ConstElementPtr arguments = copy->get("arguments");
+    const ConstElementPtr server =
+        arguments && arguments->getType() == Element::map ? arguments->get("Dhcp4") : nullptr;
+    const ConstElementPtr libraries = server ? server->get("hooks-libraries") : nullptr;
+    bool found = false;
+    for (size_t i = 0; libraries && i < libraries->size(); i++) {
+        const ConstElementPtr library = libraries->get(static_cast<int>(i));
+        const ConstElementPtr parameters = library->get("parameters");
+        if (parameters && base_name(library->get("library")->stringValue()) == own_name()) {
+            found = hide_secrets(boost::const_pointer_cast<Element>(parameters)) || found;
+        }
+    }
+    if (found) {
+        handle.setArgument("response", ConstElementPtr(copy));
+    }
 }
 
 static void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config)

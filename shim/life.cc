@@ -16,6 +16,7 @@
  */
 #include "shim/shim.h"
 
+#include <cc/command_interpreter.h>
 #include <dhcpsrv/cfg_multi_threading.h>
 #include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/lease_mgr.h>
@@ -284,6 +285,13 @@ extern "C" int command_processed(CalloutHandle &handle)
             check_tested_config(handle);
         } else if (name == "status-get") {
             add_to_status(handle);
+        } else if (name == "config-get") {
+            try {
+                redact_answer(handle);
+            } catch (const std::exception &error) { /* rather no answer than one with the secret */
+                handle.setArgument("response", isc::config::createAnswer(
+                                                   isc::config::CONTROL_RESULT_ERROR, error.what()));
+            }
         } else if (edits_configuration(name)) {
             configuration_edited();
         } else if (is_lease_command(name)) {

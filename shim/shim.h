@@ -88,6 +88,8 @@ void check_fit(const isc::dhcp::SrvConfig &server, const fo_config &config,
 /* `config-test`: turns the answer into an error if our parameters are wrong in the configuration
    under test. */
 void check_tested_config(isc::hooks::CalloutHandle &handle);
+/* Takes the secret out of the answer of config-get. Throws where it cannot. */
+void redact_answer(isc::hooks::CalloutHandle &handle);
 
 /* ------------------------------------------------------------------ topology.cc */
 

@@ -63,6 +63,17 @@ class Message:
         return self.options.get(TEXT, b"").decode(errors="replace")
 
 
+def nonce_of(raw):
+    """What a message says of nonces to one of its kind: sub-option 4 of its vendor-specific options."""
+    options, at = Message(raw).options[VENDOR_OPTIONS], 0
+    while at < len(options):
+        code, length = struct.unpack("!HH", options[at:at + 4])
+        if code == 4:
+            return options[at + 4:at + 4 + length]
+        at += 4 + length
+    return None
+
+
 class RawPartner:
     """Stands where "s1" (primary) or "s2" (secondary) of a pair would stand."""
 

@@ -43,6 +43,7 @@ class Proxy:
         self.frames = {"left": 0, "right": 0}
         self.bytes = {"left": 0, "right": 0}
         self.connections = 0
+        self.recorded = None    # (direction, frame) of all that passes, once record() was called
         self._delay = {"left": 0.0, "right": 0.0}
         self._held = {"left": False, "right": False}
         self._silent = {"left": False, "right": False}
@@ -88,6 +89,10 @@ class Proxy:
     def corrupt(self, direction, offset=12, mask=0xff):
         """Flip bits in one byte (counted from the start of the frame) of the next frame."""
         self._set(self._corrupt, direction, (offset, mask))
+
+    def record(self):
+        """From now on, keep a copy of every frame in `recorded`; what was recorded is forgotten."""
+        self._call(lambda: setattr(self, "recorded", []))
 
     def inject(self, data, direction):
         """Send arbitrary bytes between two frames (after all that is already under way)."""
@@ -280,6 +285,8 @@ class Proxy:
                 break
             frame, flow.partial = flow.partial[:length], flow.partial[length:]
             self.frames[way] += 1
+            if self.recorded is not None:
+                self.recorded.append((way, frame))
             if self._break[way]:
                 self._break[way] = False
                 self._last_words(flow, frame[:length // 2])

@@ -18,7 +18,8 @@ DEFAULTS = {
     "mode": "load-balancing", "relationship-name": "s1-s2", "subnets": [],
     "max-client-lead-time": 3600, "load-balance-percent": 50, "load-balance-max-seconds": 3,
     "contact-interval": None, "max-response-delay": 60, "startup-delay": 15,
-    "connect-retry-delay": 5, "max-unacked-updates": 50, "offer-hold": 30, "max-clock-skew": 60}
+    "connect-retry-delay": 5, "max-unacked-updates": 50, "offer-hold": 30, "max-clock-skew": 60,
+    "digest": "none"}
 
 # Parameters laid over good ones, and what the refusal must say: key, value and what would be right.
 WRONG = [

@@ -53,7 +53,6 @@ WRONG = {
     "status before address": (frame(partner.BNDUPD, BINDING[::-1]), OTHER, "before the first"),
     "binding status 9": (
         frame(partner.BNDUPD, [BINDING[0], option(partner.STATUS, 9)]), MISSING, "9"),
-    "signed": (frame(partner.CONTACT, [option(17, b"\1" + bytes(16))]), 13, "signed"),
 }
 # In place of the first STATE.
 TOO_EARLY = {
@@ -126,6 +125,12 @@ def test_wrong_messages(pair_of):
             server.wait_log("FAILOVER_PROTOCOL_ERROR s1-s2: error of the protocol with partner s1: "
                             f"{last.text()}", 2)
             primary.hang_up()
+        primary.handshake()
+        primary.say("NORMAL")
+        primary.send(partner.CONTACT, [option(17, b"\1" + bytes(16))])
+        last = primary.ending()
+        assert reason(last) == 13 and "signed, but no secret is configured" in last.text()
+        server.wait_log("FAILOVER_NOT_AUTHENTIC s1-s2: a message in the name of partner s1", 2)
         for case, raw in TOO_EARLY.items():
             primary.handshake()
             primary.channel.sendall(raw)

@@ -195,7 +195,7 @@ static const struct {
     {PARAMETERS, "high-availability", "[7]",
      NUMBER "high-availability: 7 is not allowed: each element must be a map"},
     {PARAMETERS, "colour", "\"red\"",
-     "parameters: colour: \"red\" is not allowed: unknown key; the keys here are: "
+     "parameters: colour: \"...\" is not allowed: unknown key; the keys here are: "
      "high-availability, state-file, user-context, comment"},
     {PARAMETERS, "user-context", "[]", "parameters: user-context: [] is not allowed: must be a "
     "map"},
@@ -214,7 +214,7 @@ static const struct {
      "relationship-name, peers, subnets, max-client-lead-time, load-balance-percent, "
      "load-balance-max-seconds, contact-interval, max-response-delay, startup-delay, "
      "connect-retry-delay, max-unacked-updates, offer-hold, max-clock-skew, state-file, "
-     "user-context, comment"},
+     "secret, secret-file, digest, user-context, comment"},
     {RELATIONSHIP, "heartbeat-delay", "10000",
      NUMBER "heartbeat-delay: 10000 is not allowed: " HA "use contact-interval, in seconds"},
     {RELATIONSHIP, "max-ack-delay", "5000",
@@ -232,7 +232,7 @@ static const struct {
     {RELATIONSHIP, "state-machine", "{}",
      NUMBER "state-machine: {} is not allowed: " HA "failover's states do not pause, leave it out"},
     {RELATIONSHIP, "trust-anchor", "\"x\"",
-     NUMBER "trust-anchor: \"x\" is not allowed: " NO_HTTP},
+     NUMBER "trust-anchor: \"...\" is not allowed: " NO_HTTP},
     {RELATIONSHIP, "mclt", "60", NUMBER "mclt: 60 is not allowed: use max-client-lead-time"},
     {RELATIONSHIP, "subnets6", "[1]",
      NUMBER "subnets6: [1] is not allowed: failover is for DHCPv4 only"},
@@ -289,9 +289,9 @@ static const struct {
      NUMBER "peers[1].auto-failover: true is not allowed: " HA "both partners always take over, "
      "leave it out"},
     {PEER_B, "basic-auth-user", "\"x\"",
-     NUMBER "peers[1].basic-auth-user: \"x\" is not allowed: " NO_HTTP},
+     NUMBER "peers[1].basic-auth-user: \"...\" is not allowed: " NO_HTTP},
     {PEER_B, "colour", "\"red\"",
-     NUMBER "peers[1].colour: \"red\" is not allowed: unknown key; the keys here are: name, url, "
+     NUMBER "peers[1].colour: \"...\" is not allowed: unknown key; the keys here are: name, url, "
      "role, user-context, comment"},
     {PEER_B, "role", NULL, NUMBER "peers[1].role is missing: must be primary or secondary"},
     {PEER_B, "role", "1", NUMBER "peers[1].role: 1 is not allowed: must be primary or secondary"},
