@@ -123,13 +123,20 @@ bool fo_table_ours(struct fo_table *table, struct fo_pool *pool, uint32_t addres
            !fo_bitmap_test(&pool->quarantined, bit);
 }
 
+bool fo_table_stored(const struct fo_pool *pool, uint32_t address)
+{
+    uint32_t bit = address - pool->range.first;
+    return !fo_bitmap_test(&pool->dirty, bit) && !fo_bitmap_test(&pool->saving, bit);
+}
+
 void fo_table_refresh(struct fo_table *table, struct fo_pool *pool, uint32_t address)
 {
     uint32_t bit = address - pool->range.first;
     bool can = fo_table_ours(table, pool, address) && fo_table_hold(table, address) == NULL;
-    bool open = can && fo_bitmap_test(&pool->open, fo_pool_group(pool, bit));
-    fo_bitmap_put(&pool->available, bit, open);
-    fo_bitmap_put(&pool->closed, bit, can && !open);
+    bool ready = can && fo_bitmap_test(&pool->open, fo_pool_group(pool, bit)) &&
+                 fo_table_stored(pool, address);
+    fo_bitmap_put(&pool->available, bit, ready);
+    fo_bitmap_put(&pool->closed, bit, can && !ready);
     pool->reserved_moved = pool->reserved_moved || fo_bitmap_test(&pool->reserved, bit);
 }
 

@@ -74,7 +74,8 @@ struct fo_pool {
     int64_t refused_at, partner_refused_at;  /* boot ms when that server last lacked an address */
     uint32_t status_count[8];  /* records by status, FO_FREE aside */
     struct fo_bitmap available; /* can be given to a new client now */
-    struct fo_bitmap closed;    /* could, but for its group, which is not open yet */
+    struct fo_bitmap closed;    /* could, but for what is not stored yet: the mark of its group, or that
+                                   its last lease is over (rule of safety 7) */
     struct fo_bitmap unacked;   /* the partner is to be told */
     struct fo_bitmap rejected;  /* it refused; told again later */
     struct fo_bitmap requested; /* to be answered before UPDDONE */
@@ -204,6 +205,8 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
 /* FREE <-> BACKUP, with or without a record; ends `returning`. */
 void fo_table_set_owner(struct fo_table *table, struct fo_pool *pool, uint32_t address,
                         bool backup);
+/* Is all of it in stable storage? */
+bool fo_table_stored(const struct fo_pool *pool, uint32_t address);
 /* Derives `available` and `closed` of one address. */
 void fo_table_refresh(struct fo_table *table, struct fo_pool *pool, uint32_t address);
 /* Is the address free and ours, held by nobody, by its bits alone (groups and holds aside)? */

@@ -10,6 +10,8 @@
 void fo_mark_dirty(struct fo_service *service, struct fo_pool *pool, uint32_t address)
 {
     fo_bitmap_set(&pool->dirty, bit_in(pool, address));
+    if (fo_bitmap_test(&pool->available, bit_in(pool, address)))
+        fo_table_refresh(&service->table, pool, address); /* not before it is stored */
     bool many = pool->dirty.count >= FO_COMMIT_MANY && service->commit_at != 0;
     if (service->dirty && !many)
         return;

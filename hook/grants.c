@@ -26,8 +26,7 @@ static uint32_t bound_of(const struct fo_relationship *relationship,
     if (binding != NULL)
         times = binding->times;
     const struct fo_pool *pool = binding ? fo_table_pool(&service->table, binding->address) : NULL;
-    if (pool != NULL && (fo_bitmap_test(&pool->dirty, bit_in(pool, binding->address)) ||
-                         fo_bitmap_test(&pool->saving, bit_in(pool, binding->address))))
+    if (pool != NULL && !fo_table_stored(pool, binding->address))
         times.received_potential = 0;
     return fo_lease_bound(&times, relationship->alone ? 0 : moment,
                           relationship->endpoint.record.mclt);

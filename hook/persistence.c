@@ -309,8 +309,11 @@ static bool clear_saved(struct fo_service *service)
     bool rest = false;
     for (size_t i = 0; i < service->taken_count; i++) {
         pool = fo_table_kept(&service->table, service->taken[i]);
-        if (pool != NULL)
-            fo_bitmap_clear(&pool->saving, bit_in(pool, service->taken[i]));
+        if (pool == NULL)
+            continue;
+        fo_bitmap_clear(&pool->saving, bit_in(pool, service->taken[i]));
+        if (fo_bitmap_test(&pool->closed, bit_in(pool, service->taken[i])))
+            fo_table_refresh(&service->table, pool, service->taken[i]);
     }
     for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
         rest = rest || pool->saving.count > 0;

@@ -163,7 +163,8 @@ bool fo_claimable(struct fo_service *service, struct fo_relationship *relationsh
     default:
         return false;
     }
-    if (!may_give_free(relationship))
+    /* What is not stored could be forgotten: the client before would have the address again (7). */
+    if (!may_give_free(relationship) || !fo_table_stored(pool, address))
         return false;
     if (fo_bitmap_test(&pool->reserved, bit_in(pool, address)))
         return query->reserved_address == address &&
@@ -242,8 +243,8 @@ static uint32_t wished(const struct choice *choice)
     return 0;
 }
 
-/* The next free one of ours. `lacking`: a pool that had none. One whose addresses wait for their
-   group's mark (rule of safety 7) lacks none: the client's next attempt finds them open. */
+/* The next free one of ours. `lacking`: a pool that had none. One whose addresses wait for the store
+   (rule of safety 7) lacks none: the client's next attempt finds them open. */
 static uint32_t next_free(const struct choice *choice, struct fo_pool **lacking)
 {
     struct fo_service *service = choice->service;
@@ -325,6 +326,8 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
             fo_refuse(relationship, decision, "the binding is being changed");
         else if (status == FO_ABANDONED)
             return; /* somebody else uses it: Kea's declined row sends the client away */
+        else if (free && ours && !fo_table_stored(pool, address))
+            fo_refuse(relationship, decision, "the address is not ready for use yet");
         else if (free && query->names_server &&
                  (!ours || fo_table_hold(&service->table, address) != NULL))
             decision->nak = true; /* offered by us and lost since: it is to ask anew, at once */

@@ -9,7 +9,7 @@
 #include "hook/service_internal.h"
 #include "protocol/balance.h"
 
-/* Hands over up to `count` addresses of ours; those not in open groups first. */
+/* Hands over up to `count` addresses of ours; those that cannot be given yet first. */
 static uint32_t hand_over(struct fo_service *service, struct fo_pool *pool, uint32_t count)
 {
     uint32_t moved = 0;
@@ -140,7 +140,7 @@ void fo_open_groups(struct fo_service *service)
         uint32_t bit = fo_bitmap_next_cyclic(&pool->closed, pool->cursor);
         for (int n = 0; bit != FO_BITMAP_NONE && ready < want && n < FO_OPEN_AHEAD; n++) {
             uint32_t group = fo_pool_group(pool, bit);
-            if (!fo_bitmap_test(&pool->opening, group)) {
+            if (!fo_bitmap_test(&pool->opening, group) && !fo_bitmap_test(&pool->open, group)) {
                 fo_bitmap_set(&pool->opening, group);
                 fo_mark_dirty(service, pool, pool->range.first + bit);
                 service->urgent |= low;

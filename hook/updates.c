@@ -25,9 +25,9 @@ struct fo_relationship *fo_relationship_of_pool(struct fo_service *service,
    before the acknowledgement of what the partner said of it: it would take the two for crossing. */
 static bool sendable(struct fo_table *table, const struct fo_pool *pool, uint32_t bit)
 {
-    return !fo_bitmap_test(&pool->in_flight, bit) && !fo_bitmap_test(&pool->dirty, bit) &&
-           !fo_bitmap_test(&pool->saving, bit) && !fo_bitmap_test(&pool->rows, bit) &&
-           !fo_bitmap_test(&pool->answering, bit) &&
+    return !fo_bitmap_test(&pool->in_flight, bit) &&
+           fo_table_stored(pool, pool->range.first + bit) &&
+           !fo_bitmap_test(&pool->rows, bit) && !fo_bitmap_test(&pool->answering, bit) &&
            !fo_table_claimed(table, pool->range.first + bit);
 }
 

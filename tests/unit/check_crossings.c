@@ -8,13 +8,14 @@
  * A primary in a still environment, with a partner that acknowledges when it is told to.
  */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "tests/unit/still_partner.h"
 
 enum {
     FIRST = 0x0a000040, SIZE = 64, OTHER = FIRST + 0x1000, SUBNET = 1, MCLT = 60,
-    REQUEST = 3,
+    DISCOVER = 1, REQUEST = 3,
 };
 
 static struct fo_service *service;
@@ -373,6 +374,49 @@ START_TEST(nothing_is_promised_before_the_first_commit_after_an_orderly_stop)
 }
 END_TEST
 
+static enum fo_answer discover(uint32_t wish, uint32_t *offered)
+{
+    const struct fo_query query = {
+        .client = {.hardware = hardware, .hardware_type = 1, .hardware_length = 6},
+        .message_type = DISCOVER, .asks_address = true, .asked_address = wish, .secs = 100};
+    struct fo_decision decision;
+    fo_query_received(service, &query, &decision);
+    fo_subnet_selected(service, SUBNET, &query, NULL, NULL, &decision);
+    *offered = decision.address;
+    return decision.answer;
+}
+
+/* With a disk that fails now, the store would still know the lease before after a power cut, and give
+   the address to its client. */
+START_TEST(an_address_is_not_leased_anew_before_it_is_stored_that_its_lease_is_over)
+{
+    const uint32_t address = leased(FIRST);
+    struct fo_binding *binding = fo_table_find(&service->table, address);
+    struct fo_decision decision;
+    uint32_t offered;
+    still_partner_hold(true);
+    binding->times.lease_expiration = now() - FO_EXPIRY_GUARD;
+    fo_table_watch_end(&service->table, binding);
+    settle();
+    ck_assert_int_eq(status_of(address), FO_EXPIRED); /* of which the partner has been told */
+    still.commit_error = ENOSPC;
+    still_partner_hold(false);
+    settle();
+    ck_assert_int_eq(status_of(address), FO_FREE);
+    ck_assert(fo_table_ours(&service->table, pool_of(address), address));
+    ck_assert(!is_set(&pool_of(address)->available, address));
+    ck_assert_int_eq(renew(address, &decision), FO_DROP);
+    ck_assert_int_eq(discover(address, &offered), FO_PASS);
+    ck_assert_uint_ne(offered, address);
+    still.commit_error = 0;
+    still.ms += 1000;
+    settle();
+    ck_assert(is_set(&pool_of(address)->available, address));
+    ck_assert_int_eq(renew(address, &decision), FO_PASS);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ pools that are not ours */
 
 /* Kea's engine may see that row first, and refuse the client what it holds. */
@@ -431,6 +475,7 @@ int main(void)
     tcase_add_test(all, a_later_transaction_in_keas_row_counts_though_its_end_does_not);
     tcase_add_test(all, after_a_power_cut_leases_of_a_pool_that_is_away_are_doubted);
     tcase_add_test(all, nothing_is_promised_before_the_first_commit_after_an_orderly_stop);
+    tcase_add_test(all, an_address_is_not_leased_anew_before_it_is_stored_that_its_lease_is_over);
     tcase_add_test(all, the_row_of_a_client_goes_though_its_pool_has_gone);
     tcase_add_test(all, what_no_relationship_governs_any_more_is_keas_alone);
     suite_add_tcase(suite, all);
