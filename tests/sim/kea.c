@@ -29,6 +29,7 @@ struct packet {
     struct fo_decision decision;
     bool forbidden, granted, renewed, written;
     uint32_t address, length, cltt, row_length;
+    uint32_t asked; /* seconds by the service's clock, as `cltt` is by Kea's */
     int64_t received;
     int answer; /* of struct reply, -1: none */
 };
@@ -117,6 +118,7 @@ static enum stage request(struct packet *packet)
     packet->address = wanted;
     packet->length = server->world->plan.lease;
     packet->cltt = server_wall(server);
+    packet->asked = fo_service_now(server->service).seconds;
     packet->renewed = own == wanted;
     packet->decision.claim.row_written = true; /* the shim: whatever we say, the engine may write */
     packet->forbidden = fo_lease_requested(server->service, 1, query, &packet->decision, wanted,
@@ -184,7 +186,7 @@ static enum stage committed(struct packet *packet)
     if (fo_committed(server->service, 1, &packet->query, &packet->decision, packet->cltt,
                      packet->length, server->world->plan.lease, &packet->row_length) == FO_DROP)
         return STAGE_END;
-    oracle_granted(server->world, server, packet->client, packet->address, packet->cltt,
+    oracle_granted(server->world, server, packet->client, packet->address, packet->asked,
                    packet->length);
     return STAGE_CORRECT;
 }

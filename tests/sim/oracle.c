@@ -136,8 +136,10 @@ void oracle_unanswered(struct world *world, const struct client *client)
 
 /* ------------------------------------------------------------------ invariant 2 */
 
+/* The client counts from when it asked, so the end is taken from there, too: not from Kea's cltt, which
+   is of a wall clock that may have been set by a second. */
 void oracle_granted(struct world *world, struct server *server, int client, uint32_t address,
-                    uint32_t cltt, uint32_t length)
+                    uint32_t asked, uint32_t length)
 {
     const struct fo_binding *binding = fo_table_find(&server->service->table, address);
     const struct server *other = partner_of(server);
@@ -151,8 +153,7 @@ void oracle_granted(struct world *world, struct server *server, int client, uint
                                ? binding->times.acked_potential
                                : binding->times.received_potential;
     const uint32_t bound = (known > now ? known : now) + world->plan.mclt;
-    const uint32_t asked = fo_from_wall(server->service, cltt);
-    const uint32_t end = (asked < now ? asked : now) + length;
+    const uint32_t end = asked + length;
     if (end > bound + 1)
         world_fail(world, "server %d grants %s for %u s, %u s past the bound", server->number,
                    world_address(address), length, end - bound);

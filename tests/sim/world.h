@@ -334,8 +334,9 @@ void client_vanish(struct client *client);
 
 /* oracle.c */
 void oracle_after_step(struct world *world);
+/* `asked`: when the engine looked, by the service's clock. */
 void oracle_granted(struct world *world, struct server *server, int client, uint32_t address,
-                    uint32_t cltt, uint32_t length);
+                    uint32_t asked, uint32_t length);
 void oracle_acknowledged(struct world *world, struct client *client, uint32_t address,
                          int64_t until, int server);
 /* All its attempts to renew were met by silence. */
