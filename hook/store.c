@@ -164,6 +164,22 @@ static int open_store(struct fo_store *store)
 
 /* ------------------------------------------------------------------ load */
 
+/* The tree of what is free in the file, which only a commit reads: where a file was cut short, it may
+   be all that is damaged. */
+static int visit_free(MDB_txn *reading)
+{
+    const MDB_dbi free_tree = 0;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int result = mdb_cursor_open(reading, free_tree, &cursor);
+    if (result != 0)
+        return result;
+    while ((result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+        continue;
+    mdb_cursor_close(cursor);
+    return result == MDB_NOTFOUND ? 0 : result;
+}
+
 static int visit_all(struct fo_store *store, fo_store_visitor *visit, void *argument)
 {
     MDB_val key, value;
@@ -174,7 +190,7 @@ static int visit_all(struct fo_store *store, fo_store_visitor *visit, void *argu
            (result = mdb_cursor_get(store->cursor, &key, &value, MDB_NEXT)) == 0)
         if (!visit(argument, key.mv_data, key.mv_size, value.mv_data, value.mv_size))
             break;
-    return result == MDB_NOTFOUND ? 0 : result;
+    return result == MDB_NOTFOUND ? visit_free(store->reading) : result;
 }
 
 static void end_reading(struct fo_store *store)
