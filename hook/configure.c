@@ -193,6 +193,7 @@ static void change_relationship(struct fo_relationship *relationship, int index,
 
 static void remove_relationship(struct fo_relationship *relationship, const struct fo_now *now)
 {
+    relationship->removed = true;
     fo_endpoint_close(&relationship->endpoint, FO_REJECT_OTHER, "the relationship was removed", now);
     fo_persistence_keep(relationship->service, relationship->config.name,
                         &relationship->endpoint.record);

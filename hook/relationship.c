@@ -108,7 +108,7 @@ static void note_state(struct fo_relationship *relationship, const char *why)
     char text[64];
     fo_say(relationship->service, FAILOVER_STATE_CHANGED, name,
            fo_state_name((uint8_t)fo_endpoint_state(endpoint)), partner, why, NULL);
-    if (interrupted && !long_stop)
+    if (interrupted && !long_stop && !relationship->removed)
         fo_say(relationship->service, FAILOVER_COMMUNICATIONS_INTERRUPTED, name,
                relationship->config.partner.name,
                endpoint->communicating ? fo_print(text, sizeof text, "its state is %s", partner)

@@ -94,6 +94,7 @@ struct fo_relationship {
     int64_t no_address_logged;
     int64_t outside_ours_logged, outside_partners_logged; /* addresses of no pool here, or there */
     bool met;                 /* has been in contact since the start */
+    bool removed;             /* is being: a configuration does not have it any more */
     int64_t clock_warning_at; /* ms, not before */
     int64_t rival_until;      /* ms: the partner has just said that it is primary, too */
     int64_t rival_logged, silence_logged, stranger_logged;

@@ -8,6 +8,7 @@
  * A primary in a still environment, with a partner that acknowledges when it is told to.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/unit/still_partner.h"
@@ -245,6 +246,21 @@ START_TEST(a_change_is_stored_though_its_pool_is_away)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ the relationship goes */
+
+START_TEST(a_relationship_that_is_removed_serves_nobody)
+{
+    snprintf(config.relationships[0].name, sizeof config.relationships[0].name, "other");
+    load(true);
+    const char *const changed = "a-b, COMMUNICATIONS-INTERRUPTED";
+    ck_assert_int_eq(strncmp(still.words[FAILOVER_STATE_CHANGED], changed, strlen(changed)), 0);
+    ck_assert_uint_eq(still.said[FAILOVER_COMMUNICATIONS_INTERRUPTED], 0);
+    fo_service_free(service);
+    fo_config_free(&config);
+    ck_assert_int_eq(still.blocks, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reload");
@@ -257,6 +273,10 @@ int main(void)
     tcase_add_test(all, what_is_not_answered_yet_is_known_when_its_pool_is_back);
     tcase_add_test(all, a_change_is_stored_though_its_pool_is_away);
     suite_add_tcase(suite, all);
+    TCase *removal = tcase_create("removal");
+    tcase_add_checked_fixture(removal, setup, NULL);
+    tcase_add_test(removal, a_relationship_that_is_removed_serves_nobody);
+    suite_add_tcase(suite, removal);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     const int failed = srunner_ntests_failed(runner);
