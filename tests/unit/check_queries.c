@@ -6,143 +6,11 @@
  * reservations (rule of safety 16). Every second free address is the partner's.
  */
 #include <check.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hook/service_internal.h"
 #include "protocol/hash_bucket.h"
-#include "tests/unit/still_env.h"
-
-enum {
-    FIRST = 0x0a000040, SIZE = 64, LAST = FIRST + SIZE - 1, SUBNET = 1,
-    RESERVED = FIRST + 40, /* even: FREE */
-    OUTSIDE = FIRST + 1000,
-    DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7, MCLT = 60,
-};
-
-static struct fo_service *service;
-static struct fo_relationship *relationship;
-static uint8_t hardware[6];
-static struct fo_query query;
-static struct fo_decision decision;
-
-static void enter(enum fo_state state)
-{
-    relationship->endpoint.starting = false;
-    relationship->endpoint.record.state = (uint8_t)state;
-}
-
-static void setup(void)
-{
-    char error[FO_CONFIG_ERROR_MAX];
-    struct fo_config config;
-    struct fo_pool_range range = {FIRST, LAST, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0, reserved = RESERVED;
-    struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                   .networks = &network, .subnet_count = 1, .reserved = &reserved,
-                                   .reserved_count = 1, .persistent = true};
-    still_reset();
-    still_configuration(true, &config);
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
-    fo_config_free(&config);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
-    relationship = service->relationships[0];
-    enter(FO_STATE_NORMAL);
-    for (uint32_t address = FIRST + 1; address <= LAST; address += 2)
-        fo_table_set_owner(&service->table, &service->table.pools[0], address, true);
-    still_later(service, 1000);
-    still_later(service, 1000);
-}
-
-static void teardown(void)
-{
-    fo_claim_release(service, &decision.claim);
-    fo_service_free(service);
-    ck_assert_int_eq(still.blocks, 0);
-}
-
-/* The so-manieth client whose bucket is ours, or the partner's. */
-static void client(bool ours, unsigned number)
-{
-    uint8_t candidate[6] = {2};
-    for (unsigned i = 0;; i++) {
-        candidate[4] = (uint8_t)(i >> 8);
-        candidate[5] = (uint8_t)i;
-        const uint8_t bucket = fo_hash_bucket(candidate, 6);
-        if (fo_hash_buckets_contain(relationship->endpoint.record.secondary_buckets, bucket) ==
-                !ours && number-- == 0)
-            break;
-    }
-    memcpy(hardware, candidate, 6);
-    memset(&query, 0, sizeof query);
-    query.client = (struct fo_client){
-        .hardware = hardware, .hardware_type = 1, .hardware_length = 6};
-}
-
-/* Passes the query as far as subnet4_select. */
-static enum fo_answer ask(uint8_t type)
-{
-    query.message_type = type;
-    fo_query_received(service, &query, &decision);
-    if (decision.answer == FO_PASS && (type == DISCOVER || type == REQUEST))
-        fo_subnet_selected(service, SUBNET, &query, NULL, NULL, &decision);
-    return decision.answer;
-}
-
-static uint32_t offered(void)
-{
-    return ask(DISCOVER) == FO_PASS ? decision.address : 0;
-}
-
-static enum fo_answer select_address(uint32_t address)
-{
-    query.names_server = query.asks_address = true;
-    query.asked_address = address;
-    return ask(REQUEST);
-}
-
-static enum fo_answer reboot(uint32_t address)
-{
-    query.asks_address = true;
-    query.asked_address = address;
-    return ask(REQUEST);
-}
-
-static enum fo_answer renew(uint32_t address)
-{
-    query.names_server = query.asks_address = false;
-    query.ciaddr = address;
-    return ask(REQUEST);
-}
-
-/* Kea grants what was claimed; returns the length of the lease. */
-static uint32_t granted(uint32_t desired)
-{
-    uint32_t length = desired, row_length = 0;
-    const uint32_t now = (uint32_t)(STILL_SECONDS + still.ms / 1000);
-    ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, decision.claim.address,
-                                        &length), FO_PASS);
-    ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, now, length, desired,
-                                  &row_length), FO_PASS);
-    ck_assert_uint_ge(row_length, length);
-    fo_claim_release(service, &decision.claim);
-    return length;
-}
-
-static uint32_t lease(bool ours, unsigned number)
-{
-    client(ours, number);
-    query.secs = 100;
-    const uint32_t address = offered();
-    ck_assert_uint_ne(address, 0);
-    ck_assert_int_eq(select_address(address), FO_PASS);
-    granted(600);
-    return address;
-}
+#include "tests/unit/still_primary.h"
 
 static enum fo_binding_status status_of(uint32_t address)
 {
@@ -178,7 +46,7 @@ START_TEST(a_client_of_the_partners_bucket_waits)
         ck_assert_str_eq(decision.refusal.reason, "load balancing");
         ck_assert_str_eq(decision.refusal.relationship, "a-b");
         ck_assert_str_eq(decision.refusal.owner, "b");
-        ck_assert_uint_eq(decision.bucket, fo_hash_bucket(hardware, 6));
+        ck_assert_uint_eq(decision.bucket, fo_hash_bucket(query.client.hardware, 6));
     }
 }
 END_TEST
@@ -210,7 +78,7 @@ static const struct {
 
 START_TEST(the_state_decides_who_is_served)
 {
-    enter(states[_i].state);
+    still_primary_enter(states[_i].state);
     client(true, 0);
     ck_assert_int_eq(ask(DISCOVER), states[_i].discover);
     client(false, 0);
@@ -446,65 +314,13 @@ START_TEST(a_reservation_outside_the_pools_is_not_hindered)
 }
 END_TEST
 
-/* ------------------------------------------------------------------ a disk that fails (rule of safety 18) */
-
-static struct fo_relationship_status status(void)
-{
-    struct fo_relationship_status result;
-    ck_assert(fo_relationship_status(service, 0, &result));
-    return result;
-}
-
-/* A disk that is full, or (`_i`) one that does not answer at all. */
-START_TEST(a_disk_that_fails_is_told_and_new_clients_wait_in_the_end)
-{
-    const uint32_t address = lease(true, 0);
-    still_later(service, 1000);
-    ck_assert_str_eq(status().state_file_error, "");
-    const uint32_t began = STILL_SECONDS + (uint32_t)(still.ms / 1000);
-    still.commit_error = ENOSPC;
-    still.stuck = _i;
-    lease(true, 1);
-    still_later(service, 100);
-    still_later(service, 14000);
-    ck_assert_uint_eq(still.said[FAILOVER_STORE_FAILED], _i ? 0 : 1);
-    still_later(service, 1000);
-    ck_assert_uint_eq(still.said[FAILOVER_STORE_FAILED], 1);
-    ck_assert_str_eq(status().state_file_error,
-                     _i ? "it has not come to an end for 15 s" : "No space left on device");
-    ck_assert_uint_ge(status().state_file_error_since, began);
-    ck_assert_ptr_null(status().refusing);
-    lease(true, 2);
-
-    still_later(service, MCLT / 2 * 1000 + 1000); /* and the 15 s for which a stamp is good */
-    ck_assert_ptr_nonnull(strstr(status().refusing, "the state file was not written"));
-    ck_assert_ptr_nonnull(strstr(status().way_out, "state-file-error"));
-    client(true, 3);
-    ck_assert_int_eq(ask(DISCOVER), FO_DROP);
-    ck_assert_str_eq(decision.refusal.reason, status().refusing);
-    client(true, 0);
-    ck_assert_int_eq(renew(address), FO_PASS);
-    granted(600);
-    ck_assert_uint_eq(still.said[FAILOVER_STORE_FAILED], 1);
-
-    still.commit_error = 0;
-    still.stuck = false;
-    still_later(service, 1000);
-    ck_assert_uint_eq(still.said[FAILOVER_STORE_WORKS], 1);
-    ck_assert_str_eq(status().state_file_error, "");
-    ck_assert_uint_eq(status().state_file_error_since, 0);
-    ck_assert_ptr_null(status().refusing);
-    lease(true, 3);
-}
-END_TEST
-
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 int main(void)
 {
     Suite *suite = suite_create("queries");
     TCase *all = tcase_create("queries");
-    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_checked_fixture(all, still_primary_start, still_primary_stop);
     tcase_add_test(all, a_client_of_our_bucket_is_offered_an_address_of_ours);
     tcase_add_loop_test(all, a_client_of_the_partners_bucket_waits, 0, COUNT(waits));
     tcase_add_test(all, who_renews_or_names_us_is_served_whatever_the_bucket);
@@ -522,7 +338,6 @@ int main(void)
     tcase_add_test(all, a_declined_address_is_abandoned);
     tcase_add_test(all, a_reserved_address_is_its_owners_alone);
     tcase_add_test(all, a_reservation_outside_the_pools_is_not_hindered);
-    tcase_add_loop_test(all, a_disk_that_fails_is_told_and_new_clients_wait_in_the_end, 0, 2);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
