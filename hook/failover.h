@@ -111,6 +111,7 @@ struct fo_decision {
                              the engine refuses, it may refuse for that, so its NAK must not go out */
     uint32_t address;     /* DISCOVER: the address held for the client, 0: the engine's own choice
                              (its lease or reservation); REQUEST: the claimed address */
+    uint32_t bounded_at;  /* REQUEST: the second in which the length of its lease was bounded */
     struct fo_claim claim;
     struct fo_refusal refusal; /* filled where answer is FO_DROP */
 };

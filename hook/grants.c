@@ -90,6 +90,7 @@ enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id
             decision->claim = (struct fo_claim){.address = address, .row_written = true};
     } else if (relationship != NULL) {
         decision->claim.row_written = true;
+        decision->bounded_at = now.seconds;
         *length = bounded(relationship, tenure_of(service, address, query), *length, now.seconds);
     }
     enum fo_answer answer = decision->answer;
@@ -106,18 +107,6 @@ uint32_t fo_transaction_now(const struct fo_binding *binding, uint32_t now)
 {
     uint32_t next = binding->cltt + 1;
     return next < now ? now : next <= now + 2 ? next : now + 2;
-}
-
-/* The latest second of our clock in which the engine can have looked at Kea's, which said `cltt`: its
-   clock may be off by less than fo_from_wall counts, and the second was not over. */
-static uint32_t latest_start(const struct fo_service *service, uint32_t cltt,
-                             const struct fo_now *now)
-{
-    const struct fo_env *env = service->env;
-    const int64_t ours = service->anchor_wall + (now->ms - service->anchor_boot);
-    const int64_t behind = ours - env->wall_time(env->context);
-    const int64_t latest = ((int64_t)cltt * 1000 + behind + 999) / 1000;
-    return latest < now->seconds ? (uint32_t)latest : now->seconds;
 }
 
 static bool claim_stands(struct fo_service *service, const struct fo_claim *held)
@@ -185,12 +174,12 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
         (claim_stands(service, held) || FO_FAULTY(service, FO_FAULT_NO_CLAIM))) {
         struct fo_binding *binding = fo_table_make(&service->table, held->address);
         if (binding != NULL && fo_table_set_client(&service->table, binding, &query->client)) {
+            /* Its client counts from when it asked, not later: the lease must not be over for us
+               earlier. Nor does it run past its bound, however long the packet took since. */
+            const uint32_t begun = decision->bounded_at;
             uint32_t start = fo_from_wall(service, cltt);
-            /* Its client counts from then: the lease must not be over for us before (1.5 s are more
-               than FO_EXPIRY_GUARD makes up for, with a partner that is a second ahead). */
-            uint32_t begun = latest_start(service, cltt, &now);
-            if (start + FO_CERTAIN < now.seconds || start > now.seconds + FO_CERTAIN)
-                start = begun = now.seconds; /* the wall clock has stepped since the engine looked */
+            if (start + FO_CERTAIN < begun || start > begun + FO_CERTAIN)
+                start = begun; /* the wall clock has stepped since the engine looked */
             uint32_t end = length == UINT32_MAX || begun > UINT32_MAX - 1 - length
                                ? UINT32_MAX - 1
                                : begun + length;

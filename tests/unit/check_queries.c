@@ -169,6 +169,28 @@ START_TEST(a_lease_is_not_over_before_its_client_says_so)
 }
 END_TEST
 
+/* Nor does a packet that waits between two callouts: a lease that rests on what the partner has
+   acknowledged would go past it. */
+START_TEST(a_lease_is_bounded_from_when_that_was_decided)
+{
+    const uint32_t address = lease(true, 0);
+    uint32_t length = 600, row_length = 0;
+    const uint32_t now = (uint32_t)(STILL_SECONDS + still.ms / 1000);
+    struct fo_binding *binding = fo_table_find(&service->table, address);
+    binding->times.acked_potential = now + 200;
+    ck_assert_int_eq(renew(address), FO_PASS);
+    ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, address, &length),
+                     FO_PASS);
+    ck_assert_uint_eq(length, 200 + MCLT);
+    still.ms += 9000;
+    still.wall_step = _i * 90000;
+    ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, now, length, 600,
+                                  &row_length), FO_PASS);
+    ck_assert_uint_eq(binding->times.lease_expiration, now + 200 + MCLT);
+    ck_assert_uint_eq(row_length, length);
+}
+END_TEST
+
 START_TEST(silence_for_a_free_address_of_the_partners)
 {
     client(true, 0);
@@ -329,6 +351,7 @@ int main(void)
     tcase_add_test(all, all_of_ours_are_offered_and_then_the_client_is_refused);
     tcase_add_test(all, a_lease_is_bounded_by_mclt);
     tcase_add_loop_test(all, a_lease_is_not_over_before_its_client_says_so, 0, COUNT(wall_steps));
+    tcase_add_loop_test(all, a_lease_is_bounded_from_when_that_was_decided, 0, 2);
     tcase_add_test(all, silence_for_a_free_address_of_the_partners);
     tcase_add_test(all, a_nak_for_what_was_offered_and_lost_since);
     tcase_add_test(all, kea_decides_about_somebody_elses_lease);
