@@ -56,8 +56,7 @@ static int refuse(const struct place *place, const char *key, const json_t *valu
         return fail(place, "%s is missing: %s", key, right);
     char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
     const char *text = shown != NULL ? shown : "the value";
-    int length = (int)strnlen(text, SHOWN_MAX);
-    fail(place, "%s: %.*s%s is not allowed: %s", key, length, text,
+    fail(place, "%s: %.*s%s is not allowed: %s", key, SHOWN_MAX, text,
          strlen(text) > SHOWN_MAX ? "..." : "", right);
     free(shown);
     return -1;

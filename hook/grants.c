@@ -151,8 +151,8 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
 }
 
 /* Invariant 2. */
-static inline bool within_bound(struct fo_service *service, const struct fo_pool *pool,
-                                const struct fo_binding *binding, uint32_t end, uint32_t now)
+static bool within_bound(struct fo_service *service, const struct fo_pool *pool,
+                         const struct fo_binding *binding, uint32_t end, uint32_t now)
 {
     const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     return relationship == NULL ||

@@ -201,7 +201,7 @@ enum {
 #include <assert.h>
 #define FO_INVARIANT(holds) assert(holds)
 #else
-#define FO_INVARIANT(holds) ((void)sizeof(holds))
+#define FO_INVARIANT(holds) ((void)(false && (holds)))
 #endif
 
 /* ------------------------------------------------------------------ service.c */

@@ -374,7 +374,7 @@ static void send_answer(struct packet *packet)
     if (event == NULL)
         abort();
     event->client = &world->clients[packet->client];
-    event->reply = (struct reply){.kind = packet->answer, .xid = packet->xid,
+    event->reply = (struct reply){.kind = (enum reply_kind)packet->answer, .xid = packet->xid,
                                   .address = packet->address, .length = packet->length,
                                   .server = packet->server->number,
                                   .outside = !topology_has(packet->server,

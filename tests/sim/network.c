@@ -53,8 +53,8 @@ static void plan_delivery(struct world *world, struct side *side)
     world_schedule(world, side->first->at, deliver, side, 0);
 }
 
-static void send_chunk(struct world *world, struct side *to, int kind, const void *data,
-                       size_t length)
+static void send_chunk(struct world *world, struct side *to, enum chunk_kind kind,
+                       const void *data, size_t length)
 {
     struct chunk *chunk = malloc(sizeof *chunk + length);
     if (chunk == NULL)

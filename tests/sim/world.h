@@ -85,7 +85,7 @@ enum mishap {
 struct chunk {
     struct chunk *next;
     int64_t at; /* not delivered before */
-    enum { CHUNK_CONNECTED, CHUNK_DATA, CHUNK_END, CHUNK_RESET } kind;
+    enum chunk_kind { CHUNK_CONNECTED, CHUNK_DATA, CHUNK_END, CHUNK_RESET } kind;
     size_t length;
     uint8_t data[];
 };
@@ -198,7 +198,7 @@ struct client {
 
 /* What a server says to a client. */
 struct reply {
-    enum { REPLY_OFFER, REPLY_ACK, REPLY_NAK } kind;
+    enum reply_kind { REPLY_OFFER, REPLY_ACK, REPLY_NAK } kind;
     uint32_t xid, address, length;
     int server;
     bool outside;  /* of a NAK: the address is in no pool there */

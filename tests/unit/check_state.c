@@ -31,8 +31,9 @@ enum { STATES = sizeof states / sizeof states[0] };
 static void leads(enum fo_state own, enum fo_state partner, enum fo_state next)
 {
     ck_assert_msg(fo_state_on_partner(own, partner) == next, "%s, the partner in %s: %s instead of %s",
-                  fo_state_name(own), fo_state_name(partner),
-                  fo_state_name(fo_state_on_partner(own, partner)), fo_state_name(next));
+                  fo_state_name((uint8_t)own), fo_state_name((uint8_t)partner),
+                  fo_state_name((uint8_t)fo_state_on_partner(own, partner)),
+                  fo_state_name((uint8_t)next));
 }
 
 /* Asserts that a state has a transition for exactly these partners, and stays for all others. */
@@ -190,7 +191,7 @@ START_TEST(each_state_serves_whom_the_draft_says)
                 [FO_SERVE_NONE] = '-', [FO_SERVE_BALANCED] = 'b', [FO_SERVE_ALL] = 'a'};
             ck_assert_msg(letters[fo_state_service(service[i].state, kinds[k])] ==
                               service[i].served[k],
-                          "%s, query kind %zu", fo_state_name(service[i].state), k);
+                          "%s, query kind %zu", fo_state_name((uint8_t)service[i].state), k);
         }
         static const char froms[] = {[FO_FREE_FROM_NONE] = '-',
                                      [FO_FREE_FROM_OWN] = 'o',
