@@ -23,6 +23,7 @@ static uint32_t row_end(const struct fo_service *service, const struct fo_row *r
 
 static void adopt(struct fo_service *service, struct fo_pool *pool, const struct fo_row *row)
 {
+    uint32_t end = row_end(service, row);
     struct fo_binding *binding = fo_table_make(&service->table, row->address);
     if (binding == NULL || !fo_table_set_client(&service->table, binding, &row->client)) {
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "a lease of Kea's", NULL);
@@ -30,7 +31,12 @@ static void adopt(struct fo_service *service, struct fo_pool *pool, const struct
     }
     memset(&binding->times, 0, sizeof binding->times);
     binding->start_of_state = binding->cltt = fo_from_wall(service, row->cltt);
-    binding->times.lease_expiration = row_end(service, row);
+    if (end < service->quarantine_until) {
+        /* After a power cut Kea may have forgotten what we have: a renewal (rule of safety 7). */
+        end = service->quarantine_until;
+        fo_mark_row(service, pool, row->address);
+    }
+    binding->times.lease_expiration = end;
     binding->potential = binding->times.sent_potential = binding->times.lease_expiration;
     binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_READ_ROW);
     fo_table_set_status(&service->table, binding, FO_ACTIVE);

@@ -88,6 +88,18 @@ static void describe_client(const struct fo_binding *binding, struct fo_update *
     }
 }
 
+/* An abandoned address has no end in an update; the partner counts its probation from this. So where it
+   is to stay longer, until the end of a lease given meanwhile, that is the later moment to count from:
+   the partner may be the only one to remember it, one day. */
+static uint32_t start_to_tell(const struct fo_service *service, const struct fo_binding *binding)
+{
+    const uint32_t end = binding->times.lease_expiration, probation = service->decline_probation;
+    if (binding->status == FO_ABANDONED && end > probation &&
+        end - probation > binding->start_of_state)
+        return end - probation;
+    return binding->start_of_state;
+}
+
 /* Table 7.1-1. */
 static void describe(struct fo_service *service, struct fo_pool *pool, uint32_t address,
                      struct fo_outgoing *out)
@@ -112,7 +124,7 @@ static void describe(struct fo_service *service, struct fo_pool *pool, uint32_t 
         describe_client(binding, update, hardware[turn++ % FO_UPDATES_SENT_MAX]);
     if (binding->start_of_state != 0) {
         update->present |= FO_HAS(FO_OPT_START_TIME_OF_STATE);
-        update->start_of_state = binding->start_of_state;
+        update->start_of_state = start_to_tell(service, binding);
     }
     if (binding->cltt != 0 && update->status != FO_ABANDONED) {
         update->present |= FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME);

@@ -191,6 +191,25 @@ START_TEST(the_end_of_a_decline_is_none_of_a_lease_given_meanwhile)
 }
 END_TEST
 
+/* Should this server forget it, the partner must not take the address for free before that end. */
+START_TEST(the_partner_is_told_how_long_a_declined_address_is_leased)
+{
+    const uint32_t address = leased(FIRST), probation = 30;
+    struct fo_binding *binding = fo_table_find(&service->table, address);
+    const uint32_t end = now() + 10 * MCLT;
+    service->decline_probation = probation;
+    binding->times.lease_expiration = end;
+    still_partner_hold(true);
+    fo_touch(service, pool_of(address), address);
+    says(address, FO_ABANDONED);
+    still_partner_hold(false);
+    fo_touch(service, pool_of(address), address);
+    settle();
+    ck_assert_uint_eq(still_partner_told_since(address) + probation, end);
+    ck_assert_uint_lt(binding->start_of_state + probation, end);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ how loudly */
 
 static void partner_rejects(uint32_t address, uint8_t reason)
@@ -332,6 +351,29 @@ START_TEST(a_later_transaction_in_keas_row_counts_though_its_end_does_not)
 }
 END_TEST
 
+/* Kea's database may have lost the renewal that our store has lost, too. */
+START_TEST(a_lease_that_only_keas_row_remembers_may_have_been_renewed)
+{
+    const uint32_t address = one_of(FIRST, false);
+    const struct fo_row row = {
+        .address = address, .subnet_id = SUBNET, .state = FO_ROW_LEASED, .cltt = now(), .length = 5,
+        .client = {.hardware = hardware + 1, .hardware_type = 1, .hardware_length = 6}};
+    const struct fo_now moment = fo_service_now(service);
+    still.ms += 1000;
+    service->stamp_durable = moment.seconds;
+    fo_quarantine_open(service);
+    fo_doubt_own_past(service, &moment);
+    pool_of(address)->reconciled = false;
+    fo_reconcile_begin(service);
+    fo_reconcile_row(service, &row);
+    fo_reconcile_end(service);
+    ck_assert_int_eq(status_of(address), FO_ACTIVE);
+    ck_assert_uint_ge(fo_table_find(&service->table, address)->times.lease_expiration,
+                      moment.seconds + MCLT);
+    ck_assert(is_set(&pool_of(address)->rows, address));
+}
+END_TEST
+
 START_TEST(after_a_power_cut_leases_of_a_pool_that_is_away_are_doubted)
 {
     const uint32_t lease = leased(FIRST);
@@ -465,6 +507,7 @@ int main(void)
     tcase_add_test(all, backup_that_crosses_our_end_does_not_undo_it);
     tcase_add_test(all, a_decline_that_is_told_twice_ends_no_lease_of_ours);
     tcase_add_test(all, the_end_of_a_decline_is_none_of_a_lease_given_meanwhile);
+    tcase_add_test(all, the_partner_is_told_how_long_a_declined_address_is_leased);
     tcase_add_test(all, an_ordinary_crossing_is_no_warning);
     tcase_add_test(all, an_ordinary_crossing_is_no_warning_at_the_other_server);
     tcase_add_test(all, addresses_that_the_partner_has_in_no_pool_are_one_warning);
@@ -473,6 +516,7 @@ int main(void)
     tcase_add_test(all, after_a_power_cut_there_may_have_been_transactions_until_the_restart);
     tcase_add_test(all, a_quarantine_is_longer_than_any_lease_that_it_is_for);
     tcase_add_test(all, a_later_transaction_in_keas_row_counts_though_its_end_does_not);
+    tcase_add_test(all, a_lease_that_only_keas_row_remembers_may_have_been_renewed);
     tcase_add_test(all, after_a_power_cut_leases_of_a_pool_that_is_away_are_doubted);
     tcase_add_test(all, nothing_is_promised_before_the_first_commit_after_an_orderly_stop);
     tcase_add_test(all, an_address_is_not_leased_anew_before_it_is_stored_that_its_lease_is_over);

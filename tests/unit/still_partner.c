@@ -27,6 +27,7 @@ static struct {
     struct {
         uint32_t address;
         enum fo_binding_status status;
+        uint32_t since;
     } told[NOTES];
     size_t told_count;
     struct fo_update says[SAYS];
@@ -118,6 +119,7 @@ static void on_received(void *context, const struct fo_message *message)
         partner.inbound[at].verdicts[i] = (struct fo_verdict){update->address, FO_REJECT_NONE};
         ck_assert_uint_lt(partner.told_count, NOTES);
         partner.told[partner.told_count].address = update->address;
+        partner.told[partner.told_count].since = update->start_of_state;
         partner.told[partner.told_count++].status = (enum fo_binding_status)update->status;
     }
 }
@@ -293,6 +295,15 @@ unsigned still_partner_told(uint32_t address, enum fo_binding_status *last)
             count++;
         }
     return count;
+}
+
+uint32_t still_partner_told_since(uint32_t address)
+{
+    uint32_t since = 0;
+    for (size_t i = 0; i < partner.told_count; i++)
+        if (partner.told[i].address == address)
+            since = partner.told[i].since;
+    return since;
 }
 
 void still_partner_says(const struct fo_update *update)

@@ -24,6 +24,8 @@ void still_partner_acknowledge(unsigned count);
 bool still_partner_connected(void);
 /* How often it was told of an address, and the status that it was told last. */
 unsigned still_partner_told(uint32_t address, enum fo_binding_status *last);
+/* The start-time-of-state that it was told last. */
+uint32_t still_partner_told_since(uint32_t address);
 /* It tells this in its next BNDUPD; so long as the update's strings live. */
 void still_partner_says(const struct fo_update *update);
 /* Acknowledgements that it has received: accepted and rejected. */
