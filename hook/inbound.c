@@ -160,7 +160,9 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
                              : now->seconds;
         /* Until the end of a lease that the partner, when its client declined, did not know; also
            where it says so again, not having heard our answer. */
-        uint32_t until = since + service->decline_probation;
+        uint32_t until = since > UINT32_MAX - 1 - service->decline_probation
+                             ? UINT32_MAX - 1
+                             : since + service->decline_probation;
         if (binding->times.lease_expiration > until &&
             (binding->status == FO_ABANDONED ||
              (binding->status == FO_ACTIVE &&

@@ -150,6 +150,29 @@ static bool put_page(struct fo_service *service, uint32_t base)
     return put(service, FO_STORE_KEY_PAGE, key, sizeof key, value, sizeof value);
 }
 
+/* The records of all changed addresses of a page, those of later batches and of the next epoch too: bits
+   and records must be of one moment. A page that knows already that its BACKUP address is leased, with
+   the record still to come, would leave it FREE after a power cut, and the partner would hear so. */
+static bool put_records(struct fo_service *service, uint32_t base)
+{
+    const uint32_t last = base + (FO_PAGE_ADDRESSES - 1);
+    const struct fo_pool *pool;
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++) {
+        const struct fo_bitmap *changed[] = {&pool->saving, &pool->dirty};
+        const uint32_t from = pool->range.first > base ? pool->range.first : base;
+        for (size_t k = 0; k < 2 && from <= pool->range.last && from <= last; k++)
+            for (uint32_t bit = fo_bitmap_next(changed[k], bit_in(pool, from));
+                 bit != FO_BITMAP_NONE && pool->range.first + bit <= last;
+                 bit = fo_bitmap_next(changed[k], bit + 1)) {
+                const struct fo_binding *binding =
+                    fo_table_find(&service->table, pool->range.first + bit);
+                if (binding != NULL && !put_binding(service, binding))
+                    return false;
+            }
+    }
+    return true;
+}
+
 static bool put_endpoint(struct fo_service *service, const char *name,
                          const struct fo_endpoint_record *record)
 {
@@ -208,18 +231,15 @@ static bool put_whole(struct fo_service *service)
 static bool collect(struct fo_service *service)
 {
     struct fo_pool *pool;
+    uint32_t page = UINT32_MAX;
     service->taken_count = 0;
     for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++) {
-        uint32_t page = UINT32_MAX;
         for (uint32_t bit = fo_bitmap_next(&pool->saving, 0);
              bit != FO_BITMAP_NONE && service->taken_count < FO_BATCH_MAX;
              bit = fo_bitmap_next(&pool->saving, bit + 1)) {
             uint32_t address = pool->range.first + bit;
             uint32_t base = address / FO_PAGE_ADDRESSES * FO_PAGE_ADDRESSES;
-            const struct fo_binding *binding = fo_table_find(&service->table, address);
-            if (base != page && !put_page(service, base))
-                return false;
-            if (binding != NULL && !put_binding(service, binding))
+            if (base != page && (!put_page(service, base) || !put_records(service, base)))
                 return false;
             page = base;
             service->taken[service->taken_count++] = address;
