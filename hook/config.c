@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook/config_mode.h"
 #include "hook/config_table.h"
 #include "hook/secret.h"
 
@@ -184,16 +185,7 @@ static const char *parse_url(const char *url, struct fo_config_peer *peer)
     return NULL;
 }
 
-static const char *role_advice(const char *role)
-{
-    if (strcmp(role, "standby") == 0)
-        return "roles are primary and secondary; the other server of a pair is the secondary";
-    if (strcmp(role, "backup") == 0)
-        return "roles are primary and secondary; failover has two servers and no backup servers";
-    return "must be primary or secondary";
-}
-
-static int read_peer(const struct place *place, size_t index, json_t *map,
+static int read_peer(const struct place *place, size_t index, json_t *map, bool hot_standby,
                      struct fo_config_peer *peer)
 {
     char path[4][24];
@@ -218,11 +210,8 @@ static int read_peer(const struct place *place, size_t index, json_t *map,
     snprintf(peer->url, sizeof peer->url, "%s", json_string_value(url));
 
     const json_t *role = json_object_get(map, "role");
-    const char *text = json_is_string(role) ? json_string_value(role) : "";
-    peer->primary = strcmp(text, "primary") == 0;
-    if (!peer->primary && strcmp(text, "secondary") != 0)
-        return refuse(place, path[3], role, role_advice(text));
-    return 0;
+    wrong = fo_config_role(role, hot_standby, peer);
+    return wrong != NULL ? refuse(place, path[3], role, wrong) : 0;
 }
 
 /* Reads both peers, and this-server-name, which says who of them is this server. */
@@ -235,7 +224,7 @@ static int read_peers(const struct place *place, json_t *map,
                       "must be a list of exactly two maps, each with name, url and role");
     struct fo_config_peer peers[2];
     for (size_t i = 0; i < 2; i++)
-        if (read_peer(place, i, json_array_get(list, i), &peers[i]) != 0)
+        if (read_peer(place, i, json_array_get(list, i), relationship->hot_standby, &peers[i]) != 0)
             return -1;
     if (peers[0].primary == peers[1].primary)
         return refuse(place, "peers[1].role",
@@ -286,19 +275,20 @@ static int read_relationship_name(struct place *place, const json_t *map,
     return 0;
 }
 
-static int read_mode(const struct place *place, const json_t *map)
+static int read_mode(const struct place *place, const json_t *map,
+                     struct fo_config_relationship *relationship)
 {
     const json_t *value = json_object_get(map, "mode");
-    const char *mode = json_is_string(value) ? json_string_value(value) : "";
-    if (strcmp(mode, "load-balancing") == 0)
-        return 0;
-    if (strcmp(mode, "hot-standby") == 0)
-        return refuse(place, "mode", value,
-                      "hot-standby is not supported yet; must be load-balancing");
-    if (strcmp(mode, "passive-backup") == 0)
-        return refuse(place, "mode", value,
-                      "it belongs to libdhcp_ha; must be load-balancing");
-    return refuse(place, "mode", value, "must be load-balancing");
+    const char *wrong = fo_config_mode(value, relationship);
+    return wrong != NULL ? refuse(place, "mode", value, wrong) : 0;
+}
+
+/* Who serves which clients, as far as the mode lets an operator say it. */
+static int read_division(const struct place *place, const json_t *map,
+                         struct fo_config_relationship *relationship)
+{
+    const char *key, *wrong = fo_config_division(map, relationship, &key);
+    return wrong != NULL ? refuse(place, key, json_object_get(map, key), wrong) : 0;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -369,13 +359,15 @@ static int read_relationship(struct place *place, json_t *map, struct fo_config 
         snprintf(place->label, sizeof place->label, "relationship '%.*s'", SHOWN_MAX, name);
 
     if (check_keys(place, "", map, fo_config_relationship_keys) != 0 ||
-        read_mode(place, map) != 0 || read_peers(place, map, relationship) != 0 ||
+        read_mode(place, map, relationship) != 0 || read_peers(place, map, relationship) != 0 ||
         read_relationship_name(place, map, relationship) != 0 ||
+        read_division(place, map, relationship) != 0 ||
         read_subnets(place, map, relationship) != 0 || read_state_file(place, map, config) != 0)
         return -1;
     for (const struct fo_config_number *n = fo_config_numbers; n->key != NULL; n++)
         if (read_number(place, map, relationship, n) != 0)
             return -1;
+    fo_config_divide(relationship);
     char wrong[FO_CONFIG_ERROR_MAX];
     if (!fo_secret_configure(map, relationship, wrong, sizeof wrong))
         return fail(place, "%s", wrong);

@@ -31,18 +31,22 @@ struct fo_config_peer {
     uint32_t address; /* IPv4, host byte order */
     uint16_t port;    /* 647 unless the url names one */
     bool primary;
+    bool standby;     /* a secondary whose role is given as "standby" */
 };
 
 struct fo_config_relationship {
     char name[FO_NAME_MAX + 1]; /* default: <primary's name>-<secondary's> */
     bool primary;               /* this server's role */
+    bool hot_standby;           /* mode: hot-standby, not load-balancing */
+    bool active;                /* hot standby: this server serves the clients while both work */
     struct fo_config_peer self;
     struct fo_config_peer partner;
     uint32_t *subnets;          /* ids; subnet_count 0 means all */
     size_t subnet_count;
     uint32_t mclt;                /* max-client-lead-time, 3600 */
-    uint32_t primary_percent;     /* load-balance-percent, 50 */
-    uint32_t max_seconds;         /* load-balance-max-seconds, 3 */
+    uint32_t primary_percent;     /* load-balance-percent, 50; hot standby: 100 or 0 */
+    uint32_t max_seconds;         /* load-balance-max-seconds, 3; hot standby: beyond any secs */
+    uint32_t reserve_percent;     /* 5; of free addresses, for a server with few clients or none */
     uint32_t contact_interval;    /* 0: a third of the partner's receive timer */
     uint32_t max_response_delay;  /* 60, our receive timer */
     uint32_t startup_delay;       /* 15 */

@@ -20,6 +20,8 @@ const struct fo_config_number fo_config_numbers[] = {
      "the primary's share of the clients in percent"},
     {"load-balance-max-seconds", AT(max_seconds), 0, 65535, 3, " seconds",
      "it is compared with the 16 bits of a query's secs field"},
+    {"reserve-percent", AT(reserve_percent), 0, 100, 5, "",
+     "the standby's share of each pool's free addresses in percent"},
     /* The most is a third of the longest max-response-delay. The partner's timer is known only when
        it connects, and shortens this where need be. */
     {"contact-interval", AT(contact_interval), 1, 1200, 0, " seconds",
@@ -50,6 +52,7 @@ const char *const fo_config_relationship_keys[] = {
     "relationship-name",    "peers",
     "subnets",              "max-client-lead-time",
     "load-balance-percent", "load-balance-max-seconds",
+    "active",               "reserve-percent",
     "contact-interval",     "max-response-delay",
     "startup-delay",        "connect-retry-delay",
     "max-unacked-updates",  "offer-hold",

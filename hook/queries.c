@@ -85,7 +85,7 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
         if (query->names_server || our_bucket(relationship, decision->bucket) ||
             seconds_waited(query) > relationship->config.max_seconds)
             return NULL;
-        return "load balancing";
+        return relationship->config.hot_standby ? "hot standby" : "load balancing";
     case FO_SERVE_NONE:
         break;
     }

@@ -57,6 +57,7 @@ static int64_t balance_pool(struct fo_relationship *relationship, struct fo_pool
         .free = pool->free_count,
         .backup = pool->backup_count,
         .primary_percent = relationship->config.primary_percent,
+        .reserve_percent = relationship->config.reserve_percent,
         .primary_refused = pool->refused_at != 0 && now->ms - pool->refused_at < FO_REFUSED_MS,
         .secondary_refused =
             pool->partner_refused_at != 0 && now->ms - pool->partner_refused_at < FO_REFUSED_MS,

@@ -60,6 +60,22 @@ static void count_updates(struct fo_relationship *relationship,
                                                                 : status->pending;
 }
 
+/* What the draft's state means where one server stands by: by the division in force. */
+static const char *meaning_of(const struct fo_relationship *relationship, uint32_t own_buckets)
+{
+    enum fo_state state = fo_serving_state(relationship);
+    if (!relationship->config.hot_standby)
+        return fo_state_meaning(state);
+    if (state == FO_STATE_NORMAL && own_buckets == 256)
+        return "both servers work: this one is active and serves the clients";
+    if (state == FO_STATE_NORMAL && own_buckets == 0)
+        return "both servers work: this one stands by, the active one serves the clients";
+    if (state == FO_STATE_COMMUNICATIONS_INTERRUPTED)
+        return "no connection to the partner, which may well be alive (not partner-down): every "
+               "client is served, active or not, new ones from this server's own addresses";
+    return fo_state_meaning(state);
+}
+
 static void fill_status(struct fo_relationship *relationship,
                         struct fo_relationship_status *status)
 {
@@ -90,7 +106,8 @@ static void fill_status(struct fo_relationship *relationship,
     status->partner_state_code = record->partner_state;
     status->state = fo_state_name(status->state_code);
     status->partner_state = fo_state_name(record->partner_state);
-    status->meaning = fo_state_meaning(fo_endpoint_state(endpoint));
+    status->buckets = relationship->config.primary ? 256 - secondarys : secondarys;
+    status->meaning = meaning_of(relationship, status->buckets);
     status->refusing = fo_refusing(relationship, &status->way_out);
     status->state_since = wall_or_never(
         service, endpoint->starting ? endpoint->started : record->state_since);
@@ -100,7 +117,6 @@ static void fill_status(struct fo_relationship *relationship,
                                                        : record->last_contact);
     status->deadline = wall_or_never(service, deadline_of(relationship, &now));
     status->mclt = record->mclt;
-    status->buckets = relationship->config.primary ? 256 - secondarys : secondarys;
     status->clock_difference = -endpoint->session.delta_least;
     status->updates_sent = endpoint->updates_sent;
     status->updates_received = endpoint->updates_received;

@@ -8,7 +8,7 @@
  * that tools that know that one understand this one. Its words cannot say all; the draft's states
  * stand beside it in "failover". Our reading of the states:
  *
- *     NORMAL                                        load-balancing
+ *     NORMAL                                        load-balancing or hot-standby
  *     COMMUNICATIONS-INTERRUPTED, RESOLUTION-INTERRUPTED   communication-recovery
  *     PARTNER-DOWN                                  partner-down
  *     STARTUP, RECOVER-WAIT                         waiting
@@ -101,6 +101,20 @@ ElementPtr peer_map(const fo_config_peer &peer)
     return map;
 }
 
+const char *mode_of(const fo_config_relationship &config)
+{
+    return config.hot_standby ? "hot-standby" : "load-balancing";
+}
+
+/* Which server is active by the division in force; null: none is the only one. */
+const char *active_of(const Status &status)
+{
+    return !status.parameters->hot_standby ? nullptr
+           : status.buckets == 256         ? status.self_name
+           : status.buckets == 0           ? status.partner_name
+                                           : nullptr;
+}
+
 ElementPtr parameters_map(const fo_config_relationship &config, const char *state_file)
 {
     const ElementPtr map = Element::createMap();
@@ -112,13 +126,18 @@ ElementPtr parameters_map(const fo_config_relationship &config, const char *stat
         subnets->add(integer(config.subnets[i]));
     }
     map->set("this-server-name", text(config.self.name));
-    map->set("mode", text("load-balancing"));
+    map->set("mode", text(mode_of(config)));
     map->set("relationship-name", text(config.name));
     map->set("peers", peers);
     map->set("subnets", subnets);
     map->set("max-client-lead-time", integer(config.mclt));
-    map->set("load-balance-percent", integer(config.primary_percent));
-    map->set("load-balance-max-seconds", integer(config.max_seconds));
+    if (config.hot_standby) {
+        map->set("active", text(config.active ? config.self.name : config.partner.name));
+        map->set("reserve-percent", integer(config.reserve_percent));
+    } else {
+        map->set("load-balance-percent", integer(config.primary_percent));
+        map->set("load-balance-max-seconds", integer(config.max_seconds));
+    }
     /* Null: a third of the partner's max-response-delay, which only the partner knows. */
     map->set("contact-interval", moment(config.contact_interval));
     map->set("max-response-delay", integer(config.max_response_delay));
@@ -162,6 +181,8 @@ ElementPtr relationship_map(size_t index, const Status &status)
     const ElementPtr map = Element::createMap();
     map->set("name", text(status.name));
     map->set("role", text(status.primary ? "primary" : "secondary"));
+    map->set("mode", text(mode_of(*status.parameters)));
+    map->set("active", text(active_of(status)));
     map->set("this-server-name", text(status.self_name));
     map->set("partner-name", text(status.partner_name));
     map->set("partner-url", text(status.partner_url));
@@ -190,9 +211,7 @@ ElementPtr relationship_map(size_t index, const Status &status)
     map->set("queries-dropped", integer(status.queries_dropped));
     map->set("clients-refused", integer(status.clients_refused));
     map->set("subnets", subnets_list(index));
-    if (status.parameters != nullptr) {
-        map->set("parameters", parameters_map(*status.parameters, status.state_file));
-    }
+    map->set("parameters", parameters_map(*status.parameters, status.state_file));
     return map;
 }
 
@@ -254,13 +273,14 @@ extern "C" int failover_status_get(CalloutHandle &handle)
 
 /* ------------------------------------------------------------------ status-get */
 
-const char *ha_word(const std::string &state)
+/* `normal` is the word for NORMAL: it is called after the mode. */
+const char *ha_word(const std::string &state, const char *normal)
 {
-    static const struct {
+    const struct {
         const char *state;
         const char *word;
     } words[] = {
-        {"normal", "load-balancing"},
+        {"normal", normal},
         {"communications-interrupted", "communication-recovery"},
         {"resolution-interrupted", "communication-recovery"},
         {"partner-down", "partner-down"},
@@ -281,12 +301,12 @@ const char *ha_word(const std::string &state)
     return "waiting";
 }
 
-/* Whose clients a server answers in a state: its own, or both servers'. */
-ElementPtr scopes(const std::string &state, const char *own, const char *other)
+/* Whose clients a server answers in a state: its own (a standby has none), or both servers'. */
+ElementPtr scopes(const std::string &state, const char *own, const char *other, bool stands_by)
 {
     const ElementPtr list = Element::createList();
     const bool both = state == "communications-interrupted" || state == "partner-down";
-    if (both || state == "normal") {
+    if (both || (state == "normal" && !stands_by)) {
         list->add(text(own));
     }
     if (both) {
@@ -298,14 +318,15 @@ ElementPtr scopes(const std::string &state, const char *own, const char *other)
 ElementPtr local_map(const Status &status)
 {
     const std::string state = lower(status.state);
+    const bool stands_by = status.parameters->hot_standby && status.buckets == 0;
     const ElementPtr map = Element::createMap();
     map->set("server-name", text(status.self_name));
     map->set("role", text(status.primary ? "primary" : "secondary"));
     /* Where clients are refused, other than by the division, nobody is answered for. */
     map->set("scopes", status.refusing != nullptr
                            ? Element::createList()
-                           : scopes(state, status.self_name, status.partner_name));
-    map->set("state", text(ha_word(state)));
+                           : scopes(state, status.self_name, status.partner_name, stands_by));
+    map->set("state", text(ha_word(state, mode_of(*status.parameters))));
     map->set("system-time", Element::create());
     return map;
 }
@@ -313,12 +334,15 @@ ElementPtr local_map(const Status &status)
 ElementPtr remote_map(const Status &status)
 {
     const std::string state = lower(status.partner_state);
+    const char *word = ha_word(state, mode_of(*status.parameters));
+    const bool stands_by = status.parameters->hot_standby && status.buckets == 256;
     const int64_t age = status.last_contact != 0 ? time(nullptr) - status.last_contact : 0;
     const ElementPtr map = Element::createMap();
     map->set("server-name", text(status.partner_name));
     map->set("role", text(status.primary ? "secondary" : "primary"));
-    map->set("last-state", text(status.connected ? ha_word(state) : "unavailable"));
-    map->set("last-scopes", status.connected ? scopes(state, status.partner_name, status.self_name)
+    map->set("last-state", text(status.connected ? word : "unavailable"));
+    map->set("last-scopes", status.connected ? scopes(state, status.partner_name, status.self_name,
+                                                      stands_by)
                                              : Element::createList());
     map->set("age", integer(age > 0 ? age : 0));
     map->set("in-touch", Element::create(status.connected));
@@ -339,7 +363,7 @@ ElementPtr ha_map(const Status &status)
     const ElementPtr servers = Element::createMap();
     servers->set("local", local_map(status));
     servers->set("remote", remote_map(status));
-    map->set("ha-mode", text("load-balancing"));
+    map->set("ha-mode", text(mode_of(*status.parameters)));
     map->set("ha-servers", servers);
     return map;
 }
@@ -377,7 +401,7 @@ ElementPtr failover_map(size_t index, const Status &status)
     map->set("split", integer(status.primary ? status.buckets : 256 - status.buckets));
     map->set("unacked-updates", integer(status.unacknowledged));
     map->set("queued-updates", integer(status.pending));
-    map->set("ha-state", text(ha_word(state)));
+    map->set("ha-state", text(ha_word(state, mode_of(*status.parameters))));
     map->set("pools", failover_pools(index));
     return map;
 }

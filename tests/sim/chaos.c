@@ -36,6 +36,10 @@ void chaos_plan(struct world *world)
     plan->lease = between(world, 10, 900);
     plan->offer_hold = between(world, 5, 30);
     plan->percent = world_chance(world, 500) ? 50 : between(world, 0, 100);
+    plan->hot_standby = world_chance(world, 250);
+    if (plan->hot_standby)
+        plan->percent = world_chance(world, 500) ? 0 : 100;
+    plan->reserve = plan->hot_standby && world_chance(world, 500) ? between(world, 0, 100) : 5;
     plan->probation = between(world, 20, 200);
     plan->loss = world_chance(world, 500) ? 0 : between(world, 0, 200);
     plan->threads = world_chance(world, 600);

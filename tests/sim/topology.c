@@ -21,6 +21,12 @@ static void set_peer(struct fo_config_peer *peer, int number)
     peer->primary = number == 0;
 }
 
+static void divide(struct fo_config_relationship *relationship, uint32_t percent)
+{
+    relationship->primary_percent = percent;
+    relationship->active = relationship->hot_standby && (percent == 100) == relationship->primary;
+}
+
 static void make_config(struct server *server)
 {
     const struct plan *plan = &server->world->plan;
@@ -32,8 +38,10 @@ static void make_config(struct server *server)
     set_peer(&relationship->self, server->number);
     set_peer(&relationship->partner, 1 - server->number);
     relationship->mclt = plan->mclt;
-    relationship->primary_percent = plan->percent;
-    relationship->max_seconds = 3;
+    relationship->reserve_percent = plan->reserve;
+    relationship->hot_standby = plan->hot_standby;
+    relationship->max_seconds = plan->hot_standby ? UINT16_MAX : 3;
+    divide(relationship, plan->percent);
     relationship->max_response_delay = 60;
     relationship->startup_delay = 15;
     relationship->connect_retry_delay = 5;
@@ -122,7 +130,8 @@ void topology_change(struct server *server)
         *reserves = !*reserves;
     }
     if (world_chance(world, 200))
-        server->config.relationships[0].primary_percent = world_random(world, 101);
+        divide(server->config.relationships,
+               plan->hot_standby ? 100 * world_random(world, 2) : world_random(world, 101));
     /* Whoever has lost its store cannot be told of what either has in no pool. */
     if (plan->parts > 1 && !world->servers[0].store_lost && !world->servers[1].store_lost) {
         server->part_away = world_random(world, 2 * plan->parts);

@@ -49,6 +49,8 @@ struct plan {
     uint32_t reservations; /* clients 0 .. n-1 have one, in the pool */
     uint32_t mclt, lease, offer_hold, percent, probation; /* seconds */
     uint32_t loss;         /* of 1000 messages between clients and servers */
+    bool hot_standby;      /* percent is 0 or 100 */
+    uint32_t reserve;      /* of 100 free addresses, for a server without clients */
     bool threads;          /* Kea's packet threads: callouts of several packets interleave */
     uint32_t stalls;       /* of 1000 stages of a packet's way that take long */
     uint32_t commit_ms;    /* a commit takes up to so long */

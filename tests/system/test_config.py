@@ -23,7 +23,13 @@ DEFAULTS = {
 
 # Parameters laid over good ones, and what the refusal must say: key, value and what would be right.
 WRONG = [
-    ({"mode": "hot-standby"}, r'mode: "hot-standby" .*not supported yet.*load-balancing'),
+    ({"mode": "standby"}, r'mode: "standby" .*load-balancing or hot-standby'),
+    ({"mode": "hot-standby", "load-balance-percent": 50}, r"load-balance-percent: 50 .*use active"),
+    ({"mode": "hot-standby", "load-balance-max-seconds": 3}, r"load-balance-max-seconds: 3 .*leave"),
+    ({"mode": "hot-standby", "active": "s3"}, r'active: "s3" .*name of one of the two peers'),
+    ({"mode": "hot-standby", "reserve-percent": 101}, r"reserve-percent: 101 .*0 to 100"),
+    ({"active": "s1"}, r'active: "s1" .*use load-balance-percent'),
+    ({"reserve-percent": 5}, r"reserve-percent: 5 .*in mode load-balancing .*leave it out"),
     ({"mode": "passive-backup"}, r'mode: "passive-backup" .*libdhcp_ha'),
     ({"mode": None}, r"mode is missing: must be load-balancing"),
     ({"this-server-name": "s3"}, r'this-server-name: "s3" .*"s1" or "s2"'),
@@ -65,7 +71,7 @@ WRONG_PEERS = [
     ({"url": "tcp://10.99.0.1:0"}, r"peers\[0\].url: .*port from 1 to 65535"),
     ({"url": "tcp://[2001:db8::1]"}, r"peers\[0\].url: .*DHCPv4 only"),
     ({"url": None}, r"peers\[0\].url is missing"),
-    ({"role": "standby"}, r'peers\[0\].role: "standby" .*secondary'),
+    ({"role": "standby"}, r'peers\[0\].role: "standby" .*only in mode hot-standby'),
     ({"role": "secondary"}, r"peers\[1\].role: .*one peer must be the primary"),
     ({"name": "s2"}, r"peers\[1\].name: .*different names"),
     ({"auto-failover": True}, r"peers\[0\].auto-failover: true .*libdhcp_ha"),
@@ -392,19 +398,21 @@ def example(name, server):
     return config
 
 
-def test_examples(lab):
-    """Both example files load, on hosts with the addresses they name, and reach NORMAL."""
+@pytest.mark.parametrize("mode", ["load-balancing", "hot-standby"])
+def test_examples(lab, mode):
+    """Both example files of a mode load, on hosts with the addresses they name, and reach NORMAL."""
     segment = pairs.Segment(lab)
     servers = []
     try:
         for number, place in (("1", 2), ("2", 3)):
             namespace = segment.host(f"e{number}", place)
             server = segment.server(f"e{number}", {}, namespace=namespace)
-            server.configure(example(f"load-balancing-server{number}.json", server))
+            server.configure(example(f"{mode}-server{number}.json", server))
             server.start()
             servers.append(server)
         for server in servers:
             server.wait_state("NORMAL", 40)
+            assert server.failover()["mode"] == mode
             assert "WARN" not in "".join(re.findall(r".*FAILOVER_.*", server.log()))
     finally:
         segment.close()

@@ -81,6 +81,8 @@ START_TEST(defaults)
     ck_assert_uint_eq(one->mclt, 3600);
     ck_assert_uint_eq(one->primary_percent, 50);
     ck_assert_uint_eq(one->max_seconds, 3);
+    ck_assert(!one->hot_standby && !one->active);
+    ck_assert_uint_eq(one->reserve_percent, 5);
     ck_assert_uint_eq(one->contact_interval, 0);
     ck_assert_uint_eq(one->max_response_delay, 60);
     ck_assert_uint_eq(one->startup_delay, 15);
@@ -175,6 +177,7 @@ END_TEST
     "out to mean all subnets"
 #define FILE_RIGHT "must be the absolute path of a file, of at most 4095 bytes"
 #define PEERS_RIGHT "must be a list of exactly two maps, each with name, url and role"
+#define MODE_RIGHT "must be load-balancing or hot-standby"
 #define HA "it belongs to libdhcp_ha; "
 #define NO_HTTP HA "there is no HTTP between failover partners, leave it out"
 #define NUMBER "relationship 1: "
@@ -212,8 +215,8 @@ static const struct {
      NUMBER "max-clients: 3 is not allowed: unknown key; the keys here are: this-server-name, "
      "mode, "
      "relationship-name, peers, subnets, max-client-lead-time, load-balance-percent, "
-     "load-balance-max-seconds, contact-interval, max-response-delay, startup-delay, "
-     "connect-retry-delay, max-unacked-updates, offer-hold, max-clock-skew, state-file, "
+     "load-balance-max-seconds, active, reserve-percent, contact-interval, max-response-delay, "
+     "startup-delay, connect-retry-delay, max-unacked-updates, offer-hold, max-clock-skew, state-file, "
      "secret, secret-file, digest, user-context, comment"},
     {RELATIONSHIP, "heartbeat-delay", "10000",
      NUMBER "heartbeat-delay: 10000 is not allowed: " HA "use contact-interval, in seconds"},
@@ -236,15 +239,18 @@ static const struct {
     {RELATIONSHIP, "mclt", "60", NUMBER "mclt: 60 is not allowed: use max-client-lead-time"},
     {RELATIONSHIP, "subnets6", "[1]",
      NUMBER "subnets6: [1] is not allowed: failover is for DHCPv4 only"},
-    {RELATIONSHIP, "mode", NULL, NUMBER "mode is missing: must be load-balancing"},
-    {RELATIONSHIP, "mode", "1", NUMBER "mode: 1 is not allowed: must be load-balancing"},
+    {RELATIONSHIP, "mode", NULL, NUMBER "mode is missing: " MODE_RIGHT},
+    {RELATIONSHIP, "mode", "1", NUMBER "mode: 1 is not allowed: " MODE_RIGHT},
     {RELATIONSHIP, "mode", "\"loadbalancing\"",
-     NUMBER "mode: \"loadbalancing\" is not allowed: must be load-balancing"},
-    {RELATIONSHIP, "mode", "\"hot-standby\"",
-     NUMBER "mode: \"hot-standby\" is not allowed: hot-standby is not supported yet; must be "
-     "load-balancing"},
+     NUMBER "mode: \"loadbalancing\" is not allowed: " MODE_RIGHT},
     {RELATIONSHIP, "mode", "\"passive-backup\"",
-     NUMBER "mode: \"passive-backup\" is not allowed: " HA "must be load-balancing"},
+     NUMBER "mode: \"passive-backup\" is not allowed: " HA MODE_RIGHT},
+    {RELATIONSHIP, "active", "\"a\"",
+     EAST "active: \"a\" is not allowed: in mode load-balancing both servers serve clients; leave it "
+     "out, or use load-balance-percent"},
+    {RELATIONSHIP, "reserve-percent", "5",
+     EAST "reserve-percent: 5 is not allowed: in mode load-balancing free addresses are divided as "
+     "the clients are; leave it out"},
     {RELATIONSHIP, "peers", NULL, NUMBER "peers is missing: " PEERS_RIGHT},
     {RELATIONSHIP, "peers", "{}", NUMBER "peers: {} is not allowed: " PEERS_RIGHT},
     {RELATIONSHIP, "peers", "[{}]", NUMBER "peers: [{}] is not allowed: " PEERS_RIGHT},
@@ -300,7 +306,7 @@ static const struct {
      "the secondary"},
     {PEER_B, "role", "\"standby\"",
      NUMBER "peers[1].role: \"standby\" is not allowed: roles are primary and secondary; the other "
-     "server of a pair is the secondary"},
+     "server of a pair is the secondary, and only in mode hot-standby it may be called standby"},
     {PEER_B, "role", "\"backup\"",
      NUMBER "peers[1].role: \"backup\" is not allowed: roles are primary and secondary; "
      "failover has "
