@@ -200,7 +200,8 @@ static void refuse_connect(struct fo_service *service, struct fo_relationship *r
         relationship != NULL ? relationship->endpoint.settings.session.digest : NULL;
     size_t length =
         fo_session_refuse(&fo_dialect_draft, digest, connect, reason, why, now->seconds, frame);
-    service->env->net_send(service->env->context, pending->connection, frame, length);
+    if (length > 0) /* it may be that it could not be signed */
+        service->env->net_send(service->env->context, pending->connection, frame, length);
     drop_pending(service, pending, NULL);
 }
 

@@ -343,7 +343,8 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
         uint8_t frame[FO_MESSAGE_MAX];
         size_t length = fo_session_refuse(settings->dialect, settings->digest, connect,
                                           end->reason, end->text, now->seconds, frame);
-        host->send(host->context, frame, length);
+        if (length > 0)
+            host->send(host->context, frame, length);
         return false;
     }
     fo_session_measure_clock(session, connect, now);
