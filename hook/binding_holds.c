@@ -67,7 +67,7 @@ static uint32_t take_entry(struct fo_table *table)
         table->holds = holds;
         table->hold_capacity = capacity;
         for (uint32_t i = capacity; i-- > old;) {
-            holds[i].next = table->hold_free;
+            holds[i] = (struct fo_hold){.next = table->hold_free};
             table->hold_free = i;
         }
     }
@@ -115,6 +115,7 @@ static void end_hold(struct fo_table *table, uint32_t number)
     }
     fo_index_remove(&table->holds_by_address, number);
     hold->next = table->hold_free;
+    hold->address = 0;
     table->hold_free = number;
     struct fo_pool *pool = fo_table_pool(table, address);
     if (pool != NULL)

@@ -118,9 +118,9 @@ bool fo_table_ours(struct fo_table *table, struct fo_pool *pool, uint32_t addres
     uint32_t bit = address - pool->range.first;
     (void)table;
     return pool->relationship >= 0 && !fo_bitmap_test(&pool->used, bit) &&
-           fo_bitmap_test(&pool->backup, bit) == !pool->primary &&
-           !fo_bitmap_test(&pool->returning, bit) && !fo_bitmap_test(&pool->reserved, bit) &&
-           !fo_bitmap_test(&pool->quarantined, bit);
+           (pool->all_ours || (fo_bitmap_test(&pool->backup, bit) == !pool->primary &&
+                               !fo_bitmap_test(&pool->returning, bit))) &&
+           !fo_bitmap_test(&pool->reserved, bit) && !fo_bitmap_test(&pool->quarantined, bit);
 }
 
 bool fo_table_stored(const struct fo_pool *pool, uint32_t address)
@@ -138,6 +138,47 @@ void fo_table_refresh(struct fo_table *table, struct fo_pool *pool, uint32_t add
     fo_bitmap_put(&pool->available, bit, ready);
     fo_bitmap_put(&pool->closed, bit, can && !ready);
     pool->reserved_moved = pool->reserved_moved || fo_bitmap_test(&pool->reserved, bit);
+}
+
+/* The 64 addresses from `bit` on that fo_table_ours would name. */
+static uint64_t ours_of_word(const struct fo_pool *pool, uint32_t bit)
+{
+    uint64_t ours = ~(fo_bitmap_word(&pool->used, bit) | fo_bitmap_word(&pool->reserved, bit) |
+                      fo_bitmap_word(&pool->quarantined, bit));
+    uint64_t backup = fo_bitmap_word(&pool->backup, bit);
+    if (!pool->all_ours)
+        ours &= (pool->primary ? ~backup : backup) & ~fo_bitmap_word(&pool->returning, bit);
+    if (pool->size - bit < 64)
+        ours &= ~(UINT64_MAX << (pool->size - bit));
+    return pool->relationship >= 0 ? ours : 0;
+}
+
+/* Of the same 64, those in groups that are open: two groups where the pool begins within one. */
+static uint64_t open_of_word(const struct fo_pool *pool, uint32_t bit)
+{
+    uint32_t group = fo_pool_group(pool, bit), second = (pool->range.first + bit) % 64;
+    uint64_t in_next = second ? UINT64_MAX << (64 - second) : 0;
+    return (fo_bitmap_test(&pool->open, group) ? ~in_next : 0) |
+           (in_next && group + 1 < pool->open.bits && fo_bitmap_test(&pool->open, group + 1)
+                ? in_next : 0);
+}
+
+void fo_table_set_all_ours(struct fo_table *table, struct fo_pool *pool, bool all_ours)
+{
+    pool->all_ours = all_ours;
+    fo_bitmap_clear_all(&pool->available);
+    fo_bitmap_clear_all(&pool->closed);
+    for (uint32_t bit = 0; bit < pool->size; bit += 64) {
+        uint64_t ours = ours_of_word(pool, bit), open = open_of_word(pool, bit);
+        fo_bitmap_add_word(&pool->available, bit, ours & open);
+        fo_bitmap_add_word(&pool->closed, bit, ours & ~open);
+        if (pool->size - bit <= 64)
+            break;
+    }
+    for (uint32_t i = 0; i < table->hold_capacity; i++)
+        if (table->holds[i].address >= pool->range.first &&
+            table->holds[i].address <= pool->range.last)
+            fo_table_refresh(table, pool, table->holds[i].address);
 }
 
 void fo_table_set_owner(struct fo_table *table, struct fo_pool *pool, uint32_t address, bool backup)

@@ -267,20 +267,25 @@ enum fo_binding_status fo_table_status(struct fo_table *table, struct fo_pool *p
     return fo_bitmap_test(&pool->backup, bit) ? FO_BACKUP : FO_FREE;
 }
 
-bool fo_table_watch_end(struct fo_table *table, struct fo_binding *binding)
+bool fo_table_watch(struct fo_table *table, struct fo_binding *binding, uint32_t when)
 {
-    uint32_t end = binding->times.lease_expiration;
-    if ((binding->flags & FO_FLAG_IN_HEAP) && binding->watched <= end)
+    if ((binding->flags & FO_FLAG_IN_HEAP) && binding->watched <= when)
         return true;
-    if (!fo_heap_push(&table->ends, end, binding->address)) {
-        uint32_t number = record_number(table, binding->address);
-        if (number < table->unwatched_from)
-            table->unwatched_from = number;
+    if (!fo_heap_push(&table->ends, when, binding->address))
         return false;
-    }
-    binding->watched = end;
+    binding->watched = when;
     binding->flags |= FO_FLAG_IN_HEAP;
     return true;
+}
+
+bool fo_table_watch_end(struct fo_table *table, struct fo_binding *binding)
+{
+    if (fo_table_watch(table, binding, binding->times.lease_expiration))
+        return true;
+    uint32_t number = record_number(table, binding->address);
+    if (number < table->unwatched_from)
+        table->unwatched_from = number;
+    return false;
 }
 
 bool fo_table_watch_again(struct fo_table *table, int most)
@@ -324,7 +329,7 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
     if (is_free) { /* the tenure is over (rule of safety 6) */
         memset(&binding->times, 0, sizeof binding->times);
         binding->potential = 0;
-        binding->flags &= (uint8_t)~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_SENT |
+        binding->flags &= (uint8_t)~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_SENT | FO_FLAG_ALONE |
                                      FO_FLAG_DOUBTFUL | FO_FLAG_RESERVED);
     }
     if (pool != NULL)

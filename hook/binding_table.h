@@ -35,6 +35,7 @@ enum {
     FO_FLAG_IN_HEAP = 0x10,
     FO_FLAG_DOUBTFUL = 0x20, /* had ended, and is held because of what was forgotten since: not its
                                 client's either before the partner agrees (rule of safety 7) */
+    FO_FLAG_ALONE = 0x80,    /* its tenure began in PARTNER-DOWN, and the partner has not agreed yet */
     FO_FLAG_RESERVED = 0x40, /* BACKUP with the R flag: each server may give it, to its owner alone
                                 (5.13, rule of safety 16) */
 };
@@ -64,6 +65,7 @@ struct fo_pool {
     struct fo_pool_range range;
     int relationship; /* index, -1: not governed */
     bool primary;     /* our role in that relationship */
+    bool all_ours;    /* the partner's free addresses may be given, too (PARTNER-DOWN, 9.4.2) */
     uint32_t size;
     uint32_t cursor;           /* where the next address is looked for */
     uint32_t free_count, backup_count; /* addresses FREE and BACKUP, reserved ones aside */
@@ -97,7 +99,7 @@ struct fo_pool {
 
 /* A hold (offer) or claim on an address: few at a time. */
 struct fo_hold {
-    uint32_t address;
+    uint32_t address;     /* 0: the entry is free */
     uint32_t serial;      /* of a claim, 0: an offer */
     uint64_t client;      /* hash of the client's key */
     int64_t until;        /* boot ms, offers */
@@ -209,14 +211,19 @@ void fo_table_set_owner(struct fo_table *table, struct fo_pool *pool, uint32_t a
 bool fo_table_stored(const struct fo_pool *pool, uint32_t address);
 /* Derives `available` and `closed` of one address. */
 void fo_table_refresh(struct fo_table *table, struct fo_pool *pool, uint32_t address);
+/* Whether the partner's free addresses of the pool are ours to give, too; at once for the whole pool
+   (a /8: some milliseconds). */
+void fo_table_set_all_ours(struct fo_table *table, struct fo_pool *pool, bool all_ours);
 /* Is the address free and ours, held by nobody, by its bits alone (groups and holds aside)? */
 bool fo_table_ours(struct fo_table *table, struct fo_pool *pool, uint32_t address);
 /* The group of an address (by absolute address: 64 from a multiple of 64). */
 uint32_t fo_pool_group(const struct fo_pool *pool, uint32_t bit);
 /* Opens one, after its mark is durable. */
 void fo_table_open_group(struct fo_table *table, struct fo_pool *pool, uint32_t group);
-/* Puts the record's end into the heap where it is not there already, or only later; an entry that is
-   not the record's `watched` is stale. False: no memory; fo_table_watch_again will do it. */
+/* Puts the record under this time into the heap where it is not there already, or only later; an
+   entry that is not the record's `watched` is stale. False: no memory. */
+bool fo_table_watch(struct fo_table *table, struct fo_binding *binding, uint32_t when);
+/* The same with the record's end; where there is no memory, fo_table_watch_again will do it. */
 bool fo_table_watch_end(struct fo_table *table, struct fo_binding *binding);
 /* Looks through at most so many records for ends that are not watched, from `unwatched_from` on.
    False: there is still no memory. */

@@ -6,6 +6,7 @@
  * it sent, and only the partner's acknowledgement makes it FREE (rules of safety 2 and 5).
  */
 #include "hook/service_internal.h"
+#include "protocol/binding.h"
 
 void fo_mark_dirty(struct fo_service *service, struct fo_pool *pool, uint32_t address)
 {
@@ -71,6 +72,7 @@ void fo_end_lease(struct fo_service *service, struct fo_pool *pool, struct fo_bi
     fo_table_set_status(&service->table, binding, status);
     fo_mark_row(service, pool, binding->address);
     fo_touch(service, pool, binding->address);
+    fo_watch_lapse(service, pool, binding);
 }
 
 void fo_abandon(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
@@ -93,8 +95,11 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding, u
     if (!(binding->flags & FO_FLAG_IN_HEAP) || binding->watched != when)
         return; /* an earlier end was put in since */
     binding->flags &= (uint8_t)~FO_FLAG_IN_HEAP;
-    if (pool == NULL || pool->relationship < 0 || /* Kea's alone now: follow_records, should it return */
-        (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED))
+    if (pool == NULL || pool->relationship < 0) /* Kea's alone now: follow_records, should it return */
+        return;
+    if (fo_status_becomes_free((enum fo_binding_status)binding->status))
+        fo_lapse(service, pool, binding, now);
+    if (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED)
         return;
     uint32_t end = binding->times.lease_expiration;
     if (end == UINT32_MAX)

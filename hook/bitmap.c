@@ -76,6 +76,16 @@ void fo_bitmap_set(struct fo_bitmap *bitmap, uint32_t bit)
     }
 }
 
+void fo_bitmap_add_word(struct fo_bitmap *bitmap, uint32_t from, uint64_t bits)
+{
+    if (bits == 0)
+        return;
+    fo_bitmap_set(bitmap, from + (uint32_t)__builtin_ctzll(bits)); /* and the levels above */
+    uint64_t *word = &bitmap->levels[0][from / 64];
+    bitmap->count += (uint32_t)__builtin_popcountll(bits & ~*word);
+    *word |= bits;
+}
+
 void fo_bitmap_clear(struct fo_bitmap *bitmap, uint32_t bit)
 {
     if (!fo_bitmap_test(bitmap, bit))

@@ -28,6 +28,8 @@ bool fo_bitmap_test(const struct fo_bitmap *bitmap, uint32_t bit);
 /* The bits from `from` to `from` + 63, the first in the lowest place; clear past the end. */
 uint64_t fo_bitmap_word(const struct fo_bitmap *bitmap, uint32_t from);
 void fo_bitmap_set(struct fo_bitmap *bitmap, uint32_t bit);
+/* Adds 64 bits from `from` on, a multiple of 64; those past the end must be clear. */
+void fo_bitmap_add_word(struct fo_bitmap *bitmap, uint32_t from, uint64_t bits);
 void fo_bitmap_clear(struct fo_bitmap *bitmap, uint32_t bit);
 void fo_bitmap_put(struct fo_bitmap *bitmap, uint32_t bit, bool value);
 /* Sets the bits first..last. */

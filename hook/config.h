@@ -59,6 +59,8 @@ struct fo_config_relationship {
     uint8_t digest;               /* enum fo_digest_type: hmac-sha256 where there is a secret */
     bool secret_short;            /* warnings: easily guessed, ... */
     bool secret_exposed;          /* ... in a file that others may read or change */
+    uint32_t auto_partner_down;   /* 0: only an operator declares the partner down */
+    bool partner_down_full_time;  /* partner-down-lease-time: "full" (default) rather than "mclt" */
 };
 
 struct fo_config {

@@ -41,6 +41,10 @@ const struct fo_config_number fo_config_numbers[] = {
      "a client answers an offer within seconds; each held address is kept from all others"},
     {"max-clock-skew", AT(max_clock_skew), 0, 86400, 60, " seconds",
      "0 never refuses a partner for its clock; a day is no skew any more but a wrong date"},
+    /* An hour or two: longer than a repair of the network, shorter than the leases. */
+    {"auto-partner-down", AT(auto_partner_down), 0, 2592000, 0, " seconds",
+     "0 leaves it to an operator; else an hour or two: a partner that is only cut off from this "
+     "server goes on leasing addresses"},
     {NULL, 0, 0, 0, 0, NULL, NULL},
 };
 
@@ -59,6 +63,7 @@ const char *const fo_config_relationship_keys[] = {
     "max-clock-skew",       "state-file",
     "secret",               "secret-file",
     "digest",
+    "auto-partner-down",    "partner-down-lease-time",
     "user-context",         "comment",
     NULL,
 };

@@ -56,6 +56,20 @@ void fo_service_suspend(struct fo_service *service);
 void fo_service_stop(struct fo_service *service);
 bool fo_service_stopped(struct fo_service *service);
 
+/* ------------------------------------------------------------------ orders */
+
+/* failover-partner-down. */
+struct fo_partner_down_order {
+    const char *relationship; /* NULL: the only one */
+    bool has_since;
+    uint32_t since;           /* Kea's clock, seconds since 1970: when the partner went down */
+    bool force;               /* though it seems to be alive */
+    bool dry_run;
+};
+/* The partner is down (9.4). `text` tells what is so now, or why it is refused (false). */
+bool fo_partner_down(struct fo_service *service, const struct fo_partner_down_order *order,
+                     char *text, size_t size);
+
 /* ------------------------------------------------------------------ queries */
 
 struct fo_client {

@@ -25,9 +25,13 @@ static uint32_t bound_of(const struct fo_relationship *relationship,
     uint32_t moment = now < fo_last_moment(service) ? now : fo_last_moment(service);
     if (binding != NULL)
         times = binding->times;
+    const bool full = relationship->config.partner_down_full_time &&
+                      fo_alone_in_partner_down(relationship);
     const struct fo_pool *pool = binding ? fo_table_pool(&service->table, binding->address) : NULL;
     if (pool != NULL && !fo_table_stored(pool, binding->address))
         times.received_potential = 0;
+    else if (full) /* nobody else acknowledges; what is stored here is not forgotten (9.4.2) */
+        times.acked_potential = times.sent_potential;
     return fo_lease_bound(&times, relationship->alone ? 0 : moment,
                           relationship->endpoint.record.mclt);
 }
@@ -130,6 +134,9 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
         if (!goes_on)
             memset(&binding->times, 0, sizeof binding->times);
         binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP);
+        const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+        if (relationship != NULL && fo_alone_in_partner_down(relationship))
+            binding->flags |= FO_FLAG_ALONE;
         fo_table_set_status(&service->table, binding, FO_ACTIVE);
     }
     if (end > binding->times.lease_expiration) /* rule of safety 5: never lowered */

@@ -42,7 +42,7 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
         binding->potential = 0;
         binding->cltt = 0;
         binding->generation++;
-        binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_SENT);
+        binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_SENT | FO_FLAG_ALONE);
         binding->start_of_state =
             (update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE))
                 ? fo_session_forbids(session, update->start_of_state)

@@ -59,13 +59,26 @@ static void settle_near_transactions(struct fo_judgement *judgement, bool crossi
         judgement->own_transaction -= near + 1;
 }
 
+/* 7.1.3 lets the primary's client have the address where both gave it to different ones. But what one
+   server gave while the other was down, after all the waits of 9.4.2, is no conflict: the other only
+   holds the address because of what it may have forgotten. */
+static bool given_while_we_were_down(const struct fo_relationship *relationship,
+                                     const struct fo_judgement *j, const struct fo_binding *binding)
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    return binding->cltt < endpoint->started && endpoint->record.last_operational != 0 &&
+           j->received_transaction > endpoint->record.last_operational;
+}
+
 /* Where 7.1.3 compares times to the second, which two clocks cannot, or knows nothing of ours. */
-static enum fo_reject_reason judge_further(struct fo_service *service, struct fo_pool *pool,
+static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
+                                           struct fo_pool *pool,
                                            const struct fo_judgement *j,
                                            const struct fo_binding *binding,
                                            const struct fo_update *update, bool runs,
                                            enum fo_reject_reason by_table)
 {
+    const struct fo_service *service = relationship->service;
     const uint32_t bit = bit_in(pool, update->address);
     const bool own_free = j->own_status == FO_FREE || j->own_status == FO_BACKUP;
     const bool ended = update->status != FO_ACTIVE && update->status != FO_ABANDONED;
@@ -76,6 +89,12 @@ static enum fo_reject_reason judge_further(struct fo_service *service, struct fo
     if (j->own_status == FO_ACTIVE && update->status == FO_ACTIVE &&
         (binding->flags & FO_FLAG_DOUBTFUL))
         return FO_REJECT_NONE;
+    if (j->own_status == FO_ACTIVE && update->status == FO_ACTIVE && other) {
+        if (binding->flags & FO_FLAG_ALONE)
+            return FO_REJECT_OUTDATED;
+        if (given_while_we_were_down(relationship, j, binding))
+            return FO_REJECT_NONE;
+    }
     /* The end of one client's lease is none of another's. */
     if (j->own_status == FO_ACTIVE && other &&
         (update->status == FO_EXPIRED || update->status == FO_RELEASED))
@@ -137,6 +156,6 @@ enum fo_reject_reason fo_judge_update(struct fo_relationship *relationship, stru
         judgement.same_client = fo_table_same_client(binding, &client);
         settle_near_transactions(&judgement, crossing, runs);
     }
-    return judge_further(service, pool, &judgement, binding, update, runs,
+    return judge_further(relationship, pool, &judgement, binding, update, runs,
                          fo_binding_judge(&judgement));
 }

@@ -73,7 +73,7 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
     enum fo_query_kind kind = kind_of(query);
     enum fo_state state = fo_serving_state(relationship);
     const char *way_out;
-    if (fo_state_operation_missing(state) != NULL || !fo_promises_count(relationship->service))
+    if (!fo_promises_count(relationship->service))
         return fo_refusing(relationship, &way_out);
     if (relationship->alone && kind != FO_QUERY_RENEW && kind != FO_QUERY_REBIND &&
         kind != FO_QUERY_RELEASE && kind != FO_QUERY_INFORM)
@@ -135,9 +135,18 @@ static void short_of_addresses(struct fo_relationship *relationship, struct fo_p
 
 /* ------------------------------------------------------------------ which bindings */
 
+/* PARTNER-DOWN by command, with bindings that are lost: which free addresses are ours is lost, too. */
+static bool knows_own_addresses(const struct fo_relationship *relationship)
+{
+    const struct fo_endpoint_record *record = &relationship->endpoint.record;
+    return record->state != FO_STATE_PARTNER_DOWN || !record->need_all ||
+           fo_service_now(relationship->service).seconds >= record->wait_until + FO_EXPIRY_GUARD;
+}
+
 static bool may_give_free(const struct fo_relationship *relationship)
 {
     return !relationship->alone && !fo_store_stalls(relationship) &&
+           knows_own_addresses(relationship) &&
            fo_state_free_from(fo_serving_state(relationship)) != FO_FREE_FROM_NONE;
 }
 

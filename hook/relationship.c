@@ -91,10 +91,9 @@ static void host_entered(void *context, enum fo_state from)
                         endpoint->started - endpoint->record.last_operational),
                NULL);
     }
-    const char *missing = fo_state_operation_missing(fo_endpoint_state(endpoint));
-    if (missing != NULL)
-        fo_say(service, FAILOVER_STATE_NOT_SUPPORTED, relationship->config.name,
-               fo_state_name((uint8_t)fo_endpoint_state(endpoint)), missing, NULL);
+    if (endpoint->record.state == FO_STATE_PARTNER_DOWN)
+        relationship->lapses_from = 0;
+    fo_partner_down_follow(relationship);
 }
 
 static void note_state(struct fo_relationship *relationship, const char *why)
@@ -133,6 +132,7 @@ static void host_note(void *context, enum fo_note what, const char *detail)
                NULL);
         break;
     case FO_NOTE_CONNECTED:
+        fo_partner_down_follow(relationship);
         fo_say(service, FAILOVER_CONNECTED, name, partner, NULL);
         break;
     case FO_NOTE_ATTEMPT_FAILED:
@@ -227,6 +227,7 @@ void fo_relationship_start(struct fo_relationship *relationship, int index,
     relationship->digest = *digest;
     *digest = (struct fo_digest){0};
     relationship->inbound_tail = &relationship->inbound;
+    relationship->lapses_from = UINT32_MAX;
     relationship->rejected_retry_at = now.ms + FO_REJECTED_RETRY_MS;
 
     const struct fo_endpoint_host host = {
@@ -289,10 +290,6 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
 {
     enum fo_state state = fo_serving_state(relationship);
     *way_out = NULL;
-    if (fo_state_operation_missing(state) != NULL) {
-        *way_out = fo_state_operation_missing(state);
-        return "the operation of this state is not in this version";
-    }
     if (!fo_promises_count(relationship->service)) {
         *way_out = "the first commit of the state file";
         return "nothing of this run is in stable storage yet";
@@ -310,6 +307,9 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
     case FO_STATE_RECOVER_DONE:
         *way_out = "the partner's state NORMAL";
         return "new clients wait until the partner is in state NORMAL; leases are renewed";
+    case FO_STATE_POTENTIAL_CONFLICT:
+        *way_out = "the end of the exchange of updates with the partner";
+        return "both servers ran on their own and compare their bindings";
     case FO_STATE_PAUSED:
     case FO_STATE_SHUTDOWN:
         *way_out = "a restart";

@@ -19,7 +19,8 @@ bool fo_reserved_is_ours(const struct fo_pool *pool, uint32_t address,
     const uint32_t bit = bit_in(pool, address);
     const bool backup = fo_bitmap_test(&pool->backup, bit);
     const bool shared = binding != NULL && (binding->flags & FO_FLAG_RESERVED);
-    return !fo_bitmap_test(&pool->returning, bit) && (pool->primary ? !backup || shared : backup);
+    return pool->all_ours ||
+           (!fo_bitmap_test(&pool->returning, bit) && (pool->primary ? !backup || shared : backup));
 }
 
 void fo_note_shared(struct fo_service *service, uint32_t address)

@@ -131,8 +131,9 @@ static void end_quarantine(struct fo_service *service, const struct fo_now *now)
     }
 }
 
-static void step_relationship(struct fo_relationship *relationship, const struct fo_now *now)
+static bool step_relationship(struct fo_relationship *relationship, const struct fo_now *now)
 {
+    bool more = fo_partner_down_step(relationship, now);
     if (now->ms >= relationship->rejected_retry_at) {
         relationship->rejected_retry_at = now->ms + FO_REJECTED_RETRY_MS;
         fo_retry_rejected(relationship);
@@ -141,6 +142,7 @@ static void step_relationship(struct fo_relationship *relationship, const struct
     fo_watch_clock(relationship, now);
     fo_inbound_advance(relationship, now);
     fo_endpoint_pump(&relationship->endpoint, now);
+    return more;
 }
 
 static void step_stop(struct fo_service *service, const struct fo_now *now)
@@ -180,6 +182,7 @@ static int64_t next_deadline(struct fo_service *service, const struct fo_now *no
         const struct fo_relationship *relationship = service->relationships[i];
         deadline = earlier(deadline, fo_endpoint_deadline(&relationship->endpoint, now));
         deadline = earlier(deadline, relationship->rejected_retry_at);
+        deadline = earlier(deadline, fo_partner_down_deadline(relationship, now));
     }
     deadline = earlier(deadline, fo_table_expire_offers(&service->table, now->ms));
     const struct fo_heap_entry *end = fo_heap_top(&service->table.ends);
@@ -218,7 +221,7 @@ int64_t fo_service_step(struct fo_service *service)
             fo_open_groups(service);
         }
         for (size_t i = 0; i < service->relationship_count && !fo_service_removed(service); i++)
-            step_relationship(service->relationships[i], &now);
+            more = step_relationship(service->relationships[i], &now) || more;
         step_stop(service, &now);
         step_suspended(service, &now);
         fo_persistence_commit(service, &now);

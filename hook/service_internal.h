@@ -99,6 +99,9 @@ struct fo_relationship {
     int64_t rival_until;      /* ms: the partner has just said that it is primary, too */
     int64_t rival_logged, silence_logged, stranger_logged;
     bool pools_differ;        /* from the partner's, as far as is known */
+    uint32_t lapses_from;     /* PARTNER-DOWN: the next record to look at; UINT32_MAX: all were */
+    int64_t interrupted_at;   /* ms, COMMUNICATIONS-INTERRUPTED as far as this server saw; 0: is not */
+    int64_t auto_refused_logged;
 };
 
 struct fo_pending_connection {
@@ -310,6 +313,21 @@ uint32_t fo_pool_requested(void *relationship);
 bool fo_balance_pools(struct fo_service *service, const struct fo_now *now);
 /* Marks the next groups of addresses for use (rule of safety 7). */
 void fo_open_groups(struct fo_service *service);
+
+/* ------------------------------------------------------------------ partner_down.c */
+/* PARTNER-DOWN, and no connection: bounded by nothing but ourselves. */
+bool fo_alone_in_partner_down(const struct fo_relationship *relationship);
+/* State, connection or pools changed: whether the partner's free addresses are ours. */
+void fo_partner_down_follow(struct fo_relationship *relationship);
+/* The lease has ended: the time is watched at which its address may go to another client. */
+void fo_watch_lapse(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding);
+/* That time has come, or was lengthened. */
+void fo_lapse(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
+              const struct fo_now *now);
+/* Returns true where more is to be done at once. */
+bool fo_partner_down_step(struct fo_relationship *relationship, const struct fo_now *now);
+int64_t fo_partner_down_deadline(const struct fo_relationship *relationship,
+                                 const struct fo_now *now);
 
 /* ------------------------------------------------------------------ reservations.c */
 /* Takes the host reservations of a configuration. */

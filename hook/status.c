@@ -28,13 +28,16 @@ static const char *connection_words(const struct fo_relationship *relationship)
     return endpoint->settings.session.primary ? "waiting to try again" : "waiting for the primary";
 }
 
-/* When the present state ends by itself; 0: it does not. */
+/* When the present state ends by itself, or, in PARTNER-DOWN, the partner's free addresses may be
+   given; 0: never. */
 static uint32_t deadline_of(const struct fo_relationship *relationship, const struct fo_now *now)
 {
     const struct fo_endpoint *endpoint = &relationship->endpoint;
     if (endpoint->starting)
         return now->seconds + (uint32_t)((endpoint->startup_deadline - now->ms + 999) / 1000);
-    if (endpoint->record.state == FO_STATE_RECOVER_WAIT)
+    if (endpoint->record.state == FO_STATE_RECOVER_WAIT ||
+        (endpoint->record.state == FO_STATE_PARTNER_DOWN &&
+         endpoint->record.wait_until > now->seconds))
         return endpoint->record.wait_until;
     return 0;
 }

@@ -208,6 +208,7 @@ static void accepted(struct fo_service *service, struct fo_pool *pool, struct fo
         if (binding->status == FO_ACTIVE &&
             ack->potential_expiration > binding->times.acked_potential)
             binding->times.acked_potential = ack->potential_expiration;
+        binding->flags &= (uint8_t)~FO_FLAG_ALONE;
         if (binding->flags & FO_FLAG_DOUBTFUL) {
             binding->flags &= (uint8_t)~FO_FLAG_DOUBTFUL;
             fo_mark_row(service, pool, ack->address);
@@ -338,6 +339,20 @@ static void mark_all(struct fo_relationship *relationship)
         mark_past(service, &service->table.past[i]);
 }
 
+/* What a query is about to change in this moment, maybe an address of the partner's: the partner gets
+   its UPDDONE after that, too. */
+static void mark_claimed(struct fo_relationship *relationship)
+{
+    struct fo_table *table = &relationship->service->table;
+    for (uint32_t i = 0; i < table->hold_capacity; i++) {
+        const struct fo_hold *hold = &table->holds[i];
+        struct fo_pool *pool =
+            hold->address != 0 && hold->serial != 0 ? fo_table_pool(table, hold->address) : NULL;
+        if (pool != NULL && pool->relationship == relationship->index)
+            fo_bitmap_set(&pool->unacked, bit_in(pool, hold->address));
+    }
+}
+
 uint32_t fo_updates_requested(void *context, bool all)
 {
     struct fo_relationship *relationship = context;
@@ -346,6 +361,8 @@ uint32_t fo_updates_requested(void *context, bool all)
     if (all)
         mark_all(relationship);
     relationship->requested = 0;
+    if (relationship->endpoint.record.state == FO_STATE_PARTNER_DOWN)
+        mark_claimed(relationship);
     for (size_t i = 0; i < table->pool_count; i++) {
         struct fo_pool *pool = &table->pools[i];
         if (pool->relationship != relationship->index)

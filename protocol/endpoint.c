@@ -77,6 +77,8 @@ void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, co
     endpoint->record.state = (uint8_t)state;
     endpoint->record.state_since = now->seconds;
     endpoint->state_unsaid = true;
+    if (state == FO_STATE_PARTNER_DOWN)
+        endpoint->record.wait_until = now->seconds + endpoint->record.mclt; /* 9.4.2 */
     if (state == FO_STATE_NORMAL) {
         endpoint->record.first_time = false;
         endpoint->pool_request_due = !endpoint->settings.session.primary; /* 9.8.1 */
@@ -85,6 +87,18 @@ void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, co
     fo_endpoint_store(endpoint);
     fo_endpoint_note(endpoint, FO_NOTE_STATE, why);
     endpoint->host.entered(endpoint->host.context, from);
+}
+
+/* A partner in PARTNER-DOWN gives this server's addresses, too, as soon as there is no connection. What
+   it gave meanwhile must be known here before it hears RECOVER-DONE, for then both are NORMAL at once,
+   and updates come after that: so it is asked anew, where the draft stays (9.6, 9.7). */
+enum fo_state fo_endpoint_state_alone(const struct fo_endpoint *endpoint)
+{
+    enum fo_state own = (enum fo_state)endpoint->record.state;
+    if (endpoint->record.partner_state == FO_STATE_PARTNER_DOWN &&
+        (own == FO_STATE_RECOVER_WAIT || own == FO_STATE_RECOVER_DONE))
+        return FO_STATE_RECOVER;
+    return fo_state_on_interruption(own);
 }
 
 /* 9.6.2: from when this server went down, if that is known, else from when it started. */
@@ -143,7 +157,8 @@ static void end_startup(struct fo_endpoint *endpoint, const struct fo_now *now)
     endpoint->state_unsaid = true;
     if (endpoint->record.partner_state == FO_STATE_PARTNER_DOWN &&
         endpoint->record.state != FO_STATE_RECOVER) {
-        bool later = endpoint->record.partner_state_since > endpoint->record.last_operational;
+        /* Whole seconds of two clocks: the same moment may seem a second earlier. */
+        bool later = endpoint->record.partner_state_since + 1 >= endpoint->record.last_operational;
         fo_endpoint_set_state(endpoint, later ? FO_STATE_RECOVER : FO_STATE_POTENTIAL_CONFLICT,
                               later ? "the partner was alone since this server stopped"
                                     : "the partner was alone while this server ran",
@@ -273,7 +288,9 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
     endpoint->attempt_at = now->ms;
     if (record->state == FO_STATE_NONE)
         endpoint->record.need_all = true;
-    endpoint->record.state = (uint8_t)fo_state_at_start((enum fo_state)record->state);
+    endpoint->record.state = (uint8_t)(record->state == FO_STATE_NONE
+                                           ? fo_state_at_start(FO_STATE_NONE)
+                                           : fo_endpoint_state_alone(endpoint));
     if (endpoint->record.state != record->state)
         endpoint->record.state_since = now->seconds;
     if (settings->session.primary || record->mclt == 0) {
@@ -315,6 +332,22 @@ void fo_endpoint_stored(struct fo_endpoint *endpoint, const struct fo_now *now)
         say_state(endpoint, now);
     act_in_state(endpoint, now);
     fo_endpoint_pump(endpoint, now);
+}
+
+void fo_endpoint_partner_down(struct fo_endpoint *endpoint, uint32_t since, const char *why,
+                              const struct fo_now *now)
+{
+    endpoint->starting = false;
+    fo_endpoint_set_state(endpoint, FO_STATE_PARTNER_DOWN, why, now);
+    endpoint->record.state_since = since;
+    endpoint->record.wait_until = since + endpoint->record.mclt;
+    follow_partner(endpoint, "the partner's state", now);
+}
+
+bool fo_endpoint_partner_lives(const struct fo_endpoint *endpoint, const struct fo_now *now)
+{
+    return endpoint->session.phase == FO_SESSION_ESTABLISHED ||
+           (endpoint->sign_of_life != 0 && now->ms - endpoint->sign_of_life < FO_SIGN_OF_LIFE_MS);
 }
 
 void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now)

@@ -23,6 +23,8 @@ enum {
     FO_REJECT_BACK_OFF_MS = 60000, /* 7.9: "wait a minute or two" after a reject */
     FO_RETRY_MAX_MS = 60000,       /* attempts to connect are never rarer than this */
     FO_UPDATE_REQUEST_MS = 120000, /* 9.5.2: UPDREQ without a BNDUPD or UPDDONE for so long: drop */
+    FO_SIGN_OF_LIFE_MS = 180000,   /* a partner that refuses us, or we it, tries again within a minute
+                                      or two: so long it counts as alive though there is no connection */
     FO_POOLREQ_MS = 60000,         /* 7.7.2: POOLREQ is repeated after an answer that moved addresses */
     FO_POOLREQ_LEAST_MS = 1000,    /* at most so often when this server has to refuse clients */
 };
@@ -36,7 +38,8 @@ struct fo_endpoint_record {
     bool update_all_owed;   /* UPDREQALL received, UPDDONE not yet sent (7.4.2) */
     uint32_t state_since;   /* seconds since 1970, our clock, as all times here */
     uint32_t partner_state_since;
-    uint32_t wait_until;    /* RECOVER-WAIT ends (9.6.2) */
+    uint32_t wait_until;    /* RECOVER-WAIT ends (9.6.2); PARTNER-DOWN: the partner's free addresses
+                               are this server's, too (9.4.2) */
     uint32_t mclt;          /* in force, seconds */
     uint32_t last_contact;  /* last message of the partner */
     uint32_t last_operational; /* at start: when this server last ran, 0: unknown (9.3.2, 9.6.2) */
@@ -161,6 +164,7 @@ struct fo_endpoint {
     uint32_t failures;        /* connections ended by an error in a row */
     uint32_t started;         /* seconds, when this server started */
     uint32_t connect_said;    /* seconds, in our last CONNECT */
+    int64_t sign_of_life;     /* ms, the partner's last one without a connection, 0: none */
     struct fo_in_flight in_flight[FO_WINDOW_MAX];
     uint32_t in_flight_count;
     uint64_t updates_sent, updates_received, updates_rejected;
@@ -221,6 +225,12 @@ void fo_endpoint_set(struct fo_endpoint *endpoint, const struct fo_endpoint_sett
 /* The addresses of the relationship, which fo_endpoint_set leaves as they are: the partner is told
    where they change. */
 void fo_endpoint_set_pools(struct fo_endpoint *endpoint, const struct fo_ranges *pools);
+/* The partner is known to be down since `since` (seconds, not before its last message): PARTNER-DOWN
+   (9.4), by an operator or after the configured time. */
+void fo_endpoint_partner_down(struct fo_endpoint *endpoint, uint32_t since, const char *why,
+                              const struct fo_now *now);
+/* Whether the partner is demonstrably alive: in contact, or refused, or refusing, a short time ago. */
+bool fo_endpoint_partner_lives(const struct fo_endpoint *endpoint, const struct fo_now *now);
 /* Tells the partner PAUSED and closes; no attempt to connect follows (9.13). */
 void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* What kept the two from connecting may be mended: the next attempt is made at once. */

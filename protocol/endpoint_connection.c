@@ -53,8 +53,7 @@ static void interrupted(struct fo_endpoint *endpoint, const char *why, const str
 {
     if (endpoint->starting || endpoint->stopping)
         return;
-    fo_endpoint_set_state(endpoint, fo_state_on_interruption((enum fo_state)endpoint->record.state),
-                          why, now);
+    fo_endpoint_set_state(endpoint, fo_endpoint_state_alone(endpoint), why, now);
 }
 
 /* How soon the next attempt: at once after a connection that worked; a minute after a reject, or
@@ -89,6 +88,8 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
     endpoint->last_end = *end;
     endpoint->last_end_at = now->seconds;
     endpoint->pools_unsaid = false; /* the next handshake tells them */
+    if (what == FO_NOTE_REJECTED || what == FO_NOTE_PROTOCOL)
+        endpoint->sign_of_life = now->ms;
     plan_attempt(endpoint, delay_after(endpoint, end, communicating, established), now);
     fo_endpoint_note(endpoint, what, end->text);
     endpoint->host.disconnect(endpoint->host.context, false);
@@ -114,6 +115,7 @@ static void on_established(void *context, const struct fo_now *now)
     if (!partner->gives_nonce) /* else CONNECT may be a recorded one: only the STATE after it is not */
         fo_endpoint_note_first_time(endpoint);
     record->last_contact = now->seconds;
+    endpoint->sign_of_life = 0; /* from now on the connection is */
     endpoint->state_unsaid = true;
     fo_endpoint_store(endpoint);
     fo_endpoint_note(endpoint, FO_NOTE_CONNECTED, "");
@@ -218,6 +220,7 @@ bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *c
                            &end)) {
         endpoint->last_end = end;
         endpoint->last_end_at = now->seconds;
+        endpoint->sign_of_life = now->ms;
         fo_endpoint_note(endpoint,
                          fo_digest_is_about(end.reason) ? FO_NOTE_NOT_AUTHENTIC : FO_NOTE_REFUSED,
                          end.text);
@@ -233,6 +236,7 @@ bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *c
 
 void fo_endpoint_stimulated(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
+    endpoint->sign_of_life = now->ms;
     if (!endpoint->settings.session.primary || endpoint->stopping || endpoint->attempting)
         return;
     if (endpoint->session.phase != FO_SESSION_CLOSED)

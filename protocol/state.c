@@ -96,43 +96,38 @@ struct service_rule {
     uint8_t answer[FO_QUERY_KINDS]; /* DISCOVER SELECTING INIT-REBOOT RENEW REBIND INFORM RELEASE
                                        DECLINE */
     uint8_t free_from;
-    const char *missing;
     const char *meaning;
 };
 
 static const struct service_rule services[ROWS] = {
-    [FO_STATE_NONE] = {{NONE}, FO_FREE_FROM_NONE, NULL, "nothing is known yet"},
-    [FO_STATE_STARTUP] = {{NONE}, FO_FREE_FROM_NONE, NULL,
+    [FO_STATE_NONE] = {{NONE}, FO_FREE_FROM_NONE, "nothing is known yet"},
+    [FO_STATE_STARTUP] = {{NONE}, FO_FREE_FROM_NONE,
                           "just started: looks for its partner before it serves clients"},
-    [FO_STATE_NORMAL] = {{BAL, BAL, BAL, ALL, ALL, BAL, BAL, BAL}, FO_FREE_FROM_OWN, NULL,
+    [FO_STATE_NORMAL] = {{BAL, BAL, BAL, ALL, ALL, BAL, BAL, BAL}, FO_FREE_FROM_OWN,
                          "both servers work and share the clients between them"},
     [FO_STATE_COMMUNICATIONS_INTERRUPTED] =
-        {{ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL}, FO_FREE_FROM_OWN, NULL,
+        {{ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL}, FO_FREE_FROM_OWN,
          "no connection to the partner, which may well be alive (not partner-down): every client "
          "is served, new ones from this server's own addresses, load balancing is off"},
     [FO_STATE_PARTNER_DOWN] =
         {{ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL}, FO_FREE_FROM_ALL_AFTER_MCLT,
-         "the partner's return to this relationship after it has recovered",
          "the partner is known to be down: this server is the only one"},
     [FO_STATE_POTENTIAL_CONFLICT] = {{NONE}, FO_FREE_FROM_NONE,
-                                     "the end of the exchange of updates with the partner",
                                      "both servers ran on their own and compare their bindings"},
-    [FO_STATE_RECOVER] = {{NONE}, FO_FREE_FROM_NONE, NULL,
+    [FO_STATE_RECOVER] = {{NONE}, FO_FREE_FROM_NONE,
                           "gets its bindings from the partner before it serves clients"},
-    [FO_STATE_PAUSED] = {{NONE}, FO_FREE_FROM_NONE, NULL, "stops for a short time"},
-    [FO_STATE_SHUTDOWN] = {{NONE}, FO_FREE_FROM_NONE, NULL, "stops for a long time"},
+    [FO_STATE_PAUSED] = {{NONE}, FO_FREE_FROM_NONE, "stops for a short time"},
+    [FO_STATE_SHUTDOWN] = {{NONE}, FO_FREE_FROM_NONE, "stops for a long time"},
     [FO_STATE_RECOVER_DONE] =
-        {{NONE, NONE, NONE, ALL, ALL, NONE, NONE, NONE}, FO_FREE_FROM_NONE, NULL,
+        {{NONE, NONE, NONE, ALL, ALL, NONE, NONE, NONE}, FO_FREE_FROM_NONE,
          "has its bindings again and waits for the partner to agree; leases are renewed"},
     [FO_STATE_RESOLUTION_INTERRUPTED] =
         {{ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL}, FO_FREE_FROM_OWN,
-         "contact with the partner",
          "the connection was lost while bindings were compared with the partner"},
     [FO_STATE_CONFLICT_DONE] =
         {{ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL}, FO_FREE_FROM_OWN,
-         "the partner's state NORMAL",
          "has the partner's bindings and waits for the partner to have its own"},
-    [ROW_RECOVER_WAIT] = {{NONE}, FO_FREE_FROM_NONE, NULL,
+    [ROW_RECOVER_WAIT] = {{NONE}, FO_FREE_FROM_NONE,
                           "has its bindings again and waits for leases it may have forgotten"},
 };
 
@@ -144,11 +139,6 @@ enum fo_service_answer fo_state_service(enum fo_state state, enum fo_query_kind 
 enum fo_free_from fo_state_free_from(enum fo_state state)
 {
     return (enum fo_free_from)services[row_of(state)].free_from;
-}
-
-const char *fo_state_operation_missing(enum fo_state state)
-{
-    return services[row_of(state)].missing;
 }
 
 const char *fo_state_meaning(enum fo_state state)

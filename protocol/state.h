@@ -48,10 +48,6 @@ enum fo_state fo_state_at_start(enum fo_state stored);
 enum fo_service_answer fo_state_service(enum fo_state state, enum fo_query_kind kind);
 enum fo_free_from fo_state_free_from(enum fo_state state);
 
-/* NULL, or, for a state in which this version serves nobody although the draft would: what ends
-   the state. */
-const char *fo_state_operation_missing(enum fo_state state);
-
 /* The state in one sentence, for an operator. */
 const char *fo_state_meaning(enum fo_state state);
 

@@ -147,6 +147,8 @@ ElementPtr parameters_map(const fo_config_relationship &config, const char *stat
     map->set("offer-hold", integer(config.offer_hold));
     map->set("max-clock-skew", integer(config.max_clock_skew));
     map->set("digest", text(fo_config_digest_name(&config)));
+    map->set("auto-partner-down", integer(config.auto_partner_down));
+    map->set("partner-down-lease-time", text(config.partner_down_full_time ? "full" : "mclt"));
     map->set("state-file", text(state_file));
     return map;
 }

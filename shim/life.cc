@@ -315,6 +315,7 @@ void begin(isc::hooks::LibraryHandle &handle)
     watch_wake();
     register_callouts(handle);
     register_commands(handle);
+    register_orders(handle);
     handle.registerCallout("dhcp4_srv_configured", dhcp4_srv_configured);
     handle.registerCallout("cb4_updated", cb4_updated);
     handle.registerCallout("command_processed", command_processed);

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * The shim's rooms, one file each: life, config, topology, callouts, packet, leases, statistics,
- * commands, log, version. The shim translates between Kea's objects and the service (hook/failover.h); it
+ * commands, orders, log, version. The shim translates between Kea's objects and the service (hook/failover.h); it
  * decides nothing.
  *
  * Kea's lease, statistics and configuration managers are called only from Kea's main thread or, in
@@ -171,6 +171,10 @@ void count_row(const isc::dhcp::Lease4Ptr &before, const isc::dhcp::Lease4Ptr &a
 void register_commands(isc::hooks::LibraryHandle &handle);
 /* Adds what we have to say to the answer of status-get. */
 void add_to_status(isc::hooks::CalloutHandle &handle);
+
+/* ------------------------------------------------------------------ orders.cc */
+
+void register_orders(isc::hooks::LibraryHandle &handle);
 
 /* ------------------------------------------------------------------ here */
 

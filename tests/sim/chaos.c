@@ -51,17 +51,89 @@ void chaos_plan(struct world *world)
         if (world_chance(world, 500))
             plan->mishaps |= 1U << i;
     plan->persistent = !world_chance(world, 100);
+    plan->full_time = world_chance(world, 700);
     for (int i = 0; i < 2; i++)
         plan->skew[i] = world_chance(world, 400) ? (int32_t)world_random(world, 20000) - 10000 : 0;
 }
 
 /* ------------------------------------------------------------------ mishaps */
 
+static bool runs(const struct server *server)
+{
+    return server->service != NULL && server->service->configured && !server->service->stopping &&
+           !server->service->suspended;
+}
+
+/* A server that was declared down must not come back where it cannot hear of that: it would resume
+   (rule of safety 9), one of the exceptions to invariant 1. */
+static bool comes_back_too_early(struct world *world, const struct server *server)
+{
+    if (world->declared != server->number)
+        return false;
+    world->slow_ms = 0;
+    for (int i = 0; i < 2; i++) {
+        network_cut(world, i, false);
+        world->servers[i].disk.slow_until = world->servers[i].disk.full_until = 0;
+        world->servers[i].deaf_until = world->servers[i].frozen_until = 0;
+    }
+    return !runs(&world->servers[1 - server->number]);
+}
+
+/* It is back: nothing else may happen before it has been told. */
+static bool must_be_told(struct world *world)
+{
+    if (world->declared < 0)
+        return false;
+    const struct server *other = &world->servers[1 - world->declared];
+    const struct fo_endpoint *endpoint =
+        runs(other) ? &other->service->relationships[0]->endpoint : NULL;
+    const bool alone = endpoint != NULL && endpoint->record.state == FO_STATE_PARTNER_DOWN;
+    if (endpoint != NULL && !alone && world->declared_done)
+        world->declared = -1;
+    return world->declared >= 0 && world->servers[world->declared].service != NULL &&
+           !(alone && endpoint->communicating &&
+             endpoint->record.partner_state != FO_STATE_COMMUNICATIONS_INTERRUPTED &&
+             endpoint->record.partner_state != FO_STATE_NORMAL);
+}
+
 static void start(struct world *world, void *subject, uint64_t unused)
 {
-    (void)world;
+    struct server *server = subject;
     (void)unused;
-    server_start(subject);
+    if (comes_back_too_early(world, server))
+        world_schedule(world, world->now + 1000, start, server, 0);
+    else
+        server_start(server);
+}
+
+/* What was rejected (its pool was away) the partner does not know. */
+static bool rejects(const struct world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct fo_service *service = world->servers[i].service;
+        for (size_t k = 0; service != NULL && k < service->table.pool_count; k++)
+            if (service->table.pools[k].rejected.count > 0)
+                return true;
+    }
+    return false;
+}
+
+/* The operator has seen that the server is dead, and may know since when. */
+static void declare(struct world *world, void *subject, uint64_t since)
+{
+    struct server *server = subject, *other = &world->servers[1 - server->number];
+    char text[512];
+    world->declared_done = true;
+    if (world->declared != server->number || server->service != NULL || !runs(other)) {
+        world->declared = -1;
+        return;
+    }
+    const struct fo_partner_down_order order = {
+        .has_since = world_chance(world, 500),
+        .since = server_wall(other) - (uint32_t)((world->now - (int64_t)since) / 1000)};
+    if (!fo_partner_down(other->service, &order, text, sizeof text))
+        world->declared = -1;
+    world_tell(world, "server %d is declared down: %s", server->number, text);
 }
 
 static void start_later(struct server *server)
@@ -105,6 +177,7 @@ static void lose_store(struct server *server)
 {
     const struct server *other = &server->world->servers[1 - server->number];
     if (server->store_lost || other->store_lost || !server->world->plan.persistent ||
+        server->world->declared >= 0 ||
         !topology_is_whole(server) || !topology_is_whole(other))
         return; /* what nobody remembers, or can be told of, nobody can protect */
     server_kill(server);
@@ -192,6 +265,22 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         world_tell(world, "server %d freezes for %u ms", server->number, a_while);
         server->frozen_until = world->now + a_while;
         break;
+    case MISHAP_PARTNER_DOWN:
+        if (world->declared >= 0 || world->servers[0].store_lost ||
+            world->servers[1].store_lost || !topology_is_whole(&world->servers[0]) ||
+            !topology_is_whole(&world->servers[1]) || rejects(world))
+            break;
+        world->declared = server->number;
+        world->declared_done = false;
+        if (world_chance(world, 500))
+            server_kill(server);
+        else
+            server_power_cut(server);
+        world_schedule(world, world->now + 1000 + world_random(world, 100000), declare, server,
+                       (uint64_t)world->now);
+        world_schedule(world, world->now + 1000 + world_random(world, 5 * world->plan.mclt * 1000),
+                       start, server, 0);
+        break;
     case MISHAPS:
         break;
     }
@@ -204,7 +293,7 @@ static void mishap(struct world *world, void *subject, uint64_t unused)
     if (world->quiet)
         return;
     const enum mishap what = world_random(world, MISHAPS);
-    if (world->plan.mishaps >> what & 1) {
+    if ((world->plan.mishaps >> what & 1) && !must_be_told(world)) {
         world->mishaps_done++;
         happen(world, what, &world->servers[world_random(world, 2)]);
     }

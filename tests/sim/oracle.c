@@ -152,6 +152,8 @@ void oracle_granted(struct world *world, struct server *server, int client, uint
     const uint32_t known = binding->times.acked_potential > binding->times.received_potential
                                ? binding->times.acked_potential
                                : binding->times.received_potential;
+    if (server_state(server) == FO_STATE_PARTNER_DOWN)
+        return; /* what is stored here counts as acknowledged, as long as there is no connection */
     const uint32_t bound = (known > now ? known : now) + world->plan.mclt;
     const uint32_t end = asked + length;
     if (end > bound + 1)

@@ -39,6 +39,7 @@ static void make_config(struct server *server)
     set_peer(&relationship->self, server->number);
     set_peer(&relationship->partner, 1 - server->number);
     relationship->mclt = plan->mclt;
+    relationship->partner_down_full_time = plan->full_time;
     relationship->reserve_percent = plan->reserve;
     relationship->hot_standby = plan->hot_standby;
     relationship->max_seconds = plan->hot_standby ? UINT16_MAX : 3;
@@ -139,8 +140,9 @@ void topology_change(struct server *server)
     if (world_chance(world, 200))
         divide(server->config.relationships,
                plan->hot_standby ? 100 * world_random(world, 2) : world_random(world, 101));
-    /* Whoever has lost its store cannot be told of what either has in no pool. */
-    if (plan->parts > 1 && !world->servers[0].store_lost && !world->servers[1].store_lost) {
+    /* Whoever has lost its store, or was down, cannot be told of what either has in no pool. */
+    if (plan->parts > 1 && !world->servers[0].store_lost && !world->servers[1].store_lost &&
+        world->declared < 0) {
         server->part_away = world_random(world, 2 * plan->parts);
         world_tell(world, "server %d is to be without part %u of %u", server->number,
                    server->part_away, plan->parts);

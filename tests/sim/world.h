@@ -59,6 +59,7 @@ struct plan {
     uint32_t mishaps;      /* bits by enum mishap: which happen in this world */
     int32_t skew[2];       /* ms, each server's wall clock minus the true one */
     bool persistent;       /* Kea's rows survive a power cut as far as Kea can tell */
+    bool full_time;        /* partner-down-lease-time */
 };
 
 enum mishap {
@@ -78,6 +79,7 @@ enum mishap {
     MISHAP_FREEZE,
     MISHAP_CLOCK_SET,
     MISHAP_ROW_DELETED,
+    MISHAP_PARTNER_DOWN, /* a server dies, and an operator tells the other */
     MISHAPS,
 };
 
@@ -238,6 +240,8 @@ struct world {
     bool way_cut[2];       /* from server n to the other */
     uint32_t slow_ms;      /* more latency */
     bool quiet;            /* chaos and clients are over */
+    bool declared_done;    /* the operator has had its say */
+    int declared;          /* the server that was declared down and has not met the other since; -1 */
     uint64_t grants, refusals, mishaps_done;
     bool trace, failed;
     char failure[600];

@@ -112,6 +112,28 @@ START_TEST(recover_wait_counts_from_when_the_server_went_down)
 }
 END_TEST
 
+/* Without a connection a partner in PARTNER-DOWN gives away what is ours: it is asked once more. */
+START_TEST(who_comes_back_asks_anew_on_each_connection)
+{
+    start_both();
+    struct fo_endpoint_record record = s.endpoint.record;
+    record.last_operational = now.seconds;
+    fo_endpoint_lost(&p.endpoint, "gone", &now);
+    p.endpoint.record.state = FO_STATE_PARTNER_DOWN;
+    p.endpoint.record.state_since = now.seconds + 5;
+    start(&s, &record);
+    run(2000);
+    ck_assert_int_eq(state_of(&s), FO_STATE_RECOVER_WAIT);
+    const unsigned asked = s.said[FO_MSG_UPDREQ];
+    fo_endpoint_lost(&s.endpoint, "gone", &now);
+    ck_assert_int_eq(state_of(&s), FO_STATE_RECOVER);
+    fo_endpoint_lost(&p.endpoint, "gone", &now);
+    run(10000);
+    ck_assert_uint_eq(s.said[FO_MSG_UPDREQ], asked + 1);
+    ck_assert_int_eq(state_of(&s), FO_STATE_RECOVER_WAIT);
+}
+END_TEST
+
 /* 9.3.2 step 5 */
 START_TEST(a_server_learns_at_start_that_the_partner_was_alone)
 {
@@ -226,6 +248,7 @@ int main(void)
     tcase_add_test(tests, a_lost_store_is_restored_and_mclt_is_waited);
     tcase_add_test(tests, recover_wait_counts_from_when_the_server_went_down);
     tcase_add_test(tests, a_server_learns_at_start_that_the_partner_was_alone);
+    tcase_add_test(tests, who_comes_back_asks_anew_on_each_connection);
     tcase_add_test(tests, an_interruption_and_the_return);
     tcase_add_test(tests, a_stimulus_brings_the_primarys_connection);
     tcase_add_test(tests, paused_is_said_and_no_attempt_follows);
