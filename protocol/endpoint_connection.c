@@ -88,7 +88,7 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
     endpoint->last_end = *end;
     endpoint->last_end_at = now->seconds;
     endpoint->pools_unsaid = false; /* the next handshake tells them */
-    if (what == FO_NOTE_REJECTED || what == FO_NOTE_PROTOCOL)
+    if (what == FO_NOTE_REJECTED || what == FO_NOTE_PROTOCOL || what == FO_NOTE_NOT_AUTHENTIC)
         endpoint->sign_of_life = now->ms;
     plan_attempt(endpoint, delay_after(endpoint, end, communicating, established), now);
     fo_endpoint_note(endpoint, what, end->text);
