@@ -153,14 +153,16 @@ static uint64_t ours_of_word(const struct fo_pool *pool, uint32_t bit)
     return pool->relationship >= 0 ? ours : 0;
 }
 
-/* Of the same 64, those in groups that are open: two groups where the pool begins within one. */
-static uint64_t open_of_word(const struct fo_pool *pool, uint32_t bit)
+/* Of the same 64, those that are stored, in groups that are open: two groups where the pool begins
+   within one. */
+static uint64_t ready_of_word(const struct fo_pool *pool, uint32_t bit)
 {
     uint32_t group = fo_pool_group(pool, bit), second = (pool->range.first + bit) % 64;
     uint64_t in_next = second ? UINT64_MAX << (64 - second) : 0;
-    return (fo_bitmap_test(&pool->open, group) ? ~in_next : 0) |
-           (in_next && group + 1 < pool->open.bits && fo_bitmap_test(&pool->open, group + 1)
-                ? in_next : 0);
+    uint64_t open = fo_bitmap_test(&pool->open, group) ? ~in_next : 0;
+    if (in_next && group + 1 < pool->open.bits && fo_bitmap_test(&pool->open, group + 1))
+        open |= in_next;
+    return open & ~(fo_bitmap_word(&pool->dirty, bit) | fo_bitmap_word(&pool->saving, bit));
 }
 
 void fo_table_set_all_ours(struct fo_table *table, struct fo_pool *pool, bool all_ours)
@@ -169,9 +171,9 @@ void fo_table_set_all_ours(struct fo_table *table, struct fo_pool *pool, bool al
     fo_bitmap_clear_all(&pool->available);
     fo_bitmap_clear_all(&pool->closed);
     for (uint32_t bit = 0; bit < pool->size; bit += 64) {
-        uint64_t ours = ours_of_word(pool, bit), open = open_of_word(pool, bit);
-        fo_bitmap_add_word(&pool->available, bit, ours & open);
-        fo_bitmap_add_word(&pool->closed, bit, ours & ~open);
+        uint64_t ours = ours_of_word(pool, bit), ready = ready_of_word(pool, bit);
+        fo_bitmap_add_word(&pool->available, bit, ours & ready);
+        fo_bitmap_add_word(&pool->closed, bit, ours & ~ready);
         if (pool->size - bit <= 64)
             break;
     }

@@ -296,6 +296,33 @@ END_TEST
 /* ------------------------------------------------------------------ memory */
 
 /* A life of a table; true where nothing failed. */
+/* PARTNER-DOWN makes all free addresses of a pool ours, and not so, at once: as one by one. */
+START_TEST(all_ours_at_once_is_one_by_one)
+{
+    struct fo_pool *pool = &table.pools[0];
+    struct fo_bitmap *const bits[] = {&pool->used, &pool->backup, &pool->returning,
+                                      &pool->reserved, &pool->quarantined, &pool->dirty,
+                                      &pool->saving};
+    unsigned seed = 1;
+    for (unsigned round = 0; round < 20; round++) {
+        for (size_t k = 0; k < sizeof bits / sizeof bits[0]; k++)
+            for (uint32_t bit = 0; bit < pool->size; bit++)
+                fo_bitmap_put(bits[k], bit, rand_r(&seed) % 4 == 0);
+        for (uint32_t group = 0; group < pool->open.bits; group++)
+            fo_bitmap_put(&pool->open, group, rand_r(&seed) % 2);
+        fo_table_offer(&table, FIRST + round, round + 1, 1000);
+        fo_table_set_all_ours(&table, pool, round % 2);
+        for (uint32_t bit = 0; bit < pool->size; bit++) {
+            const bool available = fo_bitmap_test(&pool->available, bit);
+            const bool closed = fo_bitmap_test(&pool->closed, bit);
+            fo_table_refresh(&table, pool, FIRST + bit);
+            ck_assert_int_eq(available, fo_bitmap_test(&pool->available, bit));
+            ck_assert_int_eq(closed, fo_bitmap_test(&pool->closed, bit));
+        }
+    }
+}
+END_TEST
+
 static bool live(void)
 {
     uint8_t space[64];
@@ -349,6 +376,7 @@ int main(void)
     tcase_add_test(binding_table, offers_end_in_their_order);
     tcase_add_test(binding_table, addresses_that_stay_keep_their_bits);
     tcase_add_test(binding_table, a_pool_that_comes_back_is_as_it_was);
+    tcase_add_test(binding_table, all_ours_at_once_is_one_by_one);
     tcase_add_test(binding_table, each_allocation_may_fail);
     suite_add_tcase(suite, binding_table);
     SRunner *runner = srunner_create(suite);
