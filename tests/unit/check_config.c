@@ -124,6 +124,9 @@ static const struct {
     {"max-clock-skew", AT(max_clock_skew), 0, 86400,
      "from 0 to 86400 seconds (0 never refuses a partner for its clock; a day is no skew any more "
      "but a wrong date)"},
+    {"auto-partner-down", AT(auto_partner_down), 0, 2592000,
+     "from 0 to 2592000 seconds (0 leaves it to an operator; else an hour or two: a partner that is "
+     "only cut off from this server goes on leasing addresses)"},
 };
 enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
 
@@ -217,7 +220,11 @@ static const struct {
      "relationship-name, peers, subnets, max-client-lead-time, load-balance-percent, "
      "load-balance-max-seconds, active, reserve-percent, contact-interval, max-response-delay, "
      "startup-delay, connect-retry-delay, max-unacked-updates, offer-hold, max-clock-skew, state-file, "
-     "secret, secret-file, digest, user-context, comment"},
+     "secret, secret-file, digest, auto-partner-down, partner-down-lease-time, user-context, "
+     "comment"},
+    {RELATIONSHIP, "partner-down-lease-time", "\"short\"",
+     EAST "partner-down-lease-time: \"short\" is not allowed: must be \"full\" (the configured "
+     "lease time) or \"mclt\""},
     {RELATIONSHIP, "heartbeat-delay", "10000",
      NUMBER "heartbeat-delay: 10000 is not allowed: " HA "use contact-interval, in seconds"},
     {RELATIONSHIP, "max-ack-delay", "5000",
