@@ -275,6 +275,7 @@ void fo_endpoint_not_admitted(struct fo_endpoint *endpoint, enum fo_reject_reaso
 {
     if (endpoint->session.phase != FO_SESSION_CLOSED)
         return;
+    endpoint->sign_of_life = now->ms;
     fo_endpoint_failed_by(endpoint, why, now);
     endpoint->last_end.reason = reason;
     if (!endpoint->attempting)
