@@ -31,6 +31,7 @@ def given_again(pair, address):
     """The address is leased to a newcomer by the one who owns it now.
 
     An owner may be asked for any of its free addresses, so the newcomer wishes for this one."""
+    time.sleep(0.5)     # not before it is in stable storage that its last lease is over
     owner_is_primary = agree.count_of(pair.s1, "free") > 0
     for primary in (owner_is_primary, not owner_is_primary):
         answer = pair.clients.do("discover", client_of(primary, 7), ask=address)

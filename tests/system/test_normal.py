@@ -257,7 +257,7 @@ def test_reservations(pair_of):
                    kea={"subnet4": [subnet]}).start(wait="NORMAL")
     agree.settled(made)
     for client, address in {**inside, **outside}.items():
-        answer = made.clients.do("discover", client)
+        answer = made.clients.do("discover", client, retransmit=True, timeout=10)
         assert (answer["result"], answer["address"]) == ("ack", address), client
         assert made.clients.do("renew", client)["address"] == address
     agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
