@@ -279,6 +279,7 @@ static void take_plan(struct fo_service *service, const struct fo_topology *topo
     for (size_t i = 0; i < service->relationship_count; i++) {
         fo_updates_carry_on(service->relationships[i]);
         fo_relationship_tell_pools(service->relationships[i]);
+        fo_partner_down_look(service->relationships[i]);
     }
     fo_network_configure(service);
     fo_open_groups(service);

@@ -106,7 +106,13 @@ void fo_lapse(struct fo_service *service, struct fo_pool *pool, struct fo_bindin
     fo_touch(service, pool, binding->address);
 }
 
-/* The walk over the leases that had ended before the state was entered. */
+void fo_partner_down_look(struct fo_relationship *relationship)
+{
+    relationship->lapses_from = is_down(relationship) ? 0 : UINT32_MAX;
+    fo_partner_down_follow(relationship);
+}
+
+/* The walk over the leases that had ended before the state was entered, or whose pool was away. */
 static bool watch_lapses(struct fo_relationship *relationship)
 {
     struct fo_service *service = relationship->service;
@@ -234,11 +240,13 @@ bool fo_partner_down(struct fo_service *service, const struct fo_partner_down_or
     bool done = relationship != NULL &&
                 !contradicted(relationship, order, since, &now, text, size);
     char when[32], all[32];
-    if (done && !is_down(relationship)) {
+    /* After a long stop (rule of safety 9) the order is news even in this state. */
+    if (done && (!is_down(relationship) || relationship->alone)) {
         uint32_t wait_until = since + relationship->endpoint.record.mclt;
         if (!order->dry_run) {
             relationship->alone = false;
             fo_endpoint_partner_down(&relationship->endpoint, since, "an operator's command", &now);
+            fo_partner_down_look(relationship);
             service->env->wake(service->env->context);
         }
         snprintf(text, size, "%s: %s PARTNER-DOWN, %s down since %s; its free addresses are this "

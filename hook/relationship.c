@@ -91,9 +91,7 @@ static void host_entered(void *context, enum fo_state from)
                         endpoint->started - endpoint->record.last_operational),
                NULL);
     }
-    if (endpoint->record.state == FO_STATE_PARTNER_DOWN)
-        relationship->lapses_from = 0;
-    fo_partner_down_follow(relationship);
+    fo_partner_down_look(relationship);
 }
 
 static void note_state(struct fo_relationship *relationship, const char *why)

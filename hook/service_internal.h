@@ -317,7 +317,9 @@ void fo_open_groups(struct fo_service *service);
 /* ------------------------------------------------------------------ partner_down.c */
 /* PARTNER-DOWN, and no connection: bounded by nothing but ourselves. */
 bool fo_alone_in_partner_down(const struct fo_relationship *relationship);
-/* State, connection or pools changed: whether the partner's free addresses are ours. */
+/* State or pools changed: the ended leases are looked through, and ... */
+void fo_partner_down_look(struct fo_relationship *relationship);
+/* ... as where the connection changed, whether the partner's free addresses are ours. */
 void fo_partner_down_follow(struct fo_relationship *relationship);
 /* The lease has ended: the time is watched at which its address may go to another client. */
 void fo_watch_lapse(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding);

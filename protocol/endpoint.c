@@ -341,6 +341,7 @@ void fo_endpoint_partner_down(struct fo_endpoint *endpoint, uint32_t since, cons
     fo_endpoint_set_state(endpoint, FO_STATE_PARTNER_DOWN, why, now);
     endpoint->record.state_since = since;
     endpoint->record.wait_until = since + endpoint->record.mclt;
+    fo_endpoint_store(endpoint); /* also where the state was this one already */
     follow_partner(endpoint, "the partner's state", now);
 }
 

@@ -33,20 +33,27 @@ static uint32_t now(void)
     return (uint32_t)(STILL_SECONDS + still.ms / 1000);
 }
 
-static void begin(bool primary)
+/* The configuration, with its pool or without. */
+static void load(bool pool)
 {
     char error[FO_CONFIG_ERROR_MAX];
     struct fo_pool_range range = {FIRST, LAST, SUBNET, 0};
     uint32_t subnet = SUBNET, network = 0;
-    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
+    const struct fo_topology topology = {.pools = &range, .pool_count = pool, .subnets = &subnet,
                                          .networks = &network, .subnet_count = 1,
                                          .persistent = true};
+    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+}
+
+static void begin(bool primary)
+{
+    char error[FO_CONFIG_ERROR_MAX];
     still_reset();
     still_configuration(primary, &config);
     config.relationships[0].partner_down_full_time = true;
     service = fo_service_new(&still_env, error);
     ck_assert_ptr_nonnull(service);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    load(true);
     fo_reconcile_begin(service);
     fo_reconcile_end(service);
     relationship = service->relationships[0];
@@ -272,6 +279,47 @@ START_TEST(what_is_claimed_is_told_before_upddone)
 }
 END_TEST
 
+/* Away for longer than the MCLT in this very state: the partner may have been alone meanwhile. An order
+   ends the doubt, and its waits begin anew (rule of safety 9). */
+START_TEST(an_order_after_a_long_stop_is_news)
+{
+    begin(true);
+    ck_assert(order(false, 0, false, false));
+    still_later(service, (MCLT + GUARD + 1) * 1000);
+    relationship->alone = true;
+    fo_partner_down_follow(relationship);
+    ck_assert_uint_eq(offered(1), 0);
+    ck_assert(order(false, 0, false, false));
+    ck_assert(!relationship->alone);
+    ck_assert_uint_eq(relationship->endpoint.record.wait_until, now() + MCLT);
+    ck_assert_uint_eq(take_all(1), SIZE / 2);
+    still_later(service, (MCLT + GUARD + 1) * 1000);
+    ck_assert_uint_eq(take_all(100), SIZE / 2);
+    end();
+}
+END_TEST
+
+/* Its address was in no pool when the wait was over. */
+START_TEST(a_lease_whose_pool_was_away_lapses_too)
+{
+    begin(true);
+    const uint32_t address = offered(1);
+    ck_assert_uint_eq(leased(1, address), MCLT);
+    ck_assert(order(false, 0, false, false));
+    still_later(service, (MCLT + GUARD + 1) * 1000);
+    ck_assert_int_eq(status(address), FO_EXPIRED);
+    rows_follow();
+    load(false);
+    still_later(service, 10000000);
+    load(true);
+    still_later(service, 3000);
+    rows_follow();
+    still_later(service, 4000);
+    ck_assert_int_eq(status(address), FO_FREE);
+    end();
+}
+END_TEST
+
 /* B2: not while it demonstrably lives. */
 START_TEST(a_living_partner)
 {
@@ -337,6 +385,8 @@ int main(void)
     tcase_add_loop_test(tests, full_lease_times, 0, 2);
     tcase_add_loop_test(tests, a_connection_ends_the_taking, 0, 2);
     tcase_add_test(tests, what_is_claimed_is_told_before_upddone);
+    tcase_add_test(tests, an_order_after_a_long_stop_is_news);
+    tcase_add_test(tests, a_lease_whose_pool_was_away_lapses_too);
     tcase_add_test(tests, a_living_partner);
     tcase_add_loop_test(tests, by_itself, 0, 3);
     tcase_add_test(tests, declared_with_lost_bindings);
