@@ -61,12 +61,13 @@ static void settle_near_transactions(struct fo_judgement *judgement, bool crossi
 
 /* 7.1.3 lets the primary's client have the address where both gave it to different ones. But what one
    server gave while the other was down, after all the waits of 9.4.2, is no conflict: the other only
-   holds the address because of what it may have forgotten. */
+   holds the address because of what it may have forgotten. (Such doubts date from the second of the
+   start; no client is served in it.) */
 static bool given_while_we_were_down(const struct fo_relationship *relationship,
                                      const struct fo_judgement *j, const struct fo_binding *binding)
 {
     const struct fo_endpoint *endpoint = &relationship->endpoint;
-    return binding->cltt < endpoint->started && endpoint->record.last_operational != 0 &&
+    return binding->cltt <= endpoint->started && endpoint->record.last_operational != 0 &&
            j->received_transaction > endpoint->record.last_operational;
 }
 

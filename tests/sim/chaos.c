@@ -74,9 +74,10 @@ static bool comes_back_too_early(struct world *world, const struct server *serve
     for (int i = 0; i < 2; i++) {
         network_cut(world, i, false);
         world->servers[i].disk.slow_until = world->servers[i].disk.full_until = 0;
-        world->servers[i].deaf_until = world->servers[i].frozen_until = 0;
+        world->servers[i].deaf_until = 0;
     }
-    return !runs(&world->servers[1 - server->number]);
+    const struct server *other = &world->servers[1 - server->number];
+    return !runs(other) || other->frozen_until > world->now || server->frozen_until > world->now;
 }
 
 /* It is back: nothing else may happen before it has been told. */
