@@ -100,9 +100,20 @@ struct fo_binding *fo_table_make(struct fo_table *table, uint32_t address)
 
 /* ------------------------------------------------------------------ clients */
 
+static size_t client_length(const struct fo_binding *binding)
+{
+    return (size_t)binding->hardware_length + binding->identifier_length;
+}
+
 static bool identity_outside(const struct fo_binding *binding)
 {
-    return (size_t)binding->hardware_length + binding->identifier_length > FO_IDENTITY_INLINE;
+    return client_length(binding) + binding->details_length > FO_IDENTITY_INLINE;
+}
+
+/* Hardware address, client identifier and details, where they are. */
+static uint8_t *identity_bytes(struct fo_binding *binding)
+{
+    return identity_outside(binding) ? binding->identity.outside : binding->identity.inside;
 }
 
 bool fo_table_has_client(const struct fo_binding *binding)
@@ -203,54 +214,106 @@ struct fo_binding *fo_table_next_of_client(struct fo_table *table, const struct 
     return number == FO_INDEX_NONE ? NULL : fo_table_record(table, number);
 }
 
-static void clear_client(struct fo_table *table, struct fo_binding *binding)
+/* Copies a client (which may be the record's own) and packed details into the record. False where
+   memory ran out (nothing changed). The index is the caller's. */
+static bool keep_identity(struct fo_table *table, struct fo_binding *binding,
+                          const struct fo_client *client, const uint8_t *details, size_t length)
 {
-    if (!fo_table_has_client(binding))
-        return;
-    fo_index_remove(&table->by_client, record_number(table, binding->address));
+    const struct fo_env *env = table->env;
+    const size_t size = (size_t)client->hardware_length + client->identifier_length + length;
+    uint8_t inside[FO_IDENTITY_INLINE] = {0}, *outside = NULL, *bytes = inside;
+    if (size > FO_IDENTITY_INLINE && (bytes = outside = env->allocate(env->context, size)) == NULL)
+        return false;
+    if (client->hardware_length)
+        memcpy(bytes, client->hardware, client->hardware_length);
+    if (client->identifier_length)
+        memcpy(bytes + client->hardware_length, client->identifier, client->identifier_length);
+    if (length)
+        memcpy(bytes + size - length, details, length);
     if (identity_outside(binding))
-        table->env->release(table->env->context, binding->identity.outside);
-    binding->hardware_length = binding->identifier_length = binding->hardware_type = 0;
-    memset(&binding->identity, 0, sizeof binding->identity);
+        env->release(env->context, binding->identity.outside);
+    if (outside != NULL)
+        binding->identity.outside = outside;
+    else
+        memcpy(binding->identity.inside, inside, sizeof inside);
+    binding->hardware_type = client->hardware_type;
+    binding->hardware_length = client->hardware_length;
+    binding->identifier_length = client->identifier_length;
+    binding->details_length = (uint16_t)length;
+    return true;
 }
 
 bool fo_table_set_client(struct fo_table *table, struct fo_binding *binding,
                          const struct fo_client *client)
 {
-    if (client == NULL || (client->hardware_length == 0 && client->identifier_length == 0)) {
-        clear_client(table, binding);
-        return true;
-    }
-    struct fo_client own = fo_table_client(binding);
-    if (own.hardware_type == client->hardware_type &&
+    const struct fo_client own = fo_table_client(binding), none = {0};
+    const uint32_t number = record_number(table, binding->address);
+    const bool had = fo_table_has_client(binding);
+    if (client == NULL)
+        client = &none;
+    const bool has = client->hardware_length != 0 || client->identifier_length != 0;
+    if ((had || !has) && own.hardware_type == client->hardware_type &&
         same_bytes(own.hardware, own.hardware_length, client->hardware, client->hardware_length) &&
         same_bytes(own.identifier, own.identifier_length, client->identifier,
                    client->identifier_length))
         return true;
-    size_t size = (size_t)client->hardware_length + client->identifier_length;
-    uint8_t *outside = NULL;
-    if (size > FO_IDENTITY_INLINE) {
-        outside = table->env->allocate(table->env->context, size);
-        if (outside == NULL)
-            return false;
-    }
-    clear_client(table, binding);
-    if (!fo_index_reserve(&table->by_client)) {
-        table->env->release(table->env->context, outside);
+    if (has && !fo_index_reserve(&table->by_client))
         return false;
-    }
-    uint8_t *bytes = binding->identity.inside;
-    if (outside != NULL)
-        bytes = binding->identity.outside = outside;
-    if (client->hardware_length)
-        memcpy(bytes, client->hardware, client->hardware_length);
-    if (client->identifier_length)
-        memcpy(bytes + client->hardware_length, client->identifier, client->identifier_length);
-    binding->hardware_type = client->hardware_type;
-    binding->hardware_length = client->hardware_length;
-    binding->identifier_length = client->identifier_length;
-    fo_index_add(&table->by_client, record_number(table, binding->address));
-    return true;
+    if (had)
+        fo_index_remove(&table->by_client, number);
+    const bool kept = keep_identity(table, binding, has ? client : &none, NULL, 0);
+    binding->ip_flags = kept ? 0 : binding->ip_flags;
+    if (kept ? has : had)
+        fo_index_add(&table->by_client, number);
+    return kept;
+}
+
+/* ------------------------------------------------------------------ details */
+
+struct fo_details fo_table_details(const struct fo_binding *binding)
+{
+    const uint8_t *bytes =
+        identity_outside(binding) ? binding->identity.outside : binding->identity.inside;
+    struct fo_details details;
+    fo_details_unpack(bytes + client_length(binding), binding->details_length, &details);
+    return details;
+}
+
+bool fo_table_set_details(struct fo_table *table, struct fo_binding *binding,
+                          const struct fo_details *details)
+{
+    uint8_t packed[FO_DETAILS_PACKED_MAX];
+    const size_t length = fo_details_pack(details, packed);
+    const bool nothing = details->name_length == 0 && details->agent_length == 0;
+    if (length == 0 || (nothing && binding->details_length == 0) ||
+        same_bytes(packed, length, identity_bytes(binding) + client_length(binding),
+                   binding->details_length))
+        return true;
+    const struct fo_client own = fo_table_client(binding);
+    return keep_identity(table, binding, &own, packed, length);
+}
+
+bool fo_table_has_names(const struct fo_binding *binding)
+{
+    const struct fo_details details = fo_table_details(binding);
+    return details.forward || details.reverse;
+}
+
+void fo_table_forget_names(struct fo_binding *binding)
+{
+    fo_details_forget_names(identity_bytes(binding) + client_length(binding),
+                            binding->details_length);
+}
+
+/* Needs no memory. */
+static void clear_details(struct fo_table *table, struct fo_binding *binding)
+{
+    if (binding->details_length == 0)
+        return;
+    const struct fo_client own = fo_table_client(binding);
+    if (client_length(binding) <= FO_IDENTITY_INLINE)
+        (void)keep_identity(table, binding, &own, NULL, 0);
+    binding->details_length = 0;
 }
 
 /* ------------------------------------------------------------------ changes */
@@ -328,6 +391,8 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
     binding->status = is_free ? FO_FREE : (uint8_t)status;
     if (is_free) { /* the tenure is over (rule of safety 6) */
         memset(&binding->times, 0, sizeof binding->times);
+        clear_details(table, binding);
+        binding->ip_flags = 0;
         binding->potential = 0;
         binding->flags &= (uint8_t)~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_SENT | FO_FLAG_ALONE |
                                      FO_FLAG_DOUBTFUL | FO_FLAG_RESERVED);

@@ -5,7 +5,8 @@
  *
  * An address that was never leased costs bits alone: whose it is (FREE or BACKUP), whether it can
  * be given now, whether the partner must still be told. The first lease gives it a record of 64
- * bytes with its client; two indexes find it, by address and by client.
+ * bytes with its client; two indexes find it, by address and by client. What a lease tells beside
+ * that (protocol/details.h) lies behind the client's identity: outside the record, where it is long.
  *
  * One fact, one place: `backup` says whose a free address is; the record's status says all else.
  * What can be given (`available`, `closed`) is derived, by fo_table_refresh alone, after a change.
@@ -17,6 +18,7 @@
 #include "hook/failover.h"
 #include "hook/heap.h"
 #include "hook/index.h"
+#include "protocol/details.h"
 #include "protocol/lease_time.h"
 #include "protocol/message.h"
 
@@ -54,9 +56,11 @@ struct fo_binding {
     uint8_t hardware_type;
     uint8_t hardware_length;
     uint8_t identifier_length;
+    uint8_t ip_flags;        /* FO_IP_FLAG_BOOTP or 0: the client's, not the address's */
+    uint16_t details_length; /* packed; 0: nothing is told */
     union {
-        uint8_t inside[FO_IDENTITY_INLINE]; /* hardware address, then client identifier */
-        uint8_t *outside;                   /* where both are longer */
+        uint8_t inside[FO_IDENTITY_INLINE]; /* hardware address, client identifier, details */
+        uint8_t *outside;                   /* where they are longer */
     } identity;
 };
 
@@ -185,7 +189,8 @@ enum fo_binding_status fo_table_status(struct fo_table *table, struct fo_pool *p
 
 /* ------------------------------------------------------------------ clients */
 
-/* Sets (or, NULL, clears) a record's client. False where memory ran out (nothing changed). */
+/* Sets (or, NULL, clears) a record's client; the details of another end. False where memory ran out
+   (nothing changed). */
 bool fo_table_set_client(struct fo_table *table, struct fo_binding *binding,
                          const struct fo_client *client);
 /* The record's client; points into the record. All zero where it has none. */
@@ -197,6 +202,15 @@ bool fo_table_same_client(const struct fo_binding *binding, const struct fo_clie
 struct fo_binding *fo_table_next_of_client(struct fo_table *table, const struct fo_client *client,
                                            const struct fo_binding *after);
 uint64_t fo_table_client_hash(struct fo_table *table, const struct fo_client *client);
+
+/* What its lease tells beside; points into the record. */
+struct fo_details fo_table_details(const struct fo_binding *binding);
+/* Keeps what is told (nothing: what there was stays). False where memory ran out (nothing changed). */
+bool fo_table_set_details(struct fo_table *table, struct fo_binding *binding,
+                          const struct fo_details *details);
+/* Has DNS something of this lease that is to be removed by us? */
+bool fo_table_has_names(const struct fo_binding *binding);
+void fo_table_forget_names(struct fo_binding *binding);
 
 /* ------------------------------------------------------------------ changes */
 

@@ -75,6 +75,18 @@ void fo_end_lease(struct fo_service *service, struct fo_pool *pool, struct fo_bi
     fo_watch_lapse(service, pool, binding);
 }
 
+void fo_free_lease(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding)
+{
+    if (!fo_table_has_names(binding)) {
+        fo_table_set_status(&service->table, binding, FO_FREE);
+        return;
+    }
+    binding->flags |= FO_FLAG_FREEING;
+    binding->flags &= (uint8_t)~FO_FLAG_TO_BACKUP;
+    fo_mark_row(service, pool, binding->address);
+    fo_mark_dirty(service, pool, binding->address);
+}
+
 void fo_abandon(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
                 uint32_t since, uint32_t until)
 {

@@ -246,7 +246,8 @@ int fo_topology_copy(struct fo_topology *to, const struct fo_topology *from)
                                .subnet_count = from->subnet_count,
                                .reserved_count = from->reserved_count,
                                .decline_probation = from->decline_probation,
-                               .persistent = from->persistent};
+                               .persistent = from->persistent,
+                               .names = from->names};
     if (copy_array(&to->pools, from->pools, from->pool_count, sizeof from->pools[0]) &&
         copy_array(&to->subnets, from->subnets, from->subnet_count, sizeof(uint32_t)) &&
         copy_array(&to->networks, from->networks, from->subnet_count, sizeof(uint32_t)) &&

@@ -102,6 +102,19 @@ void fo_note_outside_pools(struct fo_relationship *relationship, enum fo_log_id 
            NULL);
 }
 
+/* 5.12: "SHOULD output a warning message". */
+void fo_note_partners_names(struct fo_relationship *relationship)
+{
+    struct fo_service *service = relationship->service;
+    const int64_t now = fo_service_now(service).ms;
+    if (service->names ||
+        (relationship->names_logged != 0 && now - relationship->names_logged < FO_DIFFER_LOG_MS))
+        return;
+    relationship->names_logged = now;
+    fo_say(service, FAILOVER_DNS_DIFFERS, relationship->config.name,
+           relationship->config.partner.name, NULL);
+}
+
 /* ------------------------------------------------------------------ clocks */
 
 void fo_watch_clock(struct fo_relationship *relationship, const struct fo_now *now)

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "hook/config.h"
+#include "protocol/details.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -169,16 +170,18 @@ enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id
                                   uint32_t address, uint32_t *length);
 
 /* leases4_committed of a REQUEST: Kea's row is written with `cltt` and `length`; `desired` is the
-   length that the configuration would have given. The binding becomes ACTIVE. `*row_length` is what
+   length that the configuration would have given; `details` is what the row says beside (NULL:
+   nothing is known of it). The binding becomes ACTIVE. `*row_length` is what
    the row must say (rule of safety 5): where it differs from `length`, write a copy of the row with
    it before fo_claim_release. FO_DROP where the claim is not good any more. */
 enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
                             const struct fo_query *query, struct fo_decision *decision,
                             uint32_t cltt, uint32_t length, uint32_t desired,
-                            uint32_t *row_length);
+                            const struct fo_details *details, uint32_t *row_length);
 
-/* leases4_committed of a RELEASE or DECLINE (the row is gone, or declined until `probation_end`). */
-void fo_released(struct fo_service *service, struct fo_decision *decision);
+/* leases4_committed of a RELEASE or DECLINE (the row is gone, or declined until `probation_end`).
+   `names_removed`: Kea has seen to the lease's entries in DNS. */
+void fo_released(struct fo_service *service, struct fo_decision *decision, bool names_removed);
 void fo_declined(struct fo_service *service, struct fo_decision *decision, uint32_t probation_end);
 
 /* leases4_committed: the engine deleted the client's older lease at `address`. */
@@ -191,7 +194,8 @@ void fo_claim_release(struct fo_service *service, struct fo_claim *claim);
 
 enum fo_row_job {
     FO_ROW_PUT,    /* write this row, adding or updating, statistics included */
-    FO_ROW_DELETE, /* delete it; queue its DNS removal before, statistics included */
+    FO_ROW_DELETE, /* delete it, statistics included; before, queue the removal from DNS of what
+                      `details` names, should the row be gone already, too */
     FO_ROW_READ,   /* tell what is there by fo_rows_done */
 };
 
@@ -205,8 +209,10 @@ struct fo_row {
     uint32_t cltt;
     uint32_t length; /* valid lifetime, seconds; UINT32_MAX: infinite */
     struct fo_client client;
+    struct fo_details details;
     uint32_t serial; /* the service's own */
-    uint8_t bytes[20 + 255]; /* what client points to, where the service filled it */
+    uint8_t bytes[20 + 255 + 2 * FO_DETAIL_MAX]; /* what these two point to, where the service filled
+                                                    them in */
 };
 
 /* Main thread: the next row to be written, deleted or read. False: nothing (more) now. */

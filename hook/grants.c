@@ -16,8 +16,7 @@
 
 /* Rule of safety 4, of what a power cut would leave (rule of safety 7): "now" is not later than a
    restart would take for the last moment at which we ran, and a potential expiration that is not
-   durable yet does not count. Alone after a long stop without "now" in it, if the known are served alone
-   (rule of safety 9). */
+   durable yet does not count. Alone after a long stop without "now" in it (rule of safety 9). */
 static uint32_t bound_of(const struct fo_relationship *relationship,
                          const struct fo_binding *binding, uint32_t now)
 {
@@ -33,9 +32,7 @@ static uint32_t bound_of(const struct fo_relationship *relationship,
         times.received_potential = 0;
     else if (full) /* nobody else acknowledges; what is stored here is not forgotten (9.4.2) */
         times.acked_potential = times.sent_potential;
-    if (relationship->alone && fo_alone_rule(relationship) != FO_WITHOUT_ALL)
-        moment = 0;
-    return fo_lease_bound(&times, moment,
+    return fo_lease_bound(&times, relationship->alone ? 0 : moment,
                           relationship->endpoint.record.mclt);
 }
 
@@ -171,7 +168,8 @@ static bool within_bound(struct fo_service *service, const struct fo_pool *pool,
 
 enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
                             const struct fo_query *query, struct fo_decision *decision,
-                            uint32_t cltt, uint32_t length, uint32_t desired, uint32_t *row_length)
+                            uint32_t cltt, uint32_t length, uint32_t desired,
+                            const struct fo_details *details, uint32_t *row_length)
 {
     (void)subnet_id;
     enum fo_answer answer = FO_DROP;
@@ -198,6 +196,8 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
                   fo_potential_expiration(now.seconds, length, desired), now.seconds);
             if (binding->times.lease_expiration > end) /* Kea's row says the end, in its own clock */
                 *row_length = binding->times.lease_expiration - start;
+            if (details != NULL && !fo_table_set_details(&service->table, binding, details))
+                fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);
             held->row_written = false;
             answer = FO_PASS;
         }
@@ -208,7 +208,7 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
     return answer;
 }
 
-void fo_released(struct fo_service *service, struct fo_decision *decision)
+void fo_released(struct fo_service *service, struct fo_decision *decision, bool names_removed)
 {
     service->env->lock(service->env->context);
     struct fo_pool *pool = fo_table_pool(&service->table, decision->claim.address);
@@ -217,6 +217,8 @@ void fo_released(struct fo_service *service, struct fo_decision *decision)
     if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
         binding->status == FO_ACTIVE) {
         binding->cltt = fo_transaction_now(binding, now.seconds);
+        if (names_removed)
+            fo_table_forget_names(binding);
         fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
     }
     service->env->unlock(service->env->context);

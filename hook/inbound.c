@@ -15,6 +15,36 @@
 
 /* ------------------------------------------------------------------ one binding */
 
+/* What the update says of the lease beside client and times (7.1.4), of the later transaction where
+   both servers have something to say: nobody is told anything for that, or the two would correct each
+   other for ever. Before its transaction time becomes ours. */
+static void apply_details(struct fo_relationship *relationship, const struct fo_pool *pool,
+                          struct fo_binding *binding, const struct fo_update *update, bool merge,
+                          uint32_t cltt)
+{
+    struct fo_service *service = relationship->service;
+    uint8_t space[FO_DETAIL_MAX];
+    struct fo_details details;
+    fo_details_hear(update, &details, space);
+    if (!details.told)
+        return;
+    if (details.forward || details.reverse)
+        fo_note_partners_names(relationship);
+    const bool ours = merge && fo_partner_unaware(pool, bit_in(pool, update->address)) &&
+                      (cltt < binding->cltt || (cltt == binding->cltt && pool->primary));
+    if (!ours && !fo_table_set_details(&service->table, binding, &details))
+        fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);
+}
+
+/* The partner ends the lease, and removes what DNS has of it: not so one of another make, which does
+   not know our names. */
+static void leave_names_to_partner(const struct fo_relationship *relationship,
+                                   struct fo_binding *binding)
+{
+    if (relationship->endpoint.session.partner.own_kind)
+        fo_table_forget_names(binding);
+}
+
 /* ACTIVE: of the client that we have, the times merge (nothing is lowered: rule of safety 5);
    of another, a new tenure begins. */
 static bool apply_active(struct fo_relationship *relationship, struct fo_pool *pool,
@@ -32,6 +62,7 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
 
     if (!fo_table_set_client(&service->table, binding, &client))
         return false;
+    apply_details(relationship, pool, binding, update, merge, cltt);
     if (merge) {
         /* Within the guard it is the same end, or two clocks would correct each other for ever. */
         tell = binding->times.lease_expiration > end &&
@@ -68,13 +99,18 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
 /* EXPIRED, RELEASED, RESET over a binding of which the partner has not acknowledged what we say. An
    ACTIVE of ours may be on its way to it, and be accepted over what it has just said: so the binding
    is not free before the partner has acknowledged our own EXPIRED or RELEASED (5.2.2). Its client
-   cannot have it again, for the partner counts on the end. */
-static void apply_crossing_end(struct fo_service *service, struct fo_pool *pool,
+   cannot have it again, for the partner counts on the end. Of two ends that cross, the primary's
+   removes what DNS has of the lease; of others the one that was said first (5.12.4). */
+static void apply_crossing_end(struct fo_relationship *relationship, struct fo_pool *pool,
                                struct fo_binding *binding, const struct fo_update *update,
                                uint32_t cltt, uint32_t now)
 {
+    struct fo_service *service = relationship->service;
     if (cltt > binding->cltt)
         binding->cltt = cltt;
+    if (fo_status_becomes_free((enum fo_binding_status)binding->status) &&
+        !(pool->primary && fo_bitmap_test(&pool->in_flight, bit_in(pool, update->address))))
+        leave_names_to_partner(relationship, binding);
     if (!fo_status_becomes_free((enum fo_binding_status)binding->status))
         fo_end_lease(service, pool, binding, (enum fo_binding_status)update->status, now);
     else if (fo_bitmap_test(&pool->rejected, bit_in(pool, update->address)))
@@ -84,10 +120,11 @@ static void apply_crossing_end(struct fo_service *service, struct fo_pool *pool,
 }
 
 /* EXPIRED, RELEASED, RESET, FREE, BACKUP over a binding: it becomes free once the row is gone. */
-static void apply_ended(struct fo_service *service, struct fo_pool *pool,
+static void apply_ended(struct fo_relationship *relationship, struct fo_pool *pool,
                         struct fo_binding *binding, const struct fo_update *update, uint32_t cltt,
                         const struct fo_now *now)
 {
+    struct fo_service *service = relationship->service;
     enum fo_binding_status through = (enum fo_binding_status)update->status;
     if (!fo_status_becomes_free(through))
         through = FO_EXPIRED; /* FREE or BACKUP: ends here too */
@@ -95,6 +132,8 @@ static void apply_ended(struct fo_service *service, struct fo_pool *pool,
         binding->cltt = cltt;
     binding->generation++;
     binding->start_of_state = now->seconds;
+    if (!(binding->flags & FO_FLAG_FREEING))
+        leave_names_to_partner(relationship, binding);
     fo_table_set_status(&service->table, binding, through);
     binding->flags |= FO_FLAG_FREEING;
     binding->flags &= (uint8_t)~FO_FLAG_TO_BACKUP;
@@ -179,9 +218,9 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
        follows ours, and then the address is FREE. */
     ended = ended || (pool->primary && update->status == FO_BACKUP && fo_status_becomes_free(own));
     if (ended && crossing && !(binding->flags & FO_FLAG_FREEING))
-        apply_crossing_end(service, pool, binding, update, cltt, now->seconds);
+        apply_crossing_end(relationship, pool, binding, update, cltt, now->seconds);
     else
-        apply_ended(service, pool, binding, update, cltt, now);
+        apply_ended(relationship, pool, binding, update, cltt, now);
     return true;
 }
 
@@ -231,6 +270,12 @@ static void abandon_longer(struct fo_relationship *relationship, struct fo_pool 
     fo_mark_dirty(service, pool, update->address);
 }
 
+/* The address becomes free as soon as Kea's main thread has passed on what is to be removed from DNS. */
+static bool removes_names(const struct fo_binding *binding)
+{
+    return binding != NULL && (binding->flags & FO_FLAG_FREEING) && fo_table_has_names(binding);
+}
+
 /* Judges the next binding of a BNDUPD; false where it must wait. */
 static bool take_update(struct fo_relationship *relationship, struct fo_inbound *inbound,
                         const struct fo_now *now)
@@ -243,9 +288,9 @@ static bool take_update(struct fo_relationship *relationship, struct fo_inbound 
     if (pool == NULL || pool->relationship != relationship->index) {
         verdict->reject = FO_REJECT_ILLEGAL_ADDRESS;
     } else {
-        if (fo_table_claimed(&service->table, update->address))
-            return false;
         const struct fo_binding *binding = fo_table_find(&service->table, update->address);
+        if (fo_table_claimed(&service->table, update->address) || removes_names(binding))
+            return false;
         bool crossing = inbound->crossing[inbound->done] ||
                         fo_partner_unaware(pool, bit_in(pool, update->address));
         verdict->reject = fo_judge_update(relationship, pool, binding, update, crossing, now);
@@ -431,7 +476,9 @@ void fo_inbound_drop(struct fo_relationship *relationship)
 
 static size_t string_bytes(const struct fo_update *update)
 {
-    return (size_t)update->client_identifier.length + update->hardware_address.length;
+    return (size_t)update->client_identifier.length + update->hardware_address.length +
+           update->request_options.length + update->reply_options.length +
+           update->ddns_name.length;
 }
 
 static void keep_string(struct fo_bytes *string, uint8_t **space)
@@ -468,9 +515,10 @@ static struct fo_inbound *keep(struct fo_service *service, const struct fo_messa
         *update = message->updates[i];
         keep_string(&update->client_identifier, &space);
         keep_string(&update->hardware_address, &space);
-        /* Strings of no interest here must not point into a frame that is gone. */
-        update->request_options = update->reply_options = (struct fo_bytes){0};
-        update->ddns_name = update->message = (struct fo_bytes){0};
+        keep_string(&update->request_options, &space);
+        keep_string(&update->reply_options, &space);
+        keep_string(&update->ddns_name, &space);
+        update->message = (struct fo_bytes){0}; /* a BNDACK's */
     }
     return inbound;
 }

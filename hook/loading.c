@@ -41,6 +41,10 @@ static bool load_binding(struct fo_service *service, uint32_t address, struct fo
 {
     struct fo_binding *binding = fo_table_make(&service->table, address);
     struct fo_client client = {0};
+    struct fo_details details = {0};
+    uint8_t ip_flags = 0;
+    size_t length = 0;
+    bool whole = true;
     if (binding == NULL)
         return false;
     binding->status = fo_read_u8(reader);
@@ -58,12 +62,19 @@ static bool load_binding(struct fo_service *service, uint32_t address, struct fo
     client.identifier_length = fo_read_u8(reader);
     client.hardware = fo_read_bytes(reader, client.hardware_length);
     client.identifier = fo_read_bytes(reader, client.identifier_length);
-    if (!fo_reader_ok(reader) || binding->status < FO_FREE || binding->status > FO_RESET)
+    if (fo_reader_left(reader) > 0) { /* state files from before there were details end here */
+        ip_flags = fo_read_u8(reader);
+        length = fo_reader_left(reader);
+        whole = fo_details_unpack(fo_read_bytes(reader, length), length, &details);
+    }
+    if (!whole || !fo_reader_ok(reader) || binding->status < FO_FREE || binding->status > FO_RESET)
         return false;
     binding->flags &= (uint8_t)~FO_FLAG_IN_HEAP;
     binding->flags |= FO_FLAG_SENT; /* nothing says that it was not (5.2.2) */
-    if (!fo_table_set_client(&service->table, binding, &client))
+    if (!fo_table_set_client(&service->table, binding, &client) ||
+        !fo_table_set_details(&service->table, binding, &details))
         return false;
+    binding->ip_flags = ip_flags;
     return (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED) ||
            fo_table_watch_end(&service->table, binding);
 }

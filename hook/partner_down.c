@@ -102,7 +102,7 @@ void fo_lapse(struct fo_service *service, struct fo_pool *pool, struct fo_bindin
         fo_table_watch(&service->table, binding, latest(when, now->seconds + 1));
         return;
     }
-    fo_table_set_status(&service->table, binding, FO_FREE);
+    fo_free_lease(service, pool, binding);
     fo_touch(service, pool, binding->address);
 }
 

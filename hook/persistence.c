@@ -88,7 +88,7 @@ static void address_key(uint32_t address, uint8_t key[4])
 
 static bool put_binding(struct fo_service *service, const struct fo_binding *binding)
 {
-    uint8_t key[4], value[VALUE_MAX];
+    uint8_t key[4], value[VALUE_MAX], packed[FO_DETAILS_PACKED_MAX];
     struct fo_client client = fo_table_client(binding);
     struct fo_writer writer;
     fo_writer_init(&writer, value, sizeof value);
@@ -107,6 +107,9 @@ static bool put_binding(struct fo_service *service, const struct fo_binding *bin
     fo_write_u8(&writer, client.identifier_length);
     fo_write_bytes(&writer, client.hardware, client.hardware_length);
     fo_write_bytes(&writer, client.identifier, client.identifier_length);
+    const struct fo_details details = fo_table_details(binding);
+    fo_write_u8(&writer, binding->ip_flags);
+    fo_write_bytes(&writer, packed, fo_details_pack(&details, packed)); /* to the end */
     address_key(binding->address, key);
     return put(service, FO_STORE_KEY_BINDING, key, sizeof key, value, fo_writer_length(&writer));
 }

@@ -39,6 +39,8 @@ static void adopt(struct fo_service *service, struct fo_pool *pool, const struct
     binding->times.lease_expiration = end;
     binding->potential = binding->times.sent_potential = binding->times.lease_expiration;
     binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_READ_ROW);
+    if (!fo_table_set_details(&service->table, binding, &row->details))
+        fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);
     fo_table_set_status(&service->table, binding, FO_ACTIVE);
     fo_table_watch_end(&service->table, binding);
     fo_touch(service, pool, row->address);
@@ -50,6 +52,23 @@ static void correct(struct fo_service *service, struct fo_pool *pool, uint32_t a
 {
     fo_mark_row(service, pool, address);
     (*counter)++;
+}
+
+/* What the row says beside: of the later transaction; ours may be counted a second later than Kea's.
+   Rows from before there were details in the table tell them to it. */
+static bool compare_details(struct fo_service *service, struct fo_pool *pool,
+                            struct fo_binding *binding, const struct fo_row *row, uint32_t cltt)
+{
+    uint8_t own[FO_DETAILS_PACKED_MAX], theirs[FO_DETAILS_PACKED_MAX];
+    const struct fo_details details = fo_table_details(binding);
+    const size_t length = fo_details_pack(&details, own), its = fo_details_pack(&row->details, theirs);
+    const bool nothing = row->details.name_length == 0 && row->details.agent_length == 0;
+    if ((length == 0 && nothing) || (length == its && memcmp(own, theirs, length) == 0))
+        return false;
+    if (length == 0 || cltt >= binding->cltt)
+        return fo_table_set_details(&service->table, binding, &row->details);
+    correct(service, pool, row->address, &service->corrected);
+    return false;
 }
 
 /* Same client: the later end wins, and the later transaction: what the row tells of was acknowledged, and
@@ -73,6 +92,7 @@ static void compare_active(struct fo_service *service, struct fo_pool *pool,
         binding->cltt = cltt < now ? cltt : now;
         news = true;
     }
+    news = compare_details(service, pool, binding, row, cltt) || news;
     if (news) {
         fo_touch(service, pool, row->address);
         service->adopted++;

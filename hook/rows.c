@@ -10,17 +10,27 @@
 
 #include "hook/service_internal.h"
 
+static const uint8_t *copy(uint8_t **space, const uint8_t *bytes, size_t length)
+{
+    uint8_t *begin = *space;
+    if (length)
+        memcpy(begin, bytes, length);
+    *space += length;
+    return begin;
+}
+
 static void fill_client(struct fo_row *row, const struct fo_binding *binding)
 {
-    struct fo_client client = fo_table_client(binding);
+    const struct fo_client client = fo_table_client(binding);
+    const struct fo_details details = fo_table_details(binding);
+    uint8_t *space = row->bytes;
     row->client = client;
-    row->client.hardware = row->bytes;
-    if (client.hardware_length)
-        memcpy(row->bytes, client.hardware, client.hardware_length);
-    if (client.identifier_length) {
-        row->client.identifier = row->bytes + client.hardware_length;
-        memcpy(row->bytes + client.hardware_length, client.identifier, client.identifier_length);
-    }
+    row->client.hardware = copy(&space, client.hardware, client.hardware_length);
+    if (client.identifier_length)
+        row->client.identifier = copy(&space, client.identifier, client.identifier_length);
+    row->details = details;
+    row->details.name = copy(&space, details.name, details.name_length);
+    row->details.agent = copy(&space, details.agent, details.agent_length);
 }
 
 /* What the row of this address must be. */
@@ -32,6 +42,10 @@ static void fill(struct fo_service *service, const struct fo_pool *pool,
         return;
     if (binding->flags & FO_FLAG_READ_ROW) {
         row->job = FO_ROW_READ;
+        return;
+    }
+    if (binding->flags & FO_FLAG_FREEING) {
+        fill_client(row, binding); /* the removal from DNS wants to know */
         return;
     }
     if (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED)
@@ -124,6 +138,8 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
             fo_mark_row(service, pool, binding->address);
         return;
     }
+    if (!fo_table_set_details(&service->table, binding, &found->details))
+        fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);
     binding->cltt = fo_from_wall(service, found->cltt);
     binding->times.lease_expiration = end;
     if (end > binding->potential)

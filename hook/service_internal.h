@@ -10,7 +10,6 @@
 #include "hook/binding_table.h"
 #include "hook/service.h"
 #include "protocol/endpoint.h"
-#include "protocol/state.h"
 
 enum {
     FO_PENDING_MAX = 16,          /* connections that have not said who they are */
@@ -97,6 +96,7 @@ struct fo_relationship {
     bool met;                 /* has been in contact since the start */
     bool removed;             /* is being: a configuration does not have it any more */
     int64_t clock_warning_at; /* ms, not before */
+    int64_t names_logged;     /* DNS is the partner's business alone */
     int64_t rival_until;      /* ms: the partner has just said that it is primary, too */
     int64_t rival_logged, silence_logged, stranger_logged;
     bool pools_differ;        /* from the partner's, as far as is known */
@@ -137,6 +137,7 @@ struct fo_service {
     size_t subnet_count;
     bool ungoverned;       /* there are subnets of no relationship: they pass */
     bool reservations;
+    bool names;            /* Kea updates DNS */
     bool configured, suspended, stopping, stop_said;
     uint32_t decline_probation;
     /* clock: seconds since 1970 anchored at start, moved by boot time alone (rule of safety 11) */
@@ -243,6 +244,9 @@ void fo_mark_row(struct fo_service *service, struct fo_pool *pool, uint32_t addr
 /* A lease ends: EXPIRED, RELEASED or RESET; counts as free only after row and partner. */
 void fo_end_lease(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
                   enum fo_binding_status status, uint32_t now);
+/* The address of an ended lease becomes FREE by our own doing: at once, or when what DNS has of it is
+   being removed, for that is ours to do then (5.12.4). */
+void fo_free_lease(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding);
 void fo_abandon(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
                 uint32_t since, uint32_t until);
 /* Ends of leases and probations that have come. Returns true where more are waiting. */
@@ -314,20 +318,6 @@ uint32_t fo_pool_requested(void *relationship);
 bool fo_balance_pools(struct fo_service *service, const struct fo_now *now);
 /* Marks the next groups of addresses for use (rule of safety 7). */
 void fo_open_groups(struct fo_service *service);
-
-/* ------------------------------------------------------------------ alone.c */
-/* Startup is over, and there was no contact: `alone`, if the stop was longer than the MCLT. */
-void fo_alone_begin(struct fo_relationship *relationship);
-/* Another configuration is in force; `before`: fo_alone_rule as it was. */
-void fo_alone_changed(const struct fo_relationship *relationship, enum fo_without_partner before);
-/* No contact yet after such a stop: fo_alone_begin tells it, or will. */
-bool fo_starts_after_long_stop(const struct fo_relationship *relationship);
-/* Where `alone`: whom it serves, never FO_WITHOUT_AUTO; whether such a query; why not all, or NULL; and
-   that in words for an operator. */
-enum fo_without_partner fo_alone_rule(const struct fo_relationship *relationship);
-bool fo_alone_serves(const struct fo_relationship *relationship, enum fo_query_kind kind);
-const char *fo_alone_refusing(const struct fo_relationship *relationship);
-const char *fo_alone_meaning(const struct fo_relationship *relationship);
 
 /* ------------------------------------------------------------------ partner_down.c */
 /* PARTNER-DOWN, and no connection: bounded by nothing but ourselves. */
@@ -426,6 +416,8 @@ void fo_note_pools(struct fo_relationship *relationship);
 /* An update was rejected because its address is in no pool; `logged`: when that was last said. */
 void fo_note_outside_pools(struct fo_relationship *relationship, enum fo_log_id id, uint32_t address,
                            int64_t *logged);
+/* The partner enters names in DNS; do we, too? */
+void fo_note_partners_names(struct fo_relationship *relationship);
 void fo_watch_clock(struct fo_relationship *relationship, const struct fo_now *now);
 
 #endif

@@ -70,9 +70,16 @@ static struct fo_pool *find_sendable(struct fo_relationship *relationship, bool 
     return NULL;
 }
 
+/* Where the strings of one update are that are not in the record as they are said. */
+struct said {
+    uint8_t hardware[21];
+    struct fo_details_space details;
+};
+
 static void describe_client(const struct fo_binding *binding, struct fo_update *update,
-                            uint8_t *hardware)
+                            struct said *said)
 {
+    const struct fo_details details = fo_table_details(binding);
     struct fo_client client = fo_table_client(binding);
     if (client.identifier_length != 0) {
         update->present |= FO_HAS(FO_OPT_CLIENT_IDENTIFIER);
@@ -80,12 +87,14 @@ static void describe_client(const struct fo_binding *binding, struct fo_update *
             (struct fo_bytes){client.identifier, client.identifier_length};
     }
     if (client.hardware_length != 0) {
-        hardware[0] = client.hardware_type ? client.hardware_type : 1; /* "MUST NOT be zero" */
+        said->hardware[0] = client.hardware_type ? client.hardware_type : 1; /* "MUST NOT be zero" */
         for (size_t i = 0; i < client.hardware_length; i++)
-            hardware[i + 1] = client.hardware[i];
+            said->hardware[i + 1] = client.hardware[i];
         update->present |= FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS);
-        update->hardware_address = (struct fo_bytes){hardware, client.hardware_length + 1};
+        update->hardware_address = (struct fo_bytes){said->hardware, client.hardware_length + 1};
     }
+    if (details.told)
+        fo_details_say(&details, update, &said->details);
 }
 
 /* An abandoned address has no end in an update; the partner counts its probation from this. So where it
@@ -104,8 +113,8 @@ static uint32_t start_to_tell(const struct fo_service *service, const struct fo_
 static void describe(struct fo_service *service, struct fo_pool *pool, uint32_t address,
                      struct fo_outgoing *out)
 {
-    /* Hardware addresses of the frame being packed: encode copies them before the next frame. */
-    static _Thread_local uint8_t hardware[FO_UPDATES_SENT_MAX][21];
+    /* Of the frame being packed: encode copies it before the next frame. */
+    static _Thread_local struct said said[FO_UPDATES_SENT_MAX];
     static _Thread_local unsigned turn;
     struct fo_update *update = &out->update;
     const struct fo_binding *binding = fo_table_find(&service->table, address);
@@ -121,7 +130,7 @@ static void describe(struct fo_service *service, struct fo_pool *pool, uint32_t 
         return;
     out->generation = binding->generation;
     if (update->status != FO_ABANDONED)
-        describe_client(binding, update, hardware[turn++ % FO_UPDATES_SENT_MAX]);
+        describe_client(binding, update, &said[turn++ % FO_UPDATES_SENT_MAX]);
     if (binding->start_of_state != 0) {
         update->present |= FO_HAS(FO_OPT_START_TIME_OF_STATE);
         update->start_of_state = start_to_tell(service, binding);
@@ -214,7 +223,7 @@ static void accepted(struct fo_service *service, struct fo_pool *pool, struct fo
             fo_mark_row(service, pool, ack->address);
         }
         if (fo_status_becomes_free((enum fo_binding_status)binding->status))
-            fo_table_set_status(&service->table, binding, FO_FREE);
+            fo_free_lease(service, pool, binding);
     }
     uint32_t bit = bit_in(pool, ack->address);
     if (pool->primary && fo_bitmap_test(&pool->returning, bit))

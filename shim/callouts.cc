@@ -343,9 +343,13 @@ void commit(CalloutHandle &handle, Packet &packet, const Lease4 &lease)
         return; /* granted without a claim: a reservation outside the governed pools, not ours */
     }
     uint32_t length = lease.valid_lft_;
+    uint8_t space[FO_DETAIL_MAX];
+    fo_details details;
+    read_details(lease, space, details);
     const fo_answer answer =
         fo_committed(service(), lease.subnet_id_, &packet.query, &packet.decision,
-                     static_cast<uint32_t>(lease.cltt_), lease.valid_lft_, packet.desired, &length);
+                     static_cast<uint32_t>(lease.cltt_), lease.valid_lft_, packet.desired, &details,
+                     &length);
     if (answer == FO_DROP) {
         packet.forbidden = true;
         drop(handle);
@@ -376,7 +380,7 @@ void release_committed(Packet &packet, const Lease4CollectionPtr &leases,
 {
     const bool kept = !leases->empty() && is_released(*leases->front());
     if (!deleted->empty() || kept) {
-        fo_released(service(), &packet.decision);
+        fo_released(service(), &packet.decision, !kept);
     }
 }
 
@@ -435,6 +439,21 @@ extern "C" int pkt4_send(CalloutHandle &handle)
     });
 }
 
+/* ------------------------------------------------------------------ lease4_expire */
+
+/* Kea's timer reclaims what our clock has not ended yet, on both servers alike, and would have the
+   lease's names removed from DNS by each: that is the service's to decide. */
+extern "C" int lease4_expire(CalloutHandle &handle)
+{
+    guarded("lease4_expire", [&handle] {
+        const Lease4Ptr lease = argument<Lease4Ptr>(handle, "lease4");
+        if (lease && service() != nullptr && governed(lease->subnet_id_)) {
+            lease->fqdn_fwd_ = lease->fqdn_rev_ = false;
+        }
+    });
+    return 0;
+}
+
 } // namespace
 
 void register_callouts(isc::hooks::LibraryHandle &handle)
@@ -445,6 +464,7 @@ void register_callouts(isc::hooks::LibraryHandle &handle)
     handle.registerCallout("lease4_renew", lease4_renew);
     handle.registerCallout("leases4_committed", leases4_committed);
     handle.registerCallout("pkt4_send", pkt4_send);
+    handle.registerCallout("lease4_expire", lease4_expire);
 }
 
 } // namespace failover

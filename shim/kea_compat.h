@@ -79,6 +79,10 @@ inline bool is_released(const isc::dhcp::Lease4 &lease)
 #if KEA_HOOKS_VERSION >= 20400
 #define FO_KEA_POOL_STATISTICS 1
 #endif
+/* The relay agent information in a lease's user context is a map (since 2.3.8). */
+#if KEA_HOOKS_VERSION >= 20400
+#define FO_KEA_EXTENDED_INFO_MAP 1
+#endif
 /* The global statistic assigned-addresses (since 3.1.5). */
 #if KEA_HOOKS_VERSION >= 30105
 #define FO_KEA_GLOBAL_ASSIGNED 1

@@ -113,28 +113,37 @@ void note_pool(Lease4 &lease)
 void note_pool(Lease4 &) {}
 #endif
 
-/* Writes the row. The names that Kea registered stay with the client that they belong to, and go
-   with it. */
+/* Where the table is told nothing of it, a client's row keeps what it says beside client and times. */
+void keep_details(const Lease4 &before, Lease4 &after)
+{
+    after.hostname_ = before.hostname_;
+    after.fqdn_fwd_ = before.fqdn_fwd_;
+    after.fqdn_rev_ = before.fqdn_rev_;
+}
+
+/* Writes the row. Of names in DNS those are removed here that the partner could not know of, for it
+   gave the address to another client. */
 void put(const fo_row &row)
 {
     isc::dhcp::LeaseMgr &leases = LeaseMgrFactory::instance();
     const Lease4Ptr before = leases.getLease4(IOAddress(row.address));
     const Lease4Ptr after = new_lease(row);
     note_pool(*after);
+    if (before && row.state == FO_ROW_LEASED) {
+        if (same_client(*before, *after)) {
+            keep_details(*before, *after);
+            after->setContext(before->getContext());
+        } else {
+            remove_names(before);
+        }
+    }
+    write_details(row.details, *after);
     if (!before) {
         if (!leases.addLease(after)) {
             isc_throw(isc::Unexpected, "a row for the address appeared meanwhile");
         }
         count_row(before, after);
         return;
-    }
-    if (row.state == FO_ROW_LEASED && same_client(*before, *after)) {
-        after->hostname_ = before->hostname_;
-        after->fqdn_fwd_ = before->fqdn_fwd_;
-        after->fqdn_rev_ = before->fqdn_rev_;
-        after->setContext(before->getContext());
-    } else {
-        remove_names(before);
     }
     Lease::syncCurrentExpirationTime(*before, *after);
     leases.updateLease4(after);
@@ -154,6 +163,11 @@ void work_on(fo_service *to, const fo_row &row)
             put(row);
             break;
         case FO_ROW_DELETE:
+            if (row.details.forward || row.details.reverse) {
+                lease = new_lease(row);
+                write_details(row.details, *lease);
+                remove_names(lease);
+            }
             remove_row(row.address);
             break;
         case FO_ROW_READ:
@@ -217,7 +231,6 @@ void remove_row(uint32_t address)
     if (!before) {
         return;
     }
-    remove_names(before);
     if (!leases.deleteLease(before)) {
         isc_throw(isc::Unexpected, "the row changed while it was being deleted");
     }
@@ -287,6 +300,7 @@ void describe_row(const Lease4 &lease, fo_row &row)
     row.length = lease.valid_lft_;
     describe_client(lease.hwaddr_, lease.client_id_ ? &lease.client_id_->getClientId() : nullptr,
                     row.client);
+    read_details(lease, row.bytes, row.details);
 }
 
 namespace {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * The shim's rooms, one file each: life, config, topology, callouts, packet, leases, statistics,
+ * The shim's rooms, one file each: life, config, topology, callouts, packet, leases, details, statistics,
  * commands, orders, log, version. The shim translates between Kea's objects and the service (hook/failover.h); it
  * decides nothing.
  *
@@ -156,10 +156,18 @@ void lease_command(isc::hooks::CalloutHandle &handle, const std::string &command
 /* Shows every row of governed subnets to the service. Main thread. */
 void reconcile_rows();
 
-/* Deletes the row of an address, if there is one. Throws where it cannot. */
+/* Deletes the row of an address, if there is one; what DNS has of its lease is the service's concern.
+   Throws where it cannot. */
 void remove_row(uint32_t address);
 /* A row of Kea as the service sees it. The pointers in it point into `lease`. */
 void describe_row(const isc::dhcp::Lease4 &lease, fo_row &row);
+
+/* ------------------------------------------------------------------ details.cc */
+
+/* What a lease says beside client and times, and back. The pointers live as long as the lease and
+   `space` (FO_DETAIL_MAX bytes). */
+void read_details(const isc::dhcp::Lease4 &lease, uint8_t *space, fo_details &details);
+void write_details(const fo_details &details, isc::dhcp::Lease4 &lease);
 
 /* ------------------------------------------------------------------ statistics.cc */
 

@@ -69,6 +69,7 @@ Topology::Topology(const SrvConfig &server) : topology_()
     topology_.reserved_count = reserved_.size();
     topology_.decline_probation = server.getDeclinePeriod();
     topology_.persistent = leases_persist(server);
+    topology_.names = server.getD2ClientConfig()->getEnableUpdates();
 }
 
 void Topology::add_subnet(const isc::dhcp::Subnet4 &subnet, uint32_t network)

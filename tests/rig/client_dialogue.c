@@ -33,8 +33,8 @@ struct client {
     double started, sent, deadline, due;
     unsigned tries, sends;
     uint32_t giaddr;
-    uint8_t client_id[ID_MAX], option82[ID_MAX];
-    size_t client_id_len, option82_len;
+    uint8_t client_id[ID_MAX], host_name[ID_MAX], option82[ID_MAX];
+    size_t client_id_len, host_name_len, option82_len;
 };
 
 const char *const verb_names[VERB_COUNT] = {"discover", "discover-only", "select", "renew",
@@ -246,6 +246,8 @@ static void say(uint32_t n, double now)
                            .want_lease = c->order.want,
                            .client_id = c->client_id,
                            .client_id_len = c->client_id_len,
+                           .host_name = c->host_name,
+                           .host_name_len = c->host_name_len,
                            .option82 = c->option82,
                            .option82_len = c->option82_len};
     const double secs = c->order.secs + (now - c->started);
@@ -283,6 +285,10 @@ static void set_identity(struct client *c, const struct order *o)
     if (o->set_client_id) {
         memcpy(c->client_id, o->client_id, ID_MAX);
         c->client_id_len = o->client_id_len;
+    }
+    if (o->set_host_name) {
+        memcpy(c->host_name, o->host_name, ID_MAX);
+        c->host_name_len = o->host_name_len;
     }
     if (o->set_option82) {
         memcpy(c->option82, o->option82, ID_MAX);

@@ -42,10 +42,10 @@ struct order {
     unsigned server_count, secs;
     double timeout;
     bool retransmit, broadcast;
-    bool set_giaddr, set_client_id, set_option82;
+    bool set_giaddr, set_client_id, set_host_name, set_option82;
     uint32_t giaddr;
-    uint8_t client_id[ID_MAX], option82[ID_MAX];
-    size_t client_id_len, option82_len;
+    uint8_t client_id[ID_MAX], host_name[ID_MAX], option82[ID_MAX];
+    size_t client_id_len, host_name_len, option82_len;
 };
 
 /* Servers that relays send to when an order names none. */

@@ -118,6 +118,8 @@ static uint8_t *build_options(uint8_t *p, const struct dhcp_out *out)
     const uint8_t type = (uint8_t)out->type;
 
     p = option(p, 53, &type, 1);
+    if (out->host_name_len)
+        p = option(p, 12, out->host_name, out->host_name_len);
     if (out->client_id_len)
         p = option(p, 61, out->client_id, out->client_id_len);
     p = option32(p, 50, out->requested);

@@ -46,8 +46,8 @@ struct dhcp_out {
     uint32_t ciaddr, giaddr;
     uint8_t chaddr[6];
     uint32_t requested, server_id, want_lease;
-    const uint8_t *client_id, *option82;
-    size_t client_id_len, option82_len;
+    const uint8_t *client_id, *host_name, *option82;
+    size_t client_id_len, host_name_len, option82_len;
 };
 
 /* An answer as received. */

@@ -17,7 +17,8 @@
  *
  * Keys: secs=N ask=IP want=SECONDS server=IP[,IP] from=IP (take offers of that server only)
  * timeout=SECONDS retransmit=1 broadcast=1 id=TEXT (repeated in the answers).  A client keeps,
- * until told otherwise: giaddr=IP client-id=HEX option82=HEX (0.0.0.0 or nothing to forget).
+ * until told otherwise: giaddr=IP client-id=HEX host-name=HEX option82=HEX (0.0.0.0 or
+ * nothing to forget).
  *
  * Exit status: 0 after quit or end of input, 1 on errors, 3 after a violation found by the oracle.
  */
@@ -100,6 +101,8 @@ static bool parse_identity(struct order *o, const char *key, const char *value)
         return o->set_giaddr = parse_ip(value, &o->giaddr);
     if (strcmp(key, "client-id") == 0)
         return o->set_client_id = parse_hex(value, o->client_id, &o->client_id_len);
+    if (strcmp(key, "host-name") == 0)
+        return o->set_host_name = parse_hex(value, o->host_name, &o->host_name_len);
     if (strcmp(key, "option82") == 0)
         return o->set_option82 = parse_hex(value, o->option82, &o->option82_len);
     return false;

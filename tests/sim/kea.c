@@ -184,7 +184,7 @@ static enum stage committed(struct packet *packet)
         return STAGE_END;
     }
     if (fo_committed(server->service, 1, &packet->query, &packet->decision, packet->cltt,
-                     packet->length, server->world->plan.lease, &packet->row_length) == FO_DROP)
+                     packet->length, server->world->plan.lease, NULL, &packet->row_length) == FO_DROP)
         return STAGE_END;
     oracle_granted(server->world, server, packet->client, packet->address, packet->asked,
                    packet->length);
@@ -220,7 +220,7 @@ static enum stage give_back(struct packet *packet)
         fo_declined(server->service, &packet->decision, now + length);
     } else {
         kea_write_row(server, address, (struct lease_row){.client = -1});
-        fo_released(server->service, &packet->decision);
+        fo_released(server->service, &packet->decision, true);
     }
     return STAGE_END;
 }

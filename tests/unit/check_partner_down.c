@@ -106,7 +106,7 @@ static uint32_t leased(unsigned client, uint32_t address)
     ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, address, &length),
                      FO_PASS);
     ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, now(), length, DESIRED,
-                                  &row_length), FO_PASS);
+                                  NULL, &row_length), FO_PASS);
     fo_claim_release(service, &decision.claim);
     still_settle(service);
     return length;
@@ -287,7 +287,6 @@ START_TEST(an_order_after_a_long_stop_is_news)
     ck_assert(order(false, 0, false, false));
     still_later(service, (MCLT + GUARD + 1) * 1000);
     relationship->alone = true;
-    relationship->config.without_partner = FO_WITHOUT_KNOWN;
     fo_partner_down_follow(relationship);
     ck_assert_uint_eq(offered(1), 0);
     ck_assert(order(false, 0, false, false));

@@ -159,7 +159,7 @@ START_TEST(a_lease_is_not_over_before_its_client_says_so)
                          FO_PASS);
         still.ms += second * 900;
         ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, cltt, length, 600,
-                                      &row_length), FO_PASS);
+                                      NULL, &row_length), FO_PASS);
         fo_claim_release(service, &decision.claim);
         const uint32_t end = fo_table_find(&service->table, address)->times.lease_expiration;
         ck_assert_uint_ge(end, now + length);
@@ -185,7 +185,7 @@ START_TEST(a_lease_is_bounded_from_when_that_was_decided)
     still.ms += 9000;
     still.wall_step = _i * 90000;
     ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, now, length, 600,
-                                  &row_length), FO_PASS);
+                                  NULL, &row_length), FO_PASS);
     ck_assert_uint_eq(binding->times.lease_expiration, now + 200 + MCLT);
     ck_assert_uint_eq(row_length, length);
 }
@@ -274,7 +274,7 @@ START_TEST(no_claim_while_a_row_is_at_work)
     const uint32_t address = lease(true, 0);
     query.ciaddr = address;
     ck_assert_int_eq(ask(RELEASE), FO_PASS);
-    fo_released(service, &decision);
+    fo_released(service, &decision, true);
     fo_claim_release(service, &decision.claim);
     ck_assert_int_eq(status_of(address), FO_RELEASED);
     ck_assert(fo_rows_next(service, &row));

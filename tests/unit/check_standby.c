@@ -218,7 +218,7 @@ static uint32_t leased(void)
     ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, address, &length),
                      FO_PASS);
     ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, now, length, 600,
-                                  &row_length), FO_PASS);
+                                  NULL, &row_length), FO_PASS);
     fo_claim_release(service, &decision.claim);
     query.names_server = query.asks_address = false;
     query.asked_address = 0;

@@ -154,7 +154,7 @@ static bool grant(struct side *side, const struct fo_query *query, struct fo_dec
     pthread_mutex_unlock(&side->database);
     uint32_t row_length = *length;
     if (others || fo_committed(side->service, SUBNET, query, decision, cltt, *length, DESIRED,
-                               &row_length) == FO_DROP)
+                               NULL, &row_length) == FO_DROP)
         return false;
     pthread_mutex_lock(&side->database);
     row->length = row_length;
@@ -215,7 +215,7 @@ static void leave(struct side *side, uint32_t client, uint32_t address, uint8_t 
             *row = (struct row){client, now, PROBATION, true};
         pthread_mutex_unlock(&side->database);
         if (its && type == RELEASE)
-            fo_released(side->service, &decision);
+            fo_released(side->service, &decision, true);
         else if (its)
             fo_declined(side->service, &decision, now + PROBATION);
     }

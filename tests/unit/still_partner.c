@@ -6,7 +6,7 @@
 #include <check.h>
 #include <string.h>
 
-enum { WIRE = 1 << 17, NOTES = 1 << 16, SAYS = 64 };
+enum { WIRE = 1 << 17, NOTES = 1 << 16, SAYS = 64, DETAILS = 64 };
 
 struct wire {
     uint8_t bytes[WIRE];
@@ -28,8 +28,14 @@ static struct {
         uint32_t address;
         enum fo_binding_status status;
         uint32_t since;
+        size_t details; /* which of those below, from 1 on; 0: none */
     } told[NOTES];
     size_t told_count;
+    struct {
+        size_t length;
+        uint8_t bytes[FO_DETAILS_PACKED_MAX];
+    } details[DETAILS];
+    size_t details_count;
     struct fo_update says[SAYS];
     size_t says_count, said;
     unsigned accepted, rejected;
@@ -107,6 +113,19 @@ static void on_acknowledged(void *context, const struct fo_acknowledgement *ack)
         partner.rejected++;
 }
 
+static size_t note_details(const struct fo_update *update)
+{
+    uint8_t space[FO_DETAIL_MAX];
+    struct fo_details details;
+    fo_details_hear(update, &details, space);
+    if (!details.told)
+        return 0;
+    ck_assert_uint_lt(partner.details_count, DETAILS);
+    partner.details[partner.details_count].length =
+        fo_details_pack(&details, partner.details[partner.details_count].bytes);
+    return ++partner.details_count;
+}
+
 static void on_received(void *context, const struct fo_message *message)
 {
     size_t at = partner.inbound_count++;
@@ -120,6 +139,7 @@ static void on_received(void *context, const struct fo_message *message)
         ck_assert_uint_lt(partner.told_count, NOTES);
         partner.told[partner.told_count].address = update->address;
         partner.told[partner.told_count].since = update->start_of_state;
+        partner.told[partner.told_count].details = note_details(update);
         partner.told[partner.told_count++].status = (enum fo_binding_status)update->status;
     }
 }
@@ -304,6 +324,20 @@ uint32_t still_partner_told_since(uint32_t address)
         if (partner.told[i].address == address)
             since = partner.told[i].since;
     return since;
+}
+
+struct fo_details still_partner_told_details(uint32_t address)
+{
+    struct fo_details details = {0};
+    for (size_t i = 0; i < partner.told_count; i++)
+        if (partner.told[i].address == address) {
+            const size_t number = partner.told[i].details;
+            details = (struct fo_details){0};
+            if (number != 0)
+                ck_assert(fo_details_unpack(partner.details[number - 1].bytes,
+                                            partner.details[number - 1].length, &details));
+        }
+    return details;
 }
 
 void still_partner_says(const struct fo_update *update)

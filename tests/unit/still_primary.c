@@ -114,7 +114,7 @@ uint32_t granted(uint32_t desired)
     ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, decision.claim.address,
                                         &length), FO_PASS);
     ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, now, length, desired,
-                                  &row_length), FO_PASS);
+                                  NULL, &row_length), FO_PASS);
     ck_assert_uint_ge(row_length, length);
     fo_claim_release(service, &decision.claim);
     return length;
