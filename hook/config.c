@@ -127,6 +127,20 @@ static int read_number(const struct place *place, const json_t *map,
     return 0;
 }
 
+static int read_word(const struct place *place, const json_t *map,
+                     struct fo_config_relationship *relationship, const struct fo_config_word *word)
+{
+    const json_t *value = json_object_get(map, word->key);
+    const char *given = json_is_string(value) ? json_string_value(value) : "";
+    uint8_t number = word->otherwise;
+    if (value != NULL)
+        for (number = 0; word->words[number] != NULL; number++)
+            if (strcmp(given, word->words[number]) == 0)
+                break;
+    memcpy((char *)relationship + word->offset, &number, sizeof number);
+    return word->words[number] != NULL ? 0 : refuse(place, word->key, value, word->right);
+}
+
 /* A name of a peer or relationship: it travels in messages and stands in log lines. */
 static int read_name(const struct place *place, const char *key, const json_t *value,
                      char name[FO_NAME_MAX + 1])
@@ -291,19 +305,6 @@ static int read_division(const struct place *place, const json_t *map,
     return wrong != NULL ? refuse(place, key, json_object_get(map, key), wrong) : 0;
 }
 
-/* "full" or "mclt". */
-static int read_down_lease_time(const struct place *place, const json_t *map,
-                                struct fo_config_relationship *relationship)
-{
-    const json_t *value = json_object_get(map, "partner-down-lease-time");
-    const char *word = json_is_string(value) ? json_string_value(value) : "";
-    relationship->partner_down_full_time = value == NULL || strcmp(word, "full") == 0;
-    if (relationship->partner_down_full_time || strcmp(word, "mclt") == 0)
-        return 0;
-    return refuse(place, "partner-down-lease-time", value,
-                  "must be \"full\" (the configured lease time) or \"mclt\"");
-}
-
 static int compare_ids(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -376,11 +377,13 @@ static int read_relationship(struct place *place, json_t *map, struct fo_config 
         read_relationship_name(place, map, relationship) != 0 ||
         read_division(place, map, relationship) != 0 ||
         read_subnets(place, map, relationship) != 0 ||
-        read_down_lease_time(place, map, relationship) != 0 ||
         read_state_file(place, map, config) != 0)
         return -1;
     for (const struct fo_config_number *n = fo_config_numbers; n->key != NULL; n++)
         if (read_number(place, map, relationship, n) != 0)
+            return -1;
+    for (const struct fo_config_word *w = fo_config_words; w->key != NULL; w++)
+        if (read_word(place, map, relationship, w) != 0)
             return -1;
     fo_config_divide(relationship);
     char wrong[FO_CONFIG_ERROR_MAX];

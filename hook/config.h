@@ -25,6 +25,14 @@ enum {
     FO_SECRET_MAX = 255,        /* bytes */
 };
 
+/* What a server does that was away for longer than MCLT and finds no partner (rule of safety 9). */
+enum fo_without_partner {
+    FO_WITHOUT_AUTO,  /* all where `auto-partner-down` is off, else known */
+    FO_WITHOUT_KNOWN, /* unexpired leases are renewed */
+    FO_WITHOUT_ALL,   /* as in COMMUNICATIONS-INTERRUPTED */
+    FO_WITHOUT_NONE,  /* nobody is served */
+};
+
 struct fo_config_peer {
     char name[FO_NAME_MAX + 1];
     char url[64];
@@ -61,6 +69,7 @@ struct fo_config_relationship {
     bool secret_exposed;          /* ... in a file that others may read or change */
     uint32_t auto_partner_down;   /* 0: only an operator declares the partner down */
     bool partner_down_full_time;  /* partner-down-lease-time: "full" (default) rather than "mclt" */
+    uint8_t without_partner;      /* startup-without-partner: enum fo_without_partner, auto */
 };
 
 struct fo_config {
@@ -77,6 +86,8 @@ int fo_config_parse(const char *json, struct fo_config *config, char *error);
 int fo_config_copy(struct fo_config *to, const struct fo_config *from);
 /* "hmac-sha256", "hmac-md5", or "none" where there is no secret. */
 const char *fo_config_digest_name(const struct fo_config_relationship *relationship);
+/* The word of an enum fo_without_partner. */
+const char *fo_config_without_partner_name(uint8_t without_partner);
 /* Leaves it empty; an empty (zeroed) one may be freed. */
 void fo_config_free(struct fo_config *config);
 

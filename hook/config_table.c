@@ -6,6 +6,7 @@
  */
 #include "hook/config_table.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "hook/config.h"
@@ -48,6 +49,23 @@ const struct fo_config_number fo_config_numbers[] = {
     {NULL, 0, 0, 0, 0, NULL, NULL},
 };
 
+static const char *const lease_times[] = {"mclt", "full", NULL};
+static const char *const without_partner[] = {"auto", "known", "all", "none", NULL};
+
+const struct fo_config_word fo_config_words[] = {
+    {"partner-down-lease-time", AT(partner_down_full_time), lease_times, true,
+     "must be \"full\" (the configured lease time) or \"mclt\""},
+    {"startup-without-partner", AT(without_partner), without_partner, FO_WITHOUT_AUTO,
+     "must be \"auto\", \"known\", \"all\" or \"none\": whom this server serves when it was away for "
+     "longer than the MCLT and finds no partner"},
+    {NULL, 0, NULL, 0, NULL},
+};
+
+const char *fo_config_without_partner_name(uint8_t number)
+{
+    return without_partner[number];
+}
+
 const char *const fo_config_parameter_keys[] = {"high-availability", "state-file", "user-context",
                                                 "comment", NULL};
 
@@ -64,6 +82,7 @@ const char *const fo_config_relationship_keys[] = {
     "secret",               "secret-file",
     "digest",
     "auto-partner-down",    "partner-down-lease-time",
+    "startup-without-partner",
     "user-context",         "comment",
     NULL,
 };

@@ -23,6 +23,17 @@ struct fo_config_number {
 
 extern const struct fo_config_number fo_config_numbers[]; /* ended by a key NULL */
 
+/* A parameter that is one of some words. */
+struct fo_config_word {
+    const char *key;
+    size_t offset;            /* of its uint8_t or bool in struct fo_config_relationship */
+    const char *const *words; /* of 0, 1, ...; ended by NULL */
+    uint8_t otherwise;        /* the default */
+    const char *right;        /* what would be right; ends the error */
+};
+
+extern const struct fo_config_word fo_config_words[]; /* ended by a key NULL */
+
 /* All keys allowed in each of the three maps; ended by NULL. */
 extern const char *const fo_config_parameter_keys[];
 extern const char *const fo_config_relationship_keys[];

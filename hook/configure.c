@@ -160,8 +160,14 @@ static bool same_wire(const struct fo_config_relationship *a,
            a->contact_interval == b->contact_interval && fo_secret_equal(a, b);
 }
 
-static void warn_of_secret(struct fo_service *service, const struct fo_config_relationship *config)
+/* What is legal, and probably not meant. */
+static void warn_of(struct fo_service *service, const struct fo_config_relationship *config)
 {
+    if (config->without_partner == FO_WITHOUT_ALL && config->auto_partner_down != 0)
+        fo_say(service, FAILOVER_CONFIG_WARNING, config->name,
+               "startup-without-partner is all, and auto-partner-down is set: a server that comes back "
+               "after a long stop, and cannot reach its partner, gives addresses that the partner may "
+               "have given since it declared this one down by itself; take auto, or known", NULL);
     if (config->secret_short)
         fo_say(service, FAILOVER_CONFIG_WARNING, config->name,
                "the secret has less than 16 bytes: who has recorded some messages can guess it at "
@@ -177,6 +183,7 @@ static void change_relationship(struct fo_relationship *relationship, int index,
                                 struct fo_digest *digest, const struct fo_now *now)
 {
     const bool same = same_wire(&relationship->config, wanted);
+    const enum fo_without_partner rule = fo_alone_rule(relationship);
     if (!same && relationship->connection != 0) {
         fo_say(relationship->service, FAILOVER_CONFIG_CHANGED, wanted->name,
                "the connection to the partner is made anew for the new parameters", NULL);
@@ -185,6 +192,7 @@ static void change_relationship(struct fo_relationship *relationship, int index,
     }
     relationship->index = index;
     fo_relationship_set(relationship, wanted, digest);
+    fo_alone_changed(relationship, rule);
     if (!same) {
         relationship->stranger_logged = 0;
         fo_endpoint_retry(&relationship->endpoint, now);
@@ -206,7 +214,7 @@ static void take_relationships(struct fo_service *service, struct plan *plan)
     const struct fo_now now = fo_service_now(service);
     for (size_t i = 0; i < plan->config.count; i++) {
         const struct fo_config_relationship *wanted = &plan->config.relationships[i];
-        warn_of_secret(service, wanted);
+        warn_of(service, wanted);
         if (plan->relationships[i] != NULL) {
             fo_relationship_start(plan->relationships[i], (int)i, wanted, &plan->digests[i]);
             continue;

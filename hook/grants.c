@@ -16,7 +16,8 @@
 
 /* Rule of safety 4, of what a power cut would leave (rule of safety 7): "now" is not later than a
    restart would take for the last moment at which we ran, and a potential expiration that is not
-   durable yet does not count. Alone after a long stop without "now" in it (rule of safety 9). */
+   durable yet does not count. Alone after a long stop without "now" in it, if the known are served alone
+   (rule of safety 9). */
 static uint32_t bound_of(const struct fo_relationship *relationship,
                          const struct fo_binding *binding, uint32_t now)
 {
@@ -32,7 +33,9 @@ static uint32_t bound_of(const struct fo_relationship *relationship,
         times.received_potential = 0;
     else if (full) /* nobody else acknowledges; what is stored here is not forgotten (9.4.2) */
         times.acked_potential = times.sent_potential;
-    return fo_lease_bound(&times, relationship->alone ? 0 : moment,
+    if (relationship->alone && fo_alone_rule(relationship) != FO_WITHOUT_ALL)
+        moment = 0;
+    return fo_lease_bound(&times, moment,
                           relationship->endpoint.record.mclt);
 }
 

@@ -75,8 +75,7 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
     const char *way_out;
     if (!fo_promises_count(relationship->service))
         return fo_refusing(relationship, &way_out);
-    if (relationship->alone && kind != FO_QUERY_RENEW && kind != FO_QUERY_REBIND &&
-        kind != FO_QUERY_RELEASE && kind != FO_QUERY_INFORM)
+    if (relationship->alone && !fo_alone_serves(relationship, kind))
         return fo_refusing(relationship, &way_out);
     switch (fo_state_service(state, kind)) {
     case FO_SERVE_ALL:
@@ -145,7 +144,8 @@ static bool knows_own_addresses(const struct fo_relationship *relationship)
 
 static bool may_give_free(const struct fo_relationship *relationship)
 {
-    return !relationship->alone && !fo_store_stalls(relationship) &&
+    return (!relationship->alone || fo_alone_rule(relationship) == FO_WITHOUT_ALL) &&
+           !fo_store_stalls(relationship) &&
            knows_own_addresses(relationship) &&
            fo_state_free_from(fo_serving_state(relationship)) != FO_FREE_FROM_NONE;
 }

@@ -64,32 +64,19 @@ static void host_store(void *context)
     relationship->service->dirty = relationship->service->urgent = true;
 }
 
-/* Rule of safety 9: the partner may have been declared alone, and own addresses leased. */
-static bool stopped_for_long(const struct fo_endpoint *endpoint)
-{
-    return endpoint->record.last_operational != 0 &&
-           endpoint->started > endpoint->record.last_operational + endpoint->record.mclt;
-}
-
 static void host_entered(void *context, enum fo_state from)
 {
     struct fo_relationship *relationship = context;
     struct fo_service *service = relationship->service;
     const struct fo_endpoint *endpoint = &relationship->endpoint;
-    char seconds[16];
-    (void)from;
     if (endpoint->communicating) {
         relationship->alone = false;
         relationship->met = true;
     } else if (from == FO_STATE_STARTUP && endpoint->record.state == FO_STATE_RECOVER) {
         fo_say(service, FAILOVER_NO_BINDINGS, relationship->config.name,
                relationship->config.partner.name, NULL);
-    } else if (from == FO_STATE_STARTUP && stopped_for_long(endpoint)) {
-        relationship->alone = true;
-        fo_say(service, FAILOVER_ALONE_AFTER_LONG_STOP, relationship->config.name,
-               fo_print(seconds, sizeof seconds, "%u",
-                        endpoint->started - endpoint->record.last_operational),
-               NULL);
+    } else if (from == FO_STATE_STARTUP) {
+        fo_alone_begin(relationship);
     }
     fo_partner_down_look(relationship);
 }
@@ -101,11 +88,10 @@ static void note_state(struct fo_relationship *relationship, const char *why)
                                                   : "not in contact";
     const char *name = relationship->config.name;
     bool interrupted = fo_endpoint_state(endpoint) == FO_STATE_COMMUNICATIONS_INTERRUPTED;
-    bool long_stop = !relationship->met && stopped_for_long(endpoint); /* host_entered tells */
     char text[64];
     fo_say(relationship->service, FAILOVER_STATE_CHANGED, name,
            fo_state_name((uint8_t)fo_endpoint_state(endpoint)), partner, why, NULL);
-    if (interrupted && !long_stop && !relationship->removed)
+    if (interrupted && !fo_starts_after_long_stop(relationship) && !relationship->removed)
         fo_say(relationship->service, FAILOVER_COMMUNICATIONS_INTERRUPTED, name,
                relationship->config.partner.name,
                endpoint->communicating ? fo_print(text, sizeof text, "its state is %s", partner)
@@ -315,10 +301,11 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
     default:
         break;
     }
-    if (relationship->alone) {
-        *way_out = "contact with the partner";
-        return "started alone after a stop longer than the MCLT: only unexpired leases are renewed";
-    }
+    const char *why = relationship->alone ? fo_alone_refusing(relationship) : NULL;
+    if (relationship->alone)
+        *way_out = "contact with the partner, or the command failover-partner-down";
+    if (why != NULL)
+        return why;
     if (fo_store_stalls(relationship)) {
         *way_out = "a state file that can be written: see state-file-error";
         return "new clients wait: the state file was not written for half of the MCLT";

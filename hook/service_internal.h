@@ -10,6 +10,7 @@
 #include "hook/binding_table.h"
 #include "hook/service.h"
 #include "protocol/endpoint.h"
+#include "protocol/state.h"
 
 enum {
     FO_PENDING_MAX = 16,          /* connections that have not said who they are */
@@ -318,6 +319,20 @@ uint32_t fo_pool_requested(void *relationship);
 bool fo_balance_pools(struct fo_service *service, const struct fo_now *now);
 /* Marks the next groups of addresses for use (rule of safety 7). */
 void fo_open_groups(struct fo_service *service);
+
+/* ------------------------------------------------------------------ alone.c */
+/* Startup is over, and there was no contact: `alone`, if the stop was longer than the MCLT. */
+void fo_alone_begin(struct fo_relationship *relationship);
+/* Another configuration is in force; `before`: fo_alone_rule as it was. */
+void fo_alone_changed(const struct fo_relationship *relationship, enum fo_without_partner before);
+/* No contact yet after such a stop: fo_alone_begin tells it, or will. */
+bool fo_starts_after_long_stop(const struct fo_relationship *relationship);
+/* Where `alone`: whom it serves, never FO_WITHOUT_AUTO; whether such a query; why not all, or NULL; and
+   that in words for an operator. */
+enum fo_without_partner fo_alone_rule(const struct fo_relationship *relationship);
+bool fo_alone_serves(const struct fo_relationship *relationship, enum fo_query_kind kind);
+const char *fo_alone_refusing(const struct fo_relationship *relationship);
+const char *fo_alone_meaning(const struct fo_relationship *relationship);
 
 /* ------------------------------------------------------------------ partner_down.c */
 /* PARTNER-DOWN, and no connection: bounded by nothing but ourselves. */

@@ -67,6 +67,8 @@ static void count_updates(struct fo_relationship *relationship,
 static const char *meaning_of(const struct fo_relationship *relationship, uint32_t own_buckets)
 {
     enum fo_state state = fo_serving_state(relationship);
+    if (relationship->alone && fo_state_free_from(state) != FO_FREE_FROM_NONE)
+        return fo_alone_meaning(relationship);
     if (!relationship->config.hot_standby)
         return fo_state_meaning(state);
     if (state == FO_STATE_NORMAL && own_buckets == 256)

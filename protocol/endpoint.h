@@ -22,6 +22,8 @@ enum {
     FO_UPDATES_SENT_MAX = 32,
     FO_REJECT_BACK_OFF_MS = 60000, /* 7.9: "wait a minute or two" after a reject */
     FO_RETRY_MAX_MS = 60000,       /* attempts to connect are never rarer than this */
+    FO_FRESH_ATTEMPT_MS = 1000,    /* a stimulus ends a TCP attempt that is older: who calls was not
+                                      there when it began */
     FO_UPDATE_REQUEST_MS = 120000, /* 9.5.2: UPDREQ without a BNDUPD or UPDDONE for so long: drop */
     FO_SIGN_OF_LIFE_MS = 180000,   /* a partner that refuses us, or we it, tries again within a minute
                                       or two: so long it counts as alive though there is no connection */

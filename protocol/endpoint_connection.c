@@ -237,8 +237,15 @@ bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *c
 void fo_endpoint_stimulated(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     endpoint->sign_of_life = now->ms;
-    if (!endpoint->settings.session.primary || endpoint->stopping || endpoint->attempting)
+    if (!endpoint->settings.session.primary || endpoint->stopping)
         return;
+    if (endpoint->attempting) { /* given up at attempt_at */
+        if (endpoint->attempt_at - now->ms > FO_HANDSHAKE_MS - FO_FRESH_ATTEMPT_MS)
+            return;
+        /* It was made to where nobody was, and TCP repeats it ever more rarely. */
+        endpoint->attempting = false;
+        endpoint->host.disconnect(endpoint->host.context, true);
+    }
     if (endpoint->session.phase != FO_SESSION_CLOSED)
         /* It would not ask if it had our connection: a probe finds out whether that is dead. */
         fo_endpoint_send_bare(endpoint, FO_MSG_CONTACT, now);

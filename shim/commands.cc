@@ -149,6 +149,8 @@ ElementPtr parameters_map(const fo_config_relationship &config, const char *stat
     map->set("digest", text(fo_config_digest_name(&config)));
     map->set("auto-partner-down", integer(config.auto_partner_down));
     map->set("partner-down-lease-time", text(config.partner_down_full_time ? "full" : "mclt"));
+    map->set("startup-without-partner",
+             text(fo_config_without_partner_name(config.without_partner)));
     map->set("state-file", text(state_file));
     return map;
 }

@@ -52,6 +52,7 @@ void chaos_plan(struct world *world)
             plan->mishaps |= 1U << i;
     plan->persistent = !world_chance(world, 100);
     plan->full_time = world_chance(world, 700);
+    plan->without_partner = (uint8_t)world_random(world, FO_WITHOUT_NONE + 1);
     for (int i = 0; i < 2; i++)
         plan->skew[i] = world_chance(world, 400) ? (int32_t)world_random(world, 20000) - 10000 : 0;
 }

@@ -184,7 +184,8 @@ static bool gives(const struct server *server)
 {
     return runs(server) && server->service->relationship_count > 0 &&
            fo_state_free_from(server_state(server)) != FO_FREE_FROM_NONE &&
-           !server->service->relationships[0]->alone;
+           (!server->service->relationships[0]->alone ||
+            fo_alone_rule(server->service->relationships[0]) == FO_WITHOUT_ALL);
 }
 
 /* The server may not give what a client holds. */

@@ -223,6 +223,7 @@ void server_start(struct server *server)
         sim_random(server, server->boot_id, sizeof server->boot_id);
     }
     world_tell(server->world, "server %d starts", server->number);
+    server->frozen_until = 0;
     server->wall_step = 0; /* a start takes the wall clock anew: were it another, all would be moved */
     server->anchored = server->world->plan.skew[server->number];
     server->service = fo_service_new(&server->env, error);

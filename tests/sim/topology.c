@@ -40,6 +40,7 @@ static void make_config(struct server *server)
     set_peer(&relationship->partner, 1 - server->number);
     relationship->mclt = plan->mclt;
     relationship->partner_down_full_time = plan->full_time;
+    relationship->without_partner = plan->without_partner;
     relationship->reserve_percent = plan->reserve;
     relationship->hot_standby = plan->hot_standby;
     relationship->max_seconds = plan->hot_standby ? UINT16_MAX : 3;

@@ -60,6 +60,7 @@ struct plan {
     int32_t skew[2];       /* ms, each server's wall clock minus the true one */
     bool persistent;       /* Kea's rows survive a power cut as far as Kea can tell */
     bool full_time;        /* partner-down-lease-time */
+    uint8_t without_partner; /* startup-without-partner */
 };
 
 enum mishap {

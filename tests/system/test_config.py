@@ -19,7 +19,8 @@ DEFAULTS = {
     "max-client-lead-time": 3600, "load-balance-percent": 50, "load-balance-max-seconds": 3,
     "contact-interval": None, "max-response-delay": 60, "startup-delay": 15,
     "connect-retry-delay": 5, "max-unacked-updates": 50, "offer-hold": 30, "max-clock-skew": 60,
-    "digest": "none", "auto-partner-down": 0, "partner-down-lease-time": "full"}
+    "digest": "none", "auto-partner-down": 0, "partner-down-lease-time": "full",
+    "startup-without-partner": "auto"}
 
 # Parameters laid over good ones, and what the refusal must say: key, value and what would be right.
 WRONG = [
@@ -57,6 +58,7 @@ WRONG = [
     ({"max-clock-skew": True}, r"max-clock-skew: true .*0 to 86400 seconds"),
     ({"auto-partner-down": True}, r"auto-partner-down: true .*0 to 2592000 seconds"),
     ({"partner-down-lease-time": 600}, r'partner-down-lease-time: 600 .*"full" .*or "mclt"'),
+    ({"startup-without-partner": "some"}, r'startup-without-partner: "some" .*"auto", "known"'),
     ({"state-file": "kea.failover"}, r'state-file: "kea.failover" .*absolute path'),
     ({"no-such-key": 1}, r"no-such-key: 1 .*unknown key; the keys here are: this-server-name"),
     ({"heartbeat-delay": 10000}, r"heartbeat-delay: 10000 .*libdhcp_ha; use contact-interval"),

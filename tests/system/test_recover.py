@@ -155,14 +155,17 @@ def test_lost_store(pair_of, rows_too):
 
 
 def test_alone_after_long_stop(pair_of):
-    """Down for longer than the MCLT, and no partner: who knows what it has done meanwhile. Leases
-    that are known go on; nobody new is served, and the status says why, and what ends it."""
+    """Down for longer than the MCLT, and no partner: who knows what it has done meanwhile. With
+    startup-without-partner "known" leases that are known go on; nobody new is served, and the status
+    says why, and what ends it. With "auto" and no auto-partner-down everybody is served."""
     made, leases = with_leases(pair_of)
+    made.hook["startup-without-partner"] = "known"
     first, second = sides(made, made.threading == "multi")
     first.stop()
     second.wait_state("COMMUNICATIONS-INTERRUPTED")
     second.stop()
     time.sleep(MCLT + 1)
+    first.configure(made.config_of(first.name))
     first.start()
     first.wait_state("COMMUNICATIONS-INTERRUPTED", timeout=10)
     assert "alone" in first.failover()["refusing"] and first.failover()["way-out"]
@@ -176,6 +179,10 @@ def test_alone_after_long_stop(pair_of):
         assert made.clients.do("reboot", client, timeout=0.5)["result"] == "timeout"
     assert not [a for n in OURS[12:13] + THEIRS[12:13]
                 for a in made.clients.said_to(n, since) if a["result"] in ("offer", "ack", "nak")]
+    made.hook["startup-without-partner"] = "auto"
+    first.reload(made.config_of(first.name))
+    assert first.failover()["refusing"] is None and "longer than" in first.failover()["meaning"]
+    agree.acknowledged(made.clients.do_all("discover", [OURS[13], THEIRS[13]]))
     second.start()
     made.wait_state("NORMAL", timeout=15)
     assert first.failover()["refusing"] is None

@@ -220,11 +220,14 @@ static const struct {
      "relationship-name, peers, subnets, max-client-lead-time, load-balance-percent, "
      "load-balance-max-seconds, active, reserve-percent, contact-interval, max-response-delay, "
      "startup-delay, connect-retry-delay, max-unacked-updates, offer-hold, max-clock-skew, state-file, "
-     "secret, secret-file, digest, auto-partner-down, partner-down-lease-time, user-context, "
-     "comment"},
+     "secret, secret-file, digest, auto-partner-down, partner-down-lease-time, "
+     "startup-without-partner, user-context, comment"},
     {RELATIONSHIP, "partner-down-lease-time", "\"short\"",
      EAST "partner-down-lease-time: \"short\" is not allowed: must be \"full\" (the configured "
      "lease time) or \"mclt\""},
+    {RELATIONSHIP, "startup-without-partner", "true",
+     EAST "startup-without-partner: true is not allowed: must be \"auto\", \"known\", \"all\" or "
+     "\"none\": whom this server serves when it was away for longer than the MCLT and finds no partner"},
     {RELATIONSHIP, "heartbeat-delay", "10000",
      NUMBER "heartbeat-delay: 10000 is not allowed: " HA "use contact-interval, in seconds"},
     {RELATIONSHIP, "max-ack-delay", "5000",

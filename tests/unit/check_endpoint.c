@@ -202,6 +202,32 @@ START_TEST(a_stimulus_brings_the_primarys_connection)
 }
 END_TEST
 
+/* ... also while an attempt of the primary's hangs, made when nobody was there; one that has just begun
+   may be the one that comes. */
+START_TEST(a_stimulus_ends_an_attempt_that_hangs)
+{
+    start_both();
+    wire = false;
+    run(600000);
+    p.length = p.read = s.length = s.read = 0;
+    while (!p.endpoint.attempting)
+        run(100);
+    const unsigned attempts = p.attempts;
+    run(900);
+    fo_endpoint_stimulated(&p.endpoint, &now);
+    run(100);
+    ck_assert_uint_eq(p.attempts, attempts);
+    run(100);
+    p.attempt = false; /* its SYN is lost */
+    wire = true;
+    fo_endpoint_stimulated(&p.endpoint, &now);
+    ck_assert(!p.endpoint.attempting);
+    run(1000);
+    ck_assert_uint_eq(p.attempts, attempts + 1);
+    ck_assert_int_eq(state_of(&p), FO_STATE_NORMAL);
+}
+END_TEST
+
 /* 9.13 */
 START_TEST(paused_is_said_and_no_attempt_follows)
 {
@@ -251,6 +277,7 @@ int main(void)
     tcase_add_test(tests, who_comes_back_asks_anew_on_each_connection);
     tcase_add_test(tests, an_interruption_and_the_return);
     tcase_add_test(tests, a_stimulus_brings_the_primarys_connection);
+    tcase_add_test(tests, a_stimulus_ends_an_attempt_that_hangs);
     tcase_add_test(tests, paused_is_said_and_no_attempt_follows);
     tcase_add_test(tests, after_a_reject_both_wait_a_minute);
     suite_add_tcase(suite, tests);

@@ -287,6 +287,7 @@ START_TEST(an_order_after_a_long_stop_is_news)
     ck_assert(order(false, 0, false, false));
     still_later(service, (MCLT + GUARD + 1) * 1000);
     relationship->alone = true;
+    relationship->config.without_partner = FO_WITHOUT_KNOWN;
     fo_partner_down_follow(relationship);
     ck_assert_uint_eq(offered(1), 0);
     ck_assert(order(false, 0, false, false));

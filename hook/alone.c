@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * A server that was away for longer than the MCLT and finds no partner (draft 9.3.2 step 6, rule of
+ * safety 9): meanwhile the partner may have been declared to be the only one, and have leased this
+ * server's free addresses. `startup-without-partner` says whom it serves until there is contact, or an
+ * operator declares the partner down:
+ *
+ *   known   RENEW and REBIND of unexpired leases, to at most max(acknowledged, received) + MCLT
+ *   all     as in COMMUNICATIONS-INTERRUPTED, also where it was in PARTNER-DOWN when it stopped
+ *   none    nobody
+ *   auto    all where nobody but a human can have declared this server down, else known
+ *
+ * Whichever it is, the server does not declare its partner down by itself.
+ */
+#include "hook/service_internal.h"
+
+static bool stopped_for_long(const struct fo_endpoint *endpoint)
+{
+    return endpoint->record.last_operational != 0 &&
+           endpoint->started > endpoint->record.last_operational + endpoint->record.mclt;
+}
+
+bool fo_starts_after_long_stop(const struct fo_relationship *relationship)
+{
+    return !relationship->met && stopped_for_long(&relationship->endpoint);
+}
+
+/* Where the state itself serves no new clients (RECOVER-DONE) there is nothing to be `all`. */
+enum fo_without_partner fo_alone_rule(const struct fo_relationship *relationship)
+{
+    const struct fo_config_relationship *config = &relationship->config;
+    enum fo_without_partner rule = (enum fo_without_partner)config->without_partner;
+    if (rule == FO_WITHOUT_AUTO && config->auto_partner_down == 0)
+        rule = FO_WITHOUT_ALL;
+    if (rule == FO_WITHOUT_AUTO ||
+        (rule == FO_WITHOUT_ALL && fo_state_free_from(fo_serving_state(relationship)) == FO_FREE_FROM_NONE))
+        rule = FO_WITHOUT_KNOWN;
+    return rule;
+}
+
+bool fo_alone_serves(const struct fo_relationship *relationship, enum fo_query_kind kind)
+{
+    switch (fo_alone_rule(relationship)) {
+    case FO_WITHOUT_ALL:
+        return true;
+    case FO_WITHOUT_NONE:
+        return false;
+    default: /* a RELEASE harms nobody */
+        return kind == FO_QUERY_RENEW || kind == FO_QUERY_REBIND || kind == FO_QUERY_RELEASE ||
+               kind == FO_QUERY_INFORM;
+    }
+}
+
+const char *fo_alone_refusing(const struct fo_relationship *relationship)
+{
+    switch (fo_alone_rule(relationship)) {
+    case FO_WITHOUT_ALL:
+        return NULL;
+    case FO_WITHOUT_NONE:
+        return "started alone after a stop longer than the MCLT: nobody is served";
+    default:
+        return "started alone after a stop longer than the MCLT: only unexpired leases are renewed";
+    }
+}
+
+const char *fo_alone_meaning(const struct fo_relationship *relationship)
+{
+    switch (fo_alone_rule(relationship)) {
+    case FO_WITHOUT_ALL:
+        return "started alone after a stop longer than the MCLT: every client is served as in "
+               "communications-interrupted, although the partner may have been declared the only one";
+    case FO_WITHOUT_NONE:
+        return "started alone after a stop longer than the MCLT: nobody is served, for the partner may "
+               "have been declared the only one";
+    default:
+        return "started alone after a stop longer than the MCLT: only unexpired leases are renewed, for "
+               "the partner may have been declared the only one and have given free addresses of both";
+    }
+}
+
+static void tell(const struct fo_relationship *relationship)
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    const enum fo_without_partner rule = fo_alone_rule(relationship);
+    char seconds[16];
+    fo_say(relationship->service, FAILOVER_ALONE_AFTER_LONG_STOP, relationship->config.name,
+           relationship->config.partner.name,
+           fo_print(seconds, sizeof seconds, "%u",
+                    endpoint->started - endpoint->record.last_operational),
+           rule == FO_WITHOUT_ALL    ? "every client is served all the same"
+           : rule == FO_WITHOUT_NONE ? "nobody is served"
+                                     : "only unexpired leases are renewed",
+           fo_config_without_partner_name(relationship->config.without_partner), NULL);
+}
+
+void fo_alone_begin(struct fo_relationship *relationship)
+{
+    if (!stopped_for_long(&relationship->endpoint))
+        return;
+    relationship->alone = true;
+    tell(relationship);
+}
+
+void fo_alone_changed(const struct fo_relationship *relationship, enum fo_without_partner before)
+{
+    if (relationship->alone && fo_alone_rule(relationship) != before)
+        tell(relationship);
+}
