@@ -4,8 +4,8 @@
  * See details.h. The options of 12.7 and 12.8 begin with the magic number of DHCP's own (RFC 2131),
  * followed by options of one byte code and one byte length.
  *
- * Of one of our own making the host name is in DDNS where DNS has it, else in the reply's option 12.
- * Of another maker it may be in either option 12, or in a client FQDN (81) in one of its two forms
+ * Of one of our own making the host name is in DDNS where DNS has it, and in the reply's option 12
+ * where it has not, or where Kea's row has the name without its last dot. Of another maker it may be in either option 12, or in a client FQDN (81) in one of its two forms
  * (RFC 4702).
  *
  * Whether an update of DNS has succeeded (the bits C and D of 12.9) Kea does not learn from the
@@ -137,6 +137,7 @@ static struct fo_bytes put_options(uint8_t *space, uint8_t code, const uint8_t *
     return (struct fo_bytes){space, (uint16_t)(at + length)};
 }
 
+/* True where that says all of the name: heard again it ends in a dot. */
 static bool say_names(const struct fo_details *details, struct fo_update *update, uint8_t *space)
 {
     const size_t length = details->forward || details->reverse
@@ -147,7 +148,7 @@ static bool say_names(const struct fo_details *details, struct fo_update *update
     update->present |= FO_HAS(FO_OPT_DDNS);
     update->ddns_flags = (uint16_t)((details->forward ? DDNS_A : 0) | (details->reverse ? DDNS_P : 0));
     update->ddns_name = (struct fo_bytes){space, (uint16_t)length};
-    return true;
+    return details->name[details->name_length - 1] == '.';
 }
 
 void fo_details_say(const struct fo_details *details, struct fo_update *update,
@@ -155,11 +156,11 @@ void fo_details_say(const struct fo_details *details, struct fo_update *update,
 {
     if (!details->told || update->status == FO_ABANDONED)
         return;
-    const bool in_dns = say_names(details, update, space->name);
+    const bool said = say_names(details, update, space->name);
     if (update->status == FO_ACTIVE) {
         update->present |= FO_HAS(FO_OPT_CLIENT_REPLY_OPTIONS);
         update->reply_options = put_options(space->reply, HOST_NAME, details->name,
-                                            in_dns ? 0 : details->name_length);
+                                            said ? 0 : details->name_length);
     }
     if (details->agent_length != 0 &&
         (update->status == FO_ACTIVE || update->status == FO_RELEASED)) {
@@ -234,6 +235,11 @@ void fo_details_hear(const struct fo_update *update, struct fo_details *details,
         hear_wire_name(update->ddns_name, details, space)) {
         details->forward = (update->ddns_flags & DDNS_A) != 0;
         details->reverse = (update->ddns_flags & DDNS_P) != 0;
+        /* As Kea's row had it there. */
+        const struct fo_bytes text = option_in(update->reply_options, HOST_NAME);
+        if (text.length + 1 == details->name_length &&
+            memcmp(text.data, details->name, text.length) == 0)
+            details->name_length--;
     } else {
         (void)(hear_name(option_in(update->reply_options, HOST_NAME), details) ||
                hear_fqdn(option_in(update->reply_options, CLIENT_FQDN), details, space) ||

@@ -92,7 +92,7 @@ START_TEST(said_and_heard)
     const struct fo_details all[] = {
         {0}, of("", "", false, false), of("pc", "", false, false), of("", "\x01\x02xy", false, false),
         of("pc.example.org.", "\x02\x01z", true, true), of("pc.example.org.", "", false, true),
-        of(long_name, "", true, false), of("under_score.example.", "", true, true)};
+        of("pc.example.org", "", true, true), of(long_name, "", true, false), of("under_score.example.", "", true, true)};
     uint8_t space[FO_DETAIL_MAX];
     struct fo_details heard;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -163,6 +163,8 @@ static const struct strange {
 } strange[] = {
     /* the order of preference: DDNS, the reply's host name, its FQDN, the request's FQDN, host name */
     {BYTES(MAGIC "\x0c\x03one"), BYTES(MAGIC "\x0c\x03two"), BYTES("\x05three\0"), "three.", 0, true},
+    {{0}, BYTES(MAGIC "\x0c\x05three"), BYTES("\x05three\0"), "three", 0, true},
+    {{0}, BYTES(MAGIC "\x0c\x06three."), BYTES("\x05three\0"), "three.", 0, true},
     {BYTES(MAGIC "\x0c\x03one"), BYTES(MAGIC "\x0c\x03two"), {0}, "two", 0, false},
     {BYTES(MAGIC "\x0c\x03one\x51\x07\0\0\0four"), {0}, {0}, "four", 0, false},
     {BYTES(MAGIC "\x51\x0c\x04\0\0\x04" "four\x02xy\0"), {0}, {0}, "four.xy.", 0, false},
