@@ -30,6 +30,8 @@ struct still {
     int listen_error, commit_error; /* errno of the next ones */
 };
 
+/* Of `still_env`, whose context is NULL. A test with two services, or with functions of its own, copies
+   that and gives each a `struct still` as context. */
 extern struct still still;
 extern const struct fo_env still_env;
 
