@@ -87,6 +87,7 @@ struct fo_query {
     uint8_t message_type;  /* DHCP option 53: 1 DISCOVER, 3 REQUEST, 4 DECLINE, 7 RELEASE, 8 INFORM */
     bool names_server;     /* a server identifier is there: ours, others' never come */
     bool asks_address;     /* option 50 is there */
+    bool bootp;            /* BOOTP, not DHCP; message_type is REQUEST (5.14) */
     uint16_t secs;         /* as sent; bytes in the wrong order are recognised */
     uint32_t asked_address;
     uint32_t ciaddr;

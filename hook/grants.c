@@ -98,7 +98,10 @@ enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id
     } else if (relationship != NULL) {
         decision->claim.row_written = true;
         decision->bounded_at = now.seconds;
-        *length = bounded(relationship, tenure_of(service, address, query), *length, now.seconds);
+        /* What BOOTP gives has no term; it is reserved, and nobody else's in any case (5.14). */
+        *length = query->bootp ? UINT32_MAX
+                               : bounded(relationship, tenure_of(service, address, query), *length,
+                                         now.seconds);
     }
     enum fo_answer answer = decision->answer;
     service->env->unlock(service->env->context);
@@ -194,11 +197,13 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
             uint32_t end = length == UINT32_MAX || begun > UINT32_MAX - 1 - length
                                ? UINT32_MAX - 1
                                : begun + length;
-            FO_INVARIANT(service->faults || within_bound(service, pool, binding, end, now.seconds));
+            FO_INVARIANT(service->faults || query->bootp ||
+                         within_bound(service, pool, binding, end, now.seconds));
             grant(service, pool, binding, start, end,
                   fo_potential_expiration(now.seconds, length, desired), now.seconds);
             if (binding->times.lease_expiration > end) /* Kea's row says the end, in its own clock */
-                *row_length = binding->times.lease_expiration - start;
+                *row_length = fo_row_length(start, binding->times.lease_expiration);
+            binding->ip_flags = query->bootp ? FO_IP_FLAG_BOOTP : 0;
             if (details != NULL && !fo_table_set_details(&service->table, binding, details))
                 fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);
             held->row_written = false;

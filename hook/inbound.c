@@ -57,6 +57,10 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
     uint32_t end = fo_session_forbids(session, update->lease_expiration);
     uint32_t potential = fo_session_permits(session, update->potential_expiration);
     uint32_t cltt = fo_transaction_time(relationship, update);
+    const bool bootp = (update->present & FO_HAS(FO_OPT_IP_FLAGS)) &&
+                       (update->ip_flags & FO_IP_FLAG_BOOTP);
+    if (bootp) /* no term, whatever is said of it (5.14) */
+        end = potential = FO_TIME_LAST;
     bool merge = binding->status == FO_ACTIVE && fo_table_same_client(binding, &client);
     bool tell = false;
 
@@ -87,6 +91,7 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
         binding->times.received_potential = potential;
     if (cltt > binding->cltt)
         binding->cltt = cltt;
+    binding->ip_flags = bootp ? FO_IP_FLAG_BOOTP : 0;
     binding->flags &= (uint8_t)~FO_FLAG_DOUBTFUL;
     fo_table_watch_end(&service->table, binding);
     fo_mark_row(service, pool, update->address);

@@ -22,6 +22,8 @@ enum { DHCPDISCOVER = 1, DHCPREQUEST = 3, DHCPDECLINE = 4, DHCPRELEASE = 7, DHCP
    draft treats them alike. */
 static enum fo_query_kind kind_of(const struct fo_query *query)
 {
+    if (query->bootp)
+        return FO_QUERY_DISCOVER; /* as to who answers it */
     switch (query->message_type) {
     case DHCPDISCOVER:
         return FO_QUERY_DISCOVER;
@@ -367,6 +369,22 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
     decision->doubtful = fo_bitmap_test(&pool->rows, bit_in(pool, address));
 }
 
+/* See bootp.c. */
+static void claim_for_bootp(struct fo_relationship *relationship, const struct fo_query *query,
+                            struct fo_decision *decision)
+{
+    const struct fo_pool *pool =
+        fo_table_pool(&relationship->service->table, query->reserved_address);
+    if (query->reserved_address == 0) {
+        fo_refuse_bootp(relationship, query, decision);
+        return;
+    }
+    claim(relationship, query, query->reserved_address, decision);
+    if (decision->claim.address == 0 && decision->answer == FO_PASS && pool != NULL &&
+        pool->relationship == relationship->index)
+        fo_refuse(relationship, decision, "somebody else has the address"); /* BOOTP knows no NAK */
+}
+
 /* May Kea have a row of the client's at this address, and see it where the client asks for one of
    `here`? Of an address that is in no pool any more it is not known in which network it was. */
 static bool may_mislead(struct fo_service *service, const struct fo_pool *here,
@@ -467,6 +485,8 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
         fo_table_expire_offers(&service->table, fo_service_now(service).ms);
         if (why != NULL)
             fo_refuse(relationship, decision, why);
+        else if (query->bootp)
+            claim_for_bootp(relationship, query, decision);
         else if (query->message_type == DHCPDISCOVER)
             choose_address(&choice, decision);
         else if (query->message_type == DHCPREQUEST)

@@ -59,7 +59,7 @@ static void fill(struct fo_service *service, const struct fo_pool *pool,
     row->job = FO_ROW_PUT;
     row->state = binding->status == FO_ACTIVE ? FO_ROW_LEASED : FO_ROW_DECLINED;
     row->cltt = fo_to_wall(service, start);
-    row->length = end > start ? end - start : 1;
+    row->length = fo_row_length(start, end);
     fill_client(row, binding);
 }
 
@@ -125,7 +125,10 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
         return;
     binding->flags &= (uint8_t)~FO_FLAG_READ_ROW;
     bool leased = found != NULL && found->state == FO_ROW_LEASED;
-    uint32_t end = leased ? fo_from_wall(service, found->cltt) + found->length : 0;
+    const uint32_t start = leased ? fo_from_wall(service, found->cltt) : 0;
+    uint32_t end = !leased                                ? 0
+                   : found->length > FO_TIME_LAST - start ? FO_TIME_LAST
+                                                          : start + found->length;
     bool same = leased && fo_table_same_client(binding, &found->client);
     if (leased && binding->status == FO_FREE && fo_table_ours(&service->table, pool, binding->address) &&
         fo_table_set_client(&service->table, binding, &found->client)) {

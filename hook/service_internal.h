@@ -98,6 +98,7 @@ struct fo_relationship {
     bool removed;             /* is being: a configuration does not have it any more */
     int64_t clock_warning_at; /* ms, not before */
     int64_t names_logged;     /* DNS is the partner's business alone */
+    int64_t bootp_logged;     /* a BOOTP client without reservation was refused */
     int64_t rival_until;      /* ms: the partner has just said that it is primary, too */
     int64_t rival_logged, silence_logged, stranger_logged;
     bool pools_differ;        /* from the partner's, as far as is known */
@@ -260,6 +261,11 @@ void fo_refuse(struct fo_relationship *relationship, struct fo_decision *decisio
 bool fo_claimable(struct fo_service *service, struct fo_relationship *relationship,
                   struct fo_pool *pool, uint32_t address, const struct fo_query *query);
 
+/* ------------------------------------------------------------------ bootp.c */
+/* A BOOTP client without reservation gets nothing, and the operator hears why. */
+void fo_refuse_bootp(struct fo_relationship *relationship, const struct fo_query *query,
+                     struct fo_decision *decision);
+
 /* ------------------------------------------------------------------ grants.c */
 /* The time of a transaction that ends the binding's lease. */
 uint32_t fo_transaction_now(const struct fo_binding *binding, uint32_t now);
@@ -279,6 +285,13 @@ void fo_updates_carry_on(struct fo_relationship *relationship);
 uint32_t fo_updates_requested(void *relationship, bool all);
 bool fo_requested_left(void *relationship);
 void fo_retry_rejected(struct fo_relationship *relationship);
+
+/* ------------------------------------------------------------------ rows.c */
+/* The length that Kea's row must have: without term where the lease has none. */
+static inline uint32_t fo_row_length(uint32_t start, uint32_t end)
+{
+    return end >= FO_TIME_LAST ? UINT32_MAX : end > start ? end - start : 1;
+}
 
 /* ------------------------------------------------------------------ judgement.c */
 /* The client that an update names; points into it. All zero: none. */

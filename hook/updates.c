@@ -128,6 +128,10 @@ static void describe(struct fo_service *service, struct fo_pool *pool, uint32_t 
     }
     if (binding == NULL)
         return;
+    if (binding->ip_flags != 0) {
+        update->present |= FO_HAS(FO_OPT_IP_FLAGS);
+        update->ip_flags |= binding->ip_flags;
+    }
     out->generation = binding->generation;
     if (update->status != FO_ABANDONED)
         describe_client(binding, update, &said[turn++ % FO_UPDATES_SENT_MAX]);

@@ -162,9 +162,6 @@ extern "C" int pkt4_receive(CalloutHandle &handle)
         const PacketPtr packet(new Packet());
         handle.setContext(CONTEXT, packet);
         packet->read(*query);
-        if (packet->bootp) {
-            return; /* decided when the subnet is known */
-        }
         fo_query_received(service(), &packet->query, &packet->decision);
         if (packet->decision.answer == FO_DROP) {
             drop_refused(handle, *packet);
@@ -224,12 +221,7 @@ extern "C" int subnet4_select(CalloutHandle &handle)
         if (!packet || !subnet || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
             return;
         }
-        const Pkt4Ptr query = argument<Pkt4Ptr>(handle, "query4");
-        if (!packet->bootp) {
-            select_subnet(handle, query, subnet, *packet);
-        } else if (governed(subnet->getID())) {
-            drop(handle); /* a BOOTP lease never ends: no partner could take it over */
-        }
+        select_subnet(handle, argument<Pkt4Ptr>(handle, "query4"), subnet, *packet);
     });
 }
 

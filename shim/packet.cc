@@ -107,7 +107,7 @@ void Packet::read(Pkt4 &kea)
     hardware_ = kea.getHWAddr();
     identifier_ = option_of(kea, DHO_DHCP_CLIENT_IDENTIFIER);
     describe_client(hardware_, identifier_ ? &identifier_->getData() : nullptr, query.client);
-    bootp = kea.inClass("BOOTP");
+    query.bootp = kea.inClass("BOOTP");
     query.message_type = kea.getType();
     query.names_server = static_cast<bool>(option_of(kea, DHO_DHCP_SERVER_IDENTIFIER));
     query.asks_address = address_option(kea, DHO_DHCP_REQUESTED_ADDRESS, query.asked_address);

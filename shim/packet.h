@@ -30,7 +30,6 @@ public:
     fo_query query;
     fo_decision decision;
     uint32_t desired = 0; /* lease time that the configuration gives */
-    bool bootp = false;
     bool granted = false;   /* the engine was allowed to lease */
     bool forbidden = false; /* the answer must not go out */
     bool failed = false;    /* a callout failed: no later one may allow it again */

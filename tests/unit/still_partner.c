@@ -28,6 +28,7 @@ static struct {
         uint32_t address;
         enum fo_binding_status status;
         uint32_t since;
+        uint16_t flags;
         size_t details; /* which of those below, from 1 on; 0: none */
     } told[NOTES];
     size_t told_count;
@@ -139,6 +140,7 @@ static void on_received(void *context, const struct fo_message *message)
         ck_assert_uint_lt(partner.told_count, NOTES);
         partner.told[partner.told_count].address = update->address;
         partner.told[partner.told_count].since = update->start_of_state;
+        partner.told[partner.told_count].flags = update->ip_flags;
         partner.told[partner.told_count].details = note_details(update);
         partner.told[partner.told_count++].status = (enum fo_binding_status)update->status;
     }
@@ -324,6 +326,15 @@ uint32_t still_partner_told_since(uint32_t address)
         if (partner.told[i].address == address)
             since = partner.told[i].since;
     return since;
+}
+
+uint16_t still_partner_told_flags(uint32_t address)
+{
+    uint16_t flags = 0;
+    for (size_t i = 0; i < partner.told_count; i++)
+        if (partner.told[i].address == address)
+            flags = partner.told[i].flags;
+    return flags;
 }
 
 struct fo_details still_partner_told_details(uint32_t address)

@@ -26,6 +26,8 @@ bool still_partner_connected(void);
 unsigned still_partner_told(uint32_t address, enum fo_binding_status *last);
 /* The start-time-of-state that it was told last. */
 uint32_t still_partner_told_since(uint32_t address);
+/* The IP-flags that it was told last. */
+uint16_t still_partner_told_flags(uint32_t address);
 /* What it was told last of the address beside client and times; lives until the next call. */
 struct fo_details still_partner_told_details(uint32_t address);
 /* It tells this in its next BNDUPD; so long as the update's strings live. */

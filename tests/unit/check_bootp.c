@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * BOOTP (5.14): who gets an address, for how long, what the partner hears of it, and what is made of a
+ * partner's binding of a BOOTP client.
+ *
+ * A primary in a still environment, with a partner that acknowledges. One address is reserved.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/still_partner.h"
+
+enum { FIRST = 0x0a000040, SIZE = 64, RESERVED = FIRST + 7, SUBNET = 1, REQUEST = 3 };
+
+static struct fo_service *service;
+static struct fo_relationship *relationship;
+static struct fo_pool *pool;
+static struct fo_config config;
+static const uint8_t hardware[] = {1, 2, 0, 0, 0, 0, 9}; /* with its type */
+static struct fo_query query;
+static struct fo_decision decision;
+static struct fo_row last_row;
+
+static void setup(void)
+{
+    char error[FO_CONFIG_ERROR_MAX];
+    struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
+    uint32_t subnet = SUBNET, network = 0, reserved = RESERVED;
+    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
+                                         .networks = &network, .subnet_count = 1,
+                                         .reserved = &reserved, .reserved_count = 1,
+                                         .persistent = true};
+    still_reset();
+    still_configuration(true, &config);
+    service = fo_service_new(&still_env, error);
+    ck_assert_ptr_nonnull(service);
+    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    fo_reconcile_begin(service);
+    fo_reconcile_end(service);
+    still_partner_start(service);
+    relationship = service->relationships[0];
+    pool = &service->table.pools[0];
+    memset(&query, 0, sizeof query);
+    query.client = (struct fo_client){
+        .hardware = hardware + 1, .hardware_type = hardware[0], .hardware_length = 6};
+    query.message_type = REQUEST;
+    query.bootp = true;
+    query.secs = 100;
+    still.ms += 1000;
+    still_partner_settle(service);
+}
+
+static void teardown(void)
+{
+    fo_claim_release(service, &decision.claim);
+    fo_service_free(service);
+    fo_config_free(&config);
+    ck_assert_int_eq(still.blocks, 0);
+}
+
+static uint32_t now(void)
+{
+    return fo_service_now(service).seconds;
+}
+
+static void settle(void)
+{
+    static struct fo_row row;
+    for (int i = 0; i < 3; i++) {
+        still.ms += FO_COMMIT_DELAY_MS;
+        still_partner_settle(service);
+        while (fo_rows_next(service, &row)) {
+            memcpy(&last_row, &row, sizeof row);
+            fo_rows_done(service, &row, NULL, NULL);
+        }
+    }
+    still_partner_settle(service);
+}
+
+static enum fo_answer ask(void)
+{
+    fo_query_received(service, &query, &decision);
+    if (decision.answer == FO_PASS)
+        fo_subnet_selected(service, SUBNET, &query, NULL, NULL, &decision);
+    return decision.answer;
+}
+
+static enum fo_binding_status status_of(uint32_t address)
+{
+    return fo_table_status(&service->table, pool, address);
+}
+
+static void lease(void)
+{
+    uint32_t length = UINT32_MAX, row_length;
+    ck_assert_int_eq(ask(), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, RESERVED);
+    ck_assert_int_eq(fo_lease_requested(service, SUBNET, &query, &decision, RESERVED, &length),
+                     FO_PASS);
+    ck_assert_uint_eq(length, UINT32_MAX);
+    ck_assert_int_eq(fo_committed(service, SUBNET, &query, &decision, now(), length, UINT32_MAX,
+                                  NULL, &row_length), FO_PASS);
+    ck_assert_uint_eq(row_length, UINT32_MAX);
+    fo_claim_release(service, &decision.claim);
+    settle();
+}
+
+START_TEST(without_a_reservation_nobody_gets_an_address)
+{
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(ask(), FO_DROP);
+        ck_assert_str_eq(decision.refusal.reason, "dynamic BOOTP");
+        ck_assert_uint_eq(decision.claim.address, 0);
+    }
+    ck_assert_uint_eq(still.said[FAILOVER_BOOTP_REFUSED], 1);
+    ck_assert_str_eq(still.words[FAILOVER_BOOTP_REFUSED], "a-b, 02:00:00:00:00:09");
+    still.ms += FO_LOG_LIMIT_MS;
+    ask();
+    ck_assert_uint_le(still.said[FAILOVER_BOOTP_REFUSED], 2);
+}
+END_TEST
+
+START_TEST(a_reservation_is_given_for_ever_with_the_b_flag)
+{
+    query.reserved_address = RESERVED;
+    lease();
+    ck_assert_int_eq(status_of(RESERVED), FO_ACTIVE);
+    ck_assert_uint_eq(still_partner_told_flags(RESERVED), FO_IP_FLAG_RESERVED | FO_IP_FLAG_BOOTP);
+    lease(); /* it asks again at each boot */
+    still.ms += (int64_t)100 * 365 * 86400 * 100;
+    fo_service_step(service);
+    ck_assert_int_eq(status_of(RESERVED), FO_ACTIVE);
+}
+END_TEST
+
+/* Outside our pools it is Kea's business. */
+START_TEST(a_reservation_outside_is_left_to_kea)
+{
+    query.reserved_address = FIRST + 1000;
+    ck_assert_int_eq(ask(), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, 0);
+}
+END_TEST
+
+START_TEST(somebody_elses_lease_is_met_by_silence)
+{
+    struct fo_client other = query.client;
+    const uint8_t address[6] = {2, 9};
+    other.hardware = address;
+    struct fo_binding *binding = fo_table_make(&service->table, RESERVED);
+    ck_assert(fo_table_set_client(&service->table, binding, &other));
+    binding->times.lease_expiration = now() + 100;
+    fo_table_set_status(&service->table, binding, FO_ACTIVE);
+    query.reserved_address = RESERVED;
+    ck_assert_int_eq(ask(), FO_DROP);
+}
+END_TEST
+
+/* As dhcpd says it: lease-expiration "never", no potential expiration (0); and as one would say it who
+   counts on a term. */
+START_TEST(a_partners_binding_is_kept_for_ever)
+{
+    static const uint32_t said[][2] = {{0x7fffffff, 0}, {UINT32_MAX, UINT32_MAX},
+                                       {STILL_SECONDS + 60, STILL_SECONDS + 90}};
+    const uint32_t address = FIRST + fo_bitmap_next(&pool->backup, 0);
+    const struct fo_update update = {
+        .present = FO_HAS(FO_OPT_ASSIGNED_IP_ADDRESS) | FO_HAS(FO_OPT_BINDING_STATUS) |
+                   FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS) | FO_HAS(FO_OPT_IP_FLAGS) |
+                   FO_HAS(FO_OPT_LEASE_EXPIRATION_TIME) | FO_HAS(FO_OPT_POTENTIAL_EXPIRATION_TIME),
+        .address = address, .status = FO_ACTIVE, .ip_flags = FO_IP_FLAG_BOOTP,
+        .hardware_address = {hardware, sizeof hardware},
+        .lease_expiration = said[_i][0], .potential_expiration = said[_i][1]};
+    still_partner_says(&update);
+    settle();
+    ck_assert_uint_eq(still_partner_accepted(), 1);
+    ck_assert_int_eq(last_row.job, FO_ROW_PUT);
+    ck_assert_uint_eq(last_row.length, UINT32_MAX);
+    const struct fo_binding *binding = fo_table_find(&service->table, address);
+    ck_assert_uint_eq(binding->times.lease_expiration, FO_TIME_LAST);
+    ck_assert_uint_eq(binding->times.received_potential, FO_TIME_LAST);
+    fo_touch(service, pool, address); /* said once more, by us (UPDREQALL) */
+    settle();
+    ck_assert_uint_eq(still_partner_told_flags(address), FO_IP_FLAG_BOOTP);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("bootp");
+    TCase *all = tcase_create("bootp");
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, without_a_reservation_nobody_gets_an_address);
+    tcase_add_test(all, a_reservation_is_given_for_ever_with_the_b_flag);
+    tcase_add_test(all, a_reservation_outside_is_left_to_kea);
+    tcase_add_test(all, somebody_elses_lease_is_met_by_silence);
+    tcase_add_loop_test(all, a_partners_binding_is_kept_for_ever, 0, 3);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
