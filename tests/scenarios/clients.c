@@ -110,8 +110,10 @@ static void lease(struct server *server, struct client *client, const struct lin
 {
     struct fo_query query;
     struct server *chosen = NULL;
-    const uint32_t due = at < line->count && !word_is(line, at, "lease") ? address_at(line, at++) : 0;
+    uint32_t first = 0, last = UINT32_MAX; /* where it is to be */
     int64_t length = -1;
+    if (at < line->count && address_of_word(line->words[at], &first, &last))
+        at++;
     if (word_is(line, at, "lease") && !number_of(word_at(line, at + 1, "its length"), &length))
         fail("lease: a number of seconds");
     query_of("DISCOVER", client, 0, &query);
@@ -120,7 +122,7 @@ static void lease(struct server *server, struct client *client, const struct lin
         if (server != NULL && server != one)
             continue;
         ask(one, client, &query, false);
-        if (one->answer.kind == OFFER && (chosen == NULL || one->answer.address == due))
+        if (one->answer.kind == OFFER && chosen == NULL)
             chosen = one;
         else if (one->answer.kind == OFFER)
             client->address = chosen->answer.address;
@@ -142,7 +144,7 @@ static void lease(struct server *server, struct client *client, const struct lin
     if (came.kind != ACK)
         fail("expected ACK to client %s, came %s", client->name,
              came.kind == SILENCE ? came.reason : "NAK");
-    if (due != 0 && came.address != due)
+    if (came.address < first || came.address > last)
         fail("expected a lease of %s, came %s", line->words[at - 1], fo_address_text(came.address, text));
     if (length >= 0 && came.length != length)
         fail("expected a lease of %lld s, came %u s", (long long)length, came.length);

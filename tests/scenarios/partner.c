@@ -280,7 +280,7 @@ void partner_hears(int from, const uint8_t *data, size_t length)
     }
 }
 
-void partner_hears_close(void)
+void partner_hears_close(bool present)
 {
     struct heard *heard = new_heard(0);
     heard->closes = true;
@@ -289,7 +289,8 @@ void partner_hears_close(void)
     else
         append(heard);
     tell("the server closes the connection");
-    partner_loses_connection();
+    if (present)
+        partner_loses_connection();
 }
 
 void partner_loses_connection(void)
@@ -399,6 +400,20 @@ void partner_says(const struct line *line, size_t from)
                                                   : partner.next_xid++;
     note_said(&built);
     say(&built);
+}
+
+void partner_says_bytes(const char *text)
+{
+    uint8_t bytes[FO_MESSAGE_MAX];
+    size_t length = 0;
+    unsigned byte;
+    for (; *text != '\0'; text += *text == ' ' ? 1 : 2)
+        if (*text != ' ') {
+            if (length == sizeof bytes || sscanf(text, "%2x", &byte) != 1 || text[1] == '\0')
+                fail("these are no hexadecimal digits: %s", text);
+            bytes[length++] = (uint8_t)byte;
+        }
+    wire_say(bytes, length);
 }
 
 /* ------------------------------------------------------------------ by itself */

@@ -20,6 +20,7 @@ static jmp_buf failure;
 struct link {
     fo_connection id[2]; /* as its two ends know it */
     bool open[2];
+    unsigned number; /* the later the greater */
 };
 
 struct letter {
@@ -35,6 +36,7 @@ static struct link links[LINKS_MAX];
 static size_t link_count;
 static struct letter *letters, **letters_end = &letters;
 static fo_connection last_connection;
+static unsigned last_link;
 static struct link *calling; /* a server's call that the played partner has not answered */
 
 /* ------------------------------------------------------------------ words about it */
@@ -113,7 +115,7 @@ static struct link *new_link(int from)
         fail("more than %d connections at a time", LINKS_MAX);
     if (link == links + link_count)
         link_count++;
-    *link = (struct link){0};
+    *link = (struct link){.number = ++last_link};
     link->id[from] = ++last_connection;
     link->open[from] = true;
     return link;
@@ -146,10 +148,11 @@ void wire_close(int from, fo_connection connection)
 
 static struct link *played_link(void)
 {
-    for (size_t i = link_count; i-- > 0;)
-        if (links[i].open[1])
-            return &links[i];
-    return NULL;
+    struct link *last = NULL;
+    for (size_t i = 0; i < link_count; i++)
+        if (links[i].open[1] && (last == NULL || links[i].number > last->number))
+            last = &links[i];
+    return last;
 }
 
 bool wire_played_open(void)
@@ -249,7 +252,7 @@ static void take_letter(struct letter *letter)
         if (letter->kind == DATA)
             partner_hears(0, letter->data, letter->length);
         else if (letter->kind == END && link->open[1])
-            partner_hears_close();
+            partner_hears_close(link == played_link());
         link->open[1] &= letter->kind != END;
         return;
     }

@@ -156,7 +156,8 @@ struct heard {
 
 void partner_reset(void);
 void partner_hears(int from, const uint8_t *data, size_t length);
-void partner_hears_close(void);
+/* The server closed a connection: the present one, or an older one. */
+void partner_hears_close(bool present);
 void partner_loses_connection(void);
 /* The next that is not looked at yet, waiting for it a second; NULL: none comes. Free it. */
 struct heard *partner_next(void);
@@ -164,6 +165,7 @@ struct heard *partner_next(void);
 const struct heard *partner_waiting(void);
 /* Says what the words from `from` on say. */
 void partner_says(const struct line *line, size_t from);
+void partner_says_bytes(const char *hexadecimal);
 /* `agrees`: what is heard is answered without a word of the scenario's, BNDUPDs acknowledged, requests
    granted; `deaf`: it is of no interest; `insists`: it is to be expected. `silent`: no CONTACT is said;
    `alive`. False: no such word. */

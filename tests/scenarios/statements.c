@@ -207,11 +207,17 @@ static void played_only(const struct line *line)
         fail("%s: in a pair nobody plays the partner", line->words[0]);
 }
 
+/* receive MESSAGE FIELDS [stale], or receive bytes HEXADECIMAL */
 static void do_receive(struct server *server, const struct line *line, size_t at)
 {
     (void)server;
     played_only(line);
     word_at(line, at, "what");
+    if (word_is(line, at, "bytes")) {
+        partner_says_bytes(word_at(line, at + 1, "the bytes"));
+        settle();
+        return;
+    }
     partner_says(line, at);
     settle();
 }
@@ -222,6 +228,16 @@ static void do_connect(struct server *server, const struct line *line, size_t at
     (void)at;
     played_only(line);
     partner_connects();
+}
+
+/* A TCP connection to the server, beside the one that there may be: what is said goes by this one. */
+static void do_tcp(struct server *server, const struct line *line, size_t at)
+{
+    (void)server;
+    (void)at;
+    played_only(line);
+    wire_open();
+    settle();
 }
 
 static void do_normal(struct server *server, const struct line *line, size_t at)
@@ -313,6 +329,7 @@ static const struct statement {
     {"rows", do_rows},           {"command", do_command},   {"clock", do_clock},
     {"pass", do_pass},           {"partner-down", do_partner_down},
     {"partner", do_partner},     {"receive", do_receive},   {"connect", do_connect},
+    {"tcp", do_tcp},
     {"normal", do_normal},       {"refuse", do_refuse},     {"disconnect", do_disconnect},
     {"cut", do_cut},             {"mend", do_cut},          {"watch", do_watch},
     {"client", do_client},       {"kea", do_kea},           {"expect", do_expect},
