@@ -241,6 +241,14 @@ struct fo_pool_status {
     uint64_t offered;
 };
 
+/* An update of ours that the partner does not accept: the two servers disagree. */
+struct fo_rejected {
+    uint32_t address; /* 0: none */
+    uint32_t time;    /* when it was said last */
+    uint8_t reason;   /* 12.21, 0: not known (any more) */
+    char text[101];   /* the partner's own words, or empty */
+};
+
 struct fo_relationship_status {
     const char *name; /* valid until the next configure */
     const char *self_name, *partner_name, *partner_url;
@@ -259,6 +267,8 @@ struct fo_relationship_status {
     uint32_t mclt, buckets;            /* MCLT in force; how many of 256 buckets are ours */
     int32_t clock_difference;          /* partner's clock minus ours, seconds */
     uint64_t pending, unacknowledged, rejected;  /* our updates: not yet sent, in flight, rejected */
+    struct fo_rejected rejected_example;         /* one of the rejected ones */
+    const char *rejected_status, *rejected_reason; /* in words */
     uint64_t updates_sent, updates_received, updates_rejected, updates_refused;
     uint32_t ack_ms, ack_longest_ms; /* from BNDUPD to BNDACK: the last, the connection's longest */
     uint64_t queries_dropped, clients_refused;

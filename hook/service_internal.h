@@ -98,6 +98,7 @@ struct fo_relationship {
     bool removed;             /* is being: a configuration does not have it any more */
     int64_t clock_warning_at; /* ms, not before */
     int64_t names_logged;     /* DNS is the partner's business alone */
+    struct fo_rejected last_rejected; /* of our updates, by the partner */
     int64_t bootp_logged;     /* a BOOTP client without reservation was refused */
     int64_t rival_until;      /* ms: the partner has just said that it is primary, too */
     int64_t rival_logged, silence_logged, stranger_logged;

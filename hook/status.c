@@ -63,6 +63,30 @@ static void count_updates(struct fo_relationship *relationship,
                                                                 : status->pending;
 }
 
+/* The last one, or, where that is settled, the first that is left. */
+static void show_rejected(struct fo_relationship *relationship,
+                          struct fo_relationship_status *status)
+{
+    struct fo_table *table = &relationship->service->table;
+    struct fo_rejected *example = &status->rejected_example;
+    struct fo_pool *pool = fo_table_pool(table, relationship->last_rejected.address);
+    if (status->rejected == 0)
+        return;
+    if (pool != NULL && pool->relationship == relationship->index &&
+        fo_bitmap_test(&pool->rejected, bit_in(pool, relationship->last_rejected.address))) {
+        *example = relationship->last_rejected;
+        example->time = fo_to_wall(relationship->service, example->time);
+    }
+    for (size_t i = 0; i < table->pool_count && example->address == 0; i++) {
+        pool = &table->pools[i];
+        if (pool->relationship == relationship->index && pool->rejected.count > 0)
+            example->address = pool->range.first + fo_bitmap_next(&pool->rejected, 0);
+    }
+    status->rejected_status =
+        fo_status_name((uint8_t)fo_table_status(table, pool, example->address));
+    status->rejected_reason = fo_reject_name(example->reason);
+}
+
 /* What the draft's state means where one server stands by: by the division in force. */
 static const char *meaning_of(const struct fo_relationship *relationship, uint32_t own_buckets)
 {
@@ -132,6 +156,7 @@ static void fill_status(struct fo_relationship *relationship,
     status->queries_dropped = relationship->queries_dropped;
     status->clients_refused = relationship->clients_refused;
     count_updates(relationship, status);
+    show_rejected(relationship, status);
 }
 
 bool fo_relationship_status(struct fo_service *service, size_t index,

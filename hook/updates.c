@@ -198,12 +198,33 @@ static void note_rejected(struct fo_relationship *relationship, struct fo_pool *
            NULL);
 }
 
+/* For the operator's question. What is outdated is so by the next update; others are shown first. */
+static void keep_example(struct fo_relationship *relationship,
+                         const struct fo_acknowledgement *ack)
+{
+    struct fo_rejected *last = &relationship->last_rejected;
+    const struct fo_pool *pool = fo_table_pool(&relationship->service->table, last->address);
+    if (fo_reject_is_ordinary(ack->reject_reason) && last->address != ack->address &&
+        pool != NULL && fo_bitmap_test(&pool->rejected, bit_in(pool, last->address)))
+        return;
+    last->address = ack->address;
+    last->reason = ack->reject_reason;
+    last->time = fo_service_now(relationship->service).seconds;
+    const size_t most = sizeof last->text - 1;
+    const size_t length = ack->text.length > most ? most : ack->text.length;
+    for (size_t i = 0; i < length; i++) /* not for terminals to obey */
+        last->text[i] = ack->text.data[i] >= ' ' && ack->text.data[i] < 0x7f
+                            ? (char)ack->text.data[i] : '?';
+    last->text[length] = '\0';
+}
+
 static void rejected(struct fo_relationship *relationship, struct fo_pool *pool,
                      const struct fo_acknowledgement *ack)
 {
     struct fo_service *service = relationship->service;
     uint32_t bit = bit_in(pool, ack->address);
     note_rejected(relationship, pool, ack);
+    keep_example(relationship, ack);
     fo_settle(service, pool, ack->address);
     if (pool->primary && fo_bitmap_test(&pool->returning, bit))
         fo_table_set_owner(&service->table, pool, ack->address, true); /* it stays the secondary's */

@@ -155,12 +155,30 @@ ElementPtr parameters_map(const fo_config_relationship &config, const char *stat
     return map;
 }
 
+/* Null: the partner accepts whatever it was told. */
+ElementPtr rejected_map(const Status &status)
+{
+    const fo_rejected &example = status.rejected_example;
+    if (example.address == 0) {
+        return Element::create();
+    }
+    const ElementPtr map = Element::createMap();
+    map->set("address", text(isc::asiolink::IOAddress(example.address).toText().c_str()));
+    map->set("binding-status", text(status.rejected_status));
+    map->set("reason", text(example.reason != 0 ? status.rejected_reason : nullptr));
+    map->set("reason-code", integer(example.reason));
+    map->set("partner-says", text_or_null(example.text));
+    map->set("time", moment(example.time));
+    return map;
+}
+
 ElementPtr updates_map(const Status &status)
 {
     const ElementPtr map = Element::createMap();
     map->set("pending", integer(status.pending));
     map->set("unacknowledged", integer(status.unacknowledged));
     map->set("rejected", integer(status.rejected));
+    map->set("rejected-example", rejected_map(status));
     map->set("sent", integer(status.updates_sent));
     map->set("received", integer(status.updates_received));
     map->set("rejected-by-partner", integer(status.updates_rejected));

@@ -40,6 +40,9 @@ static struct {
     struct fo_update says[SAYS];
     size_t says_count, said;
     unsigned accepted, rejected;
+    enum fo_reject_reason reason;    /* it was given last */
+    uint32_t disputed;
+    enum fo_reject_reason dispute;   /* it gives for that address */
 } partner;
 
 static struct fo_now now(void)
@@ -112,6 +115,8 @@ static void on_acknowledged(void *context, const struct fo_acknowledgement *ack)
         partner.accepted++;
     else
         partner.rejected++;
+    if (ack->reject_reason != FO_REJECT_NONE)
+        partner.reason = (enum fo_reject_reason)ack->reject_reason;
 }
 
 static size_t note_details(const struct fo_update *update)
@@ -136,7 +141,9 @@ static void on_received(void *context, const struct fo_message *message)
     partner.inbound[at].count = message->update_count;
     for (size_t i = 0; i < message->update_count; i++) {
         const struct fo_update *update = &message->updates[i];
-        partner.inbound[at].verdicts[i] = (struct fo_verdict){update->address, FO_REJECT_NONE};
+        partner.inbound[at].verdicts[i] = (struct fo_verdict){
+            update->address,
+            update->address == partner.disputed ? partner.dispute : FO_REJECT_NONE};
         ck_assert_uint_lt(partner.told_count, NOTES);
         partner.told[partner.told_count].address = update->address;
         partner.told[partner.told_count].since = update->start_of_state;
@@ -244,6 +251,7 @@ static bool happen(struct fo_service *service)
 void still_partner_settle(struct fo_service *service)
 {
     const struct fo_now at = now();
+    fo_endpoint_timer(&partner.endpoint, &at); /* it says CONTACT */
     fo_endpoint_pump(&partner.endpoint, &at);
     still_settle(service);
     for (int i = 0; happen(service); i++) {
@@ -365,4 +373,15 @@ unsigned still_partner_accepted(void)
 unsigned still_partner_rejected(void)
 {
     return partner.rejected;
+}
+
+enum fo_reject_reason still_partner_reason(void)
+{
+    return partner.reason;
+}
+
+void still_partner_rejects(uint32_t address, enum fo_reject_reason reason)
+{
+    partner.disputed = address;
+    partner.dispute = reason;
 }

@@ -34,5 +34,9 @@ struct fo_details still_partner_told_details(uint32_t address);
 void still_partner_says(const struct fo_update *update);
 /* Acknowledgements that it has received: accepted and rejected. */
 unsigned still_partner_accepted(void), still_partner_rejected(void);
+/* The reason of the last of the latter. */
+enum fo_reject_reason still_partner_reason(void);
+/* It rejects this address from now on, for this reason and in these words (FO_REJECT_NONE: no more). */
+void still_partner_rejects(uint32_t address, enum fo_reject_reason reason);
 
 #endif
