@@ -109,7 +109,10 @@ static bool is_news(struct fo_service *service, struct fo_pool *pool,
     bool again = (status == FO_EXPIRED || status == FO_RELEASED) &&
                  !(binding->flags & FO_FLAG_FREEING) && row->state == FO_ROW_LEASED &&
                  row_end(service, row) > fo_service_now(service).seconds;
-    if (service->fresh_store || ((ours || again) && service->same_boot))
+    /* What is forgotten (rolled_back.c) has its rows still, and serves nobody. */
+    const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    const bool forgotten = relationship != NULL && relationship->forgotten;
+    if (service->fresh_store || ((ours || again) && service->same_boot && !forgotten))
         return true;
     /* While we run nothing can have come over the partner's free address but by a command (17). */
     if (pool->reconciled && (status == FO_FREE || status == FO_BACKUP))

@@ -155,7 +155,11 @@ static void host_note(void *context, enum fo_note what, const char *detail)
         fo_say(service, FAILOVER_UPDATES_SENDING, name, detail, NULL);
         break;
     case FO_NOTE_REQUEST_DONE:
+        fo_forgotten_rows_go(relationship);
         fo_say(service, FAILOVER_UPDATES_DONE, name, NULL);
+        break;
+    case FO_NOTE_ROLLED_BACK:
+        fo_say(service, FAILOVER_ROLLED_BACK, name, partner, service->config.state_file, NULL);
         break;
     case FO_NOTE_RECOVER_WAIT:
         fo_say(service, FAILOVER_RECOVER_WAIT, name,
@@ -225,6 +229,7 @@ void fo_relationship_start(struct fo_relationship *relationship, int index,
         .updates_lost = fo_updates_lost,
         .received = fo_update_received,
         .partner_forgot = fo_doubt_partners_past,
+        .forget = fo_forget_bindings,
         .updates_requested = fo_updates_requested,
         .requested_left = fo_requested_left,
         .pool_requested = fo_pool_requested,
@@ -233,6 +238,7 @@ void fo_relationship_start(struct fo_relationship *relationship, int index,
     };
     struct fo_endpoint_settings settings = settings_of(relationship);
     fo_persistence_record(service, config->name, &record);
+    relationship->forgotten = record.state == FO_STATE_RECOVER && record.need_all;
     fo_endpoint_start(&relationship->endpoint, &settings, &host, &record, &now);
 }
 

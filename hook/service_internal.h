@@ -86,6 +86,7 @@ struct fo_relationship {
     bool record_dirty, record_saving;
     struct fo_endpoint_record saved_record; /* as it was when the epoch that saves it began */
     bool alone;               /* started without partner after longer than MCLT (rule of safety 9) */
+    bool forgotten;           /* its bindings are, and the partner has not told all again */
     size_t send_pool;         /* where the search for updates goes on */
     uint32_t send_bit;
     uint64_t requested;       /* bits set in `requested` of all its pools */
@@ -410,6 +411,12 @@ void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now);
 /* The same for the partner, whose bindings are lost: how long its promises run, only the bound of
    rule of safety 4 says. */
 void fo_doubt_partners_past(void *relationship);
+
+/* ------------------------------------------------------------------ rolled_back.c */
+/* The state file is an older copy: its bindings are forgotten, to be told by the partner ... */
+void fo_forget_bindings(void *relationship);
+/* ... and now all are: the rows of those that are no more go. */
+void fo_forgotten_rows_go(struct fo_relationship *relationship);
 
 /* ------------------------------------------------------------------ network.c */
 /* Makes room for so many more listeners; false: no memory. */

@@ -168,6 +168,53 @@ static void end_startup(struct fo_endpoint *endpoint, const struct fo_now *now)
     endpoint->host.entered(endpoint->host.context, FO_STATE_STARTUP);
 }
 
+/* ------------------------------------------------------------------ what the partner remembers */
+
+/* Rule of safety 10: the partner has spoken with a later state of this store than there is, for somebody
+   has restored it from a copy. Bindings have changed since, and free addresses have changed hands; what
+   the copy says is worth less than nothing, and the partner's acknowledgements of what it knew are, too.
+   So it is a lost store (5.16), in whose past nobody can tell when this server last ran. Where both were
+   restored, so that each knows more of the other than that does itself, the secondary yields. */
+static void look_for_rollback(struct fo_endpoint *endpoint, const struct fo_now *now)
+{
+    struct fo_endpoint_record *record = &endpoint->record;
+    const struct fo_session *session = &endpoint->session;
+    const bool ours = session->settings.own_connections < session->partner.partner_connections;
+    const bool theirs = session->partner.own_connections < session->settings.partner_connections;
+    if (!session->partner.counts_connections || !ours ||
+        (theirs && endpoint->settings.session.primary) || endpoint->fresh)
+        return;
+    record->need_all = true;
+    record->first_time = record->update_all_owed = false;
+    record->last_operational = endpoint->starting ? 0 : now->seconds;
+    fo_endpoint_note(endpoint, FO_NOTE_ROLLED_BACK, "");
+    endpoint->host.forget(endpoint->host.context);
+    fo_endpoint_set_state(endpoint, FO_STATE_RECOVER, "the state file is an older copy", now);
+    fo_endpoint_store(endpoint);
+}
+
+/* The first STATE of a connection: it was durable there before it was said, and so was the count. */
+static void remember_count(struct fo_endpoint *endpoint)
+{
+    const struct fo_session *session = &endpoint->session;
+    if (session->partner.counts_connections)
+        endpoint->record.partner_connections = fo_endpoint_next_count(
+            session->partner.own_connections, session->settings.partner_connections);
+    else
+        endpoint->record.partner_connections++;
+}
+
+/* While a connection lasts the count moves, too, or a copy made in its time would pass for the store. */
+static void move_count(struct fo_endpoint *endpoint, const struct fo_now *now)
+{
+    if (!endpoint->communicating || now->ms < endpoint->count_at)
+        return;
+    endpoint->count_at = now->ms + FO_COUNT_MS;
+    endpoint->record.connections++;
+    endpoint->count_unsaid = true;
+    fo_endpoint_store(endpoint);
+}
+
 /* ------------------------------------------------------------------ messages from the partner */
 
 static void take_state(struct fo_endpoint *endpoint, const struct fo_message *message,
@@ -195,11 +242,9 @@ static void take_state(struct fo_endpoint *endpoint, const struct fo_message *me
         endpoint->communicating = true;
         endpoint->failures = 0;
         endpoint->retry_delay = 0;
-        endpoint->record.connections++;
-        if (endpoint->session.partner.counts_connections)
-            endpoint->record.partner_connections = endpoint->session.partner.own_connections + 1;
-        else
-            endpoint->record.partner_connections++;
+        endpoint->count_at = now->ms + FO_COUNT_MS;
+        look_for_rollback(endpoint, now);
+        remember_count(endpoint);
         if (endpoint->starting)
             end_startup(endpoint, now);
         fo_endpoint_store(endpoint);
@@ -233,8 +278,11 @@ void fo_endpoint_on_message(void *context, const struct fo_message *message,
 {
     struct fo_endpoint *endpoint = context;
     endpoint->record.last_contact = now->seconds;
-    if (message->type == FO_MSG_CONTACT) {
-        fo_endpoint_note(endpoint, FO_NOTE_POOLS, "");
+    if (message->type == FO_MSG_CONTACT) { /* it told something by the way */
+        if (endpoint->session.partner.told_connections != 0)
+            endpoint->record.partner_connections = endpoint->session.partner.told_connections;
+        else
+            fo_endpoint_note(endpoint, FO_NOTE_POOLS, "");
         return;
     }
     if (!endpoint->communicating && message->type != FO_MSG_STATE) {
@@ -286,7 +334,8 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
     endpoint->started = now->seconds;
     endpoint->startup_deadline = now->ms + (int64_t)settings->startup_delay * 1000;
     endpoint->attempt_at = now->ms;
-    if (record->state == FO_STATE_NONE)
+    endpoint->fresh = record->state == FO_STATE_NONE;
+    if (endpoint->fresh)
         endpoint->record.need_all = true;
     endpoint->record.state = (uint8_t)(record->state == FO_STATE_NONE
                                            ? fo_state_at_start(FO_STATE_NONE)
@@ -330,6 +379,10 @@ void fo_endpoint_stored(struct fo_endpoint *endpoint, const struct fo_now *now)
     if (endpoint->session.phase == FO_SESSION_ESTABLISHED && endpoint->state_unsaid &&
         !endpoint->stopping)
         say_state(endpoint, now);
+    if (endpoint->count_unsaid && endpoint->communicating) {
+        endpoint->count_unsaid = false;
+        fo_session_tell_count(&endpoint->session, endpoint->record.connections, now);
+    }
     act_in_state(endpoint, now);
     fo_endpoint_pump(endpoint, now);
 }
@@ -406,6 +459,7 @@ void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now)
         endpoint->host.disconnect(endpoint->host.context, true);
         fo_endpoint_attempt_failed(endpoint, "no answer to the TCP connection within 15 s", now);
     }
+    move_count(endpoint, now);
     if (endpoint->pool_request_due)
         fo_endpoint_pump(endpoint, now);
 }
@@ -420,6 +474,8 @@ int64_t fo_endpoint_deadline(const struct fo_endpoint *endpoint, const struct fo
     int64_t deadline = fo_session_deadline(&endpoint->session);
     if (endpoint->starting)
         deadline = earlier(deadline, endpoint->startup_deadline);
+    if (endpoint->communicating)
+        deadline = earlier(deadline, endpoint->count_at);
     if (endpoint->request_deadline != 0)
         deadline = earlier(deadline, endpoint->request_deadline);
     if (endpoint->session.phase == FO_SESSION_CLOSED || endpoint->attempting)

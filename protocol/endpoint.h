@@ -27,6 +27,8 @@ enum {
     FO_UPDATE_REQUEST_MS = 120000, /* 9.5.2: UPDREQ without a BNDUPD or UPDDONE for so long: drop */
     FO_SIGN_OF_LIFE_MS = 180000,   /* a partner that refuses us, or we it, tries again within a minute
                                       or two: so long it counts as alive though there is no connection */
+    FO_COUNT_MS = 60000,           /* how often `connections` moves while a connection lasts: no older is
+                                      a copy of the store that could pass for the store itself */
     FO_POOLREQ_MS = 60000,         /* 7.7.2: POOLREQ is repeated after an answer that moved addresses */
     FO_POOLREQ_LEAST_MS = 1000,    /* at most so often when this server has to refuse clients */
 };
@@ -45,8 +47,11 @@ struct fo_endpoint_record {
     uint32_t mclt;          /* in force, seconds */
     uint32_t last_contact;  /* last message of the partner */
     uint32_t last_operational; /* at start: when this server last ran, 0: unknown (9.3.2, 9.6.2) */
-    uint32_t connections;         /* connections of this relationship, counted by us */
-    uint32_t partner_connections; /* the partner's own count, as it last said */
+    /* A count of ours that moves with each connection, and while it lasts; and the partner's, as it was
+       last told. Only what is durable is told, so a partner that remembers more of ours than we do has
+       spoken with a later state of this store (5.16, rule of safety 10). */
+    uint32_t connections;
+    uint32_t partner_connections; /* 0: it has never spoken with us */
     uint8_t secondary_buckets[FO_HBA_SIZE]; /* in force */
     /* Secondary, with a digest: the latest time and the highest count of connections that an authentic
        CONNECT had (11.1). The time is the partner's clock. */
@@ -98,6 +103,7 @@ enum fo_note {
     FO_NOTE_REQUEST_SENT,   /* detail: "UPDREQ" or "UPDREQALL" */
     FO_NOTE_REQUEST_RECEIVED,
     FO_NOTE_REQUEST_DONE,
+    FO_NOTE_ROLLED_BACK, /* the partner knows a later state of this store */
     FO_NOTE_RECOVER_WAIT,
 };
 
@@ -120,6 +126,9 @@ struct fo_endpoint_host {
     void (*received)(void *context, const struct fo_message *message);
     /* The partner has lost its bindings (UPDREQALL): what it may have promised, nobody knows now. */
     void (*partner_forgot)(void *context);
+    /* This store is an older copy: what it says of bindings is not true any more, nor whose a free
+       address is. */
+    void (*forget)(void *context);
     /* UPDREQ, or UPDREQALL where `all`: marks what is to be sent before UPDDONE; how many. */
     uint32_t (*updates_requested)(void *context, bool all);
     bool (*requested_left)(void *context); /* is any of them not answered yet? */
@@ -144,6 +153,7 @@ struct fo_endpoint {
     struct fo_endpoint_record record;
     struct fo_session session;
     bool starting;          /* in STARTUP: the recorded state is the previous state (9.3) */
+    bool fresh;             /* it started without a record: lost, not an older copy */
     bool stopping;          /* PAUSED was said */
     bool communicating;     /* a STATE came over this connection (8.3) */
     bool attempting;        /* a TCP connection is being made */
@@ -151,11 +161,13 @@ struct fo_endpoint {
     bool partner_starting;  /* its STARTUP flag */
     bool pool_request_due;
     bool pools_unsaid;      /* the partner is to hear of our new pools */
+    bool count_unsaid;      /* and of our count, once it is durable */
     bool closing;           /* we close because the operator wants it */
     int64_t startup_deadline; /* ms */
     int64_t attempt_at;       /* ms, next attempt to connect */
     int64_t retry_delay;      /* ms */
     int64_t request_deadline; /* ms, 0: no UPDREQ outstanding */
+    int64_t count_at;         /* ms, while communicating: our count moves */
     int64_t pool_request_at;  /* ms, not before */
     int64_t pool_request_sent; /* ms, the last POOLREQ */
     uint32_t request_xid;     /* of our UPDREQ or UPDREQALL, 0: none */

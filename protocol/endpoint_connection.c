@@ -38,6 +38,7 @@ static void forget_connection(struct fo_endpoint *endpoint)
 {
     fo_endpoint_keep_contact(endpoint);
     endpoint->communicating = false;
+    endpoint->count_unsaid = false; /* the next handshake tells it */
     endpoint->partner_request = false;
     endpoint->request_xid = 0;
     endpoint->request_deadline = 0;
@@ -101,10 +102,15 @@ void fo_endpoint_note_first_time(struct fo_endpoint *endpoint)
 {
     struct fo_endpoint_record *record = &endpoint->record;
     const struct fo_session_partner *partner = &endpoint->session.partner;
-    if (record->connections == 0 && record->state == FO_STATE_RECOVER)
+    if (record->partner_connections == 0 && record->state == FO_STATE_RECOVER)
         /* Sticky: this store remembers it, should the connection break before NORMAL. */
         record->first_time = record->first_time ||
                              (partner->counts_connections && partner->partner_connections == 0);
+}
+
+uint32_t fo_endpoint_next_count(uint32_t own, uint32_t remembered)
+{
+    return (own > remembered ? own : remembered) + 1;
 }
 
 static void on_established(void *context, const struct fo_now *now)
@@ -114,6 +120,9 @@ static void on_established(void *context, const struct fo_now *now)
     const struct fo_session_partner *partner = &endpoint->session.partner;
     if (!partner->gives_nonce) /* else CONNECT may be a recorded one: only the STATE after it is not */
         fo_endpoint_note_first_time(endpoint);
+    /* Past what the partner remembers, too: so one that was lost or rolled back is that only once. */
+    record->connections = fo_endpoint_next_count(
+        record->connections, partner->counts_connections ? partner->partner_connections : 0);
     record->last_contact = now->seconds;
     endpoint->sign_of_life = 0; /* from now on the connection is */
     endpoint->state_unsaid = true;

@@ -89,10 +89,18 @@ bool fo_session_take_pools(struct fo_session *session, const struct fo_message *
 {
     struct fo_session_partner *partner = &session->partner;
     struct fo_bytes value;
+    partner->told_connections = 0;
     if (!partner->own_kind || !fo_vendor_option(message, VENDOR_POOLS, &value))
         return false;
     partner->tells_pools = fo_ranges_read(&partner->pools, value.data, value.length);
     return partner->tells_pools;
+}
+
+bool fo_session_take_count(struct fo_session *session, const struct fo_message *message)
+{
+    struct fo_session_partner *partner = &session->partner;
+    return partner->own_kind &&
+           vendor_number(message, VENDOR_OWN_CONNECTIONS, &partner->told_connections);
 }
 
 static bool is_own_kind(const struct fo_session_settings *settings, const struct fo_message *message)
@@ -453,18 +461,35 @@ void fo_session_take_connectack(struct fo_session *session, const struct fo_mess
     session->host.established(session->host.context, now);
 }
 
+static void tell(struct fo_session *session, const struct fo_writer *writer, const struct fo_now *now)
+{
+    struct fo_message message;
+    fo_message_begin(&message, FO_MSG_CONTACT);
+    put_vendor_options(&message, session->settings.vendor_class, writer);
+    fo_session_send(session, &message, false, now);
+}
+
 void fo_session_tell_pools(struct fo_session *session, const struct fo_ranges *pools,
                            const struct fo_now *now)
 {
-    struct fo_message message;
     struct fo_writer writer;
     uint8_t space[VENDOR_MAX];
     session->settings.pools = *pools;
     if (!session->settings.dialect->vendor_options || !session->partner.own_kind)
         return;
-    fo_message_begin(&message, FO_MSG_CONTACT);
     fo_writer_init(&writer, space, sizeof space);
     put_pools(&writer, pools);
-    put_vendor_options(&message, session->settings.vendor_class, &writer);
-    fo_session_send(session, &message, false, now);
+    tell(session, &writer, now);
+}
+
+void fo_session_tell_count(struct fo_session *session, uint32_t connections,
+                           const struct fo_now *now)
+{
+    struct fo_writer writer;
+    uint8_t space[8];
+    if (!session->settings.dialect->vendor_options || !session->partner.own_kind)
+        return;
+    fo_writer_init(&writer, space, sizeof space);
+    put_number(&writer, VENDOR_OWN_CONNECTIONS, connections);
+    tell(session, &writer, now);
 }

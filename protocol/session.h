@@ -58,8 +58,8 @@ struct fo_session_settings {
     uint32_t max_clock_skew;                /* seconds; 0: any difference is accepted */
     const struct fo_digest *digest;         /* all messages are signed (11.1); NULL: none may be */
     uint8_t nonce[FO_NONCE_SIZE];           /* with a digest: random, of this connection alone */
-    /* Sent between two of us in vendor-specific-options (rule of safety 10): how many connections
-       of this relationship we remember, and the number that we remember of the partner. */
+    /* Sent between two of us in vendor-specific-options (rule of safety 10): our count of connections,
+       and the count that we remember of the partner (struct fo_endpoint_record). */
     uint32_t own_connections;
     uint32_t partner_connections;
     struct fo_ranges pools; /* the addresses of this relationship, told in the same way */
@@ -77,6 +77,7 @@ struct fo_session_partner {
     bool counts_connections; /* the two below were sent */
     uint32_t own_connections;     /* its own count */
     uint32_t partner_connections; /* what it remembers of ours; 0: it has never spoken with us */
+    uint32_t told_connections;    /* its own count, in the CONTACT just received; 0: that has none */
     struct fo_ranges pools;       /* where tells_pools */
 };
 
@@ -87,7 +88,7 @@ struct fo_session_host {
     /* CONNECTACK was accepted (primary). */
     void (*established)(void *context, const struct fo_now *now);
     /* A message other than of the handshake, CONTACT and DISCONNECT; a CONTACT by which the partner
-       told its new pools, too. It may call fo_session_close. Its byte strings live until it
+       told its new pools, or its count, too. It may call fo_session_close. Its byte strings live until it
        returns. */
     void (*received)(void *context, const struct fo_message *message, const struct fo_now *now);
     /* The session has ended, by whichever side; the connection is to be closed once what was sent
@@ -130,7 +131,7 @@ void fo_session_connect(struct fo_session *session, const struct fo_session_sett
 enum fo_reject_reason fo_session_admit(const struct fo_session_settings *settings,
                                        const struct fo_message *connect, const uint8_t *frame,
                                        size_t length, char *text, size_t size);
-/* How many connections it says that its sender remembers; false where it does not say. */
+/* Its sender's count of connections; false where it does not say. */
 bool fo_session_count_of(const struct fo_session_settings *settings,
                          const struct fo_message *connect, uint32_t *connections);
 
@@ -159,6 +160,10 @@ uint32_t fo_session_send(struct fo_session *session, struct fo_message *message,
 
 /* Tells a partner of our own kind that the pools are different now: a CONTACT carries them. */
 void fo_session_tell_pools(struct fo_session *session, const struct fo_ranges *pools,
+                           const struct fo_now *now);
+
+/* The same of our count of connections. */
+void fo_session_tell_count(struct fo_session *session, uint32_t connections,
                            const struct fo_now *now);
 
 /* tSend, tReceive and the handshake's limit. */

@@ -29,5 +29,7 @@ void fo_session_take_connectack(struct fo_session *session, const struct fo_mess
                                 const struct fo_now *now);
 /* False where the message says nothing (usable) of its sender's pools. */
 bool fo_session_take_pools(struct fo_session *session, const struct fo_message *message);
+/* False where a CONTACT does not tell its sender's count of connections. */
+bool fo_session_take_count(struct fo_session *session, const struct fo_message *message);
 
 #endif

@@ -132,6 +132,11 @@ static void on_partner_forgot(void *context)
     (void)context;
 }
 
+static void on_forget(void *context)
+{
+    (void)context;
+}
+
 static uint32_t on_updates_requested(void *context, bool all)
 {
     uint32_t count = 0;
@@ -175,7 +180,7 @@ static void on_note(void *context, enum fo_note note, const char *detail)
 
 static const struct fo_endpoint_host host = {
     NULL, on_send, on_connect, on_disconnect, on_store, on_next_update, on_acknowledged,
-    on_updates_lost, on_received, on_partner_forgot, on_updates_requested, on_requested_left,
+    on_updates_lost, on_received, on_partner_forgot, on_forget, on_updates_requested, on_requested_left,
     on_pool_requested, on_entered, on_note};
 
 /* ------------------------------------------------------------------ the honest session */

@@ -66,10 +66,11 @@ static bool runs(const struct server *server)
 }
 
 /* A server that was declared down must not come back where it cannot hear of that: it would resume
-   (rule of safety 9), one of the exceptions to invariant 1. */
+   (rule of safety 9), one of the exceptions to invariant 1. Nor may one whose store was rolled back,
+   which only its partner knows. */
 static bool comes_back_too_early(struct world *world, const struct server *server)
 {
-    if (world->declared != server->number)
+    if (world->declared != server->number && world->rolled_back != server->number)
         return false;
     world->slow_ms = 0;
     for (int i = 0; i < 2; i++) {
@@ -84,6 +85,14 @@ static bool comes_back_too_early(struct world *world, const struct server *serve
 /* It is back: nothing else may happen before it has been told. */
 static bool must_be_told(struct world *world)
 {
+    if (world->rolled_back >= 0) {
+        const struct server *server = &world->servers[world->rolled_back];
+        if (server->service == NULL)
+            return false;
+        if (!server->service->relationships[0]->met)
+            return true;
+        world->rolled_back = -1;
+    }
     if (world->declared < 0)
         return false;
     const struct server *other = &world->servers[1 - world->declared];
@@ -195,6 +204,44 @@ static void lose_store(struct server *server)
     start_later(server);
 }
 
+static void copy_store(struct server *server)
+{
+    if (server->disk.copy != NULL || server->disk.count == 0)
+        return;
+    world_tell(server->world, "server %d has its store copied", server->number);
+    disk_copy(server);
+    memcpy(server->kea.copy, server->kea.rows, sizeof server->kea.copy);
+}
+
+/* What nobody remembers nobody can protect: so one at a time, and a copy that its partner can tell. */
+static void roll_back(struct server *server)
+{
+    struct world *world = server->world;
+    const struct server *other = &world->servers[1 - server->number];
+    if (server->disk.copy == NULL) {
+        copy_store(&world->servers[0]);
+        copy_store(&world->servers[1]);
+        return;
+    }
+    if (server->store_lost || other->store_lost || !world->plan.persistent || world->declared >= 0 ||
+        world->rolled_back >= 0 || rejects(world) || !topology_is_whole(server) ||
+        !topology_is_whole(other) || !disk_copy_is_older(server))
+        return;
+    if (world_chance(world, 500))
+        server_kill(server);
+    else
+        server_power_cut(server);
+    world_tell(world, "server %d has its store rolled back", server->number);
+    disk_restore(server);
+    server->store_lost = true;
+    world->rolled_back = server->number;
+    if (world_chance(world, 500)) {
+        memcpy(server->kea.rows, server->kea.copy, sizeof server->kea.rows);
+        memcpy(server->kea.on_disk, server->kea.copy, sizeof server->kea.on_disk);
+    }
+    start_later(server);
+}
+
 static void cut(struct world *world, int way, uint32_t ms)
 {
     world_tell(world, "the way from server %d is cut", way);
@@ -268,7 +315,7 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         server->frozen_until = world->now + a_while;
         break;
     case MISHAP_PARTNER_DOWN:
-        if (world->declared >= 0 || world->servers[0].store_lost ||
+        if (world->declared >= 0 || world->rolled_back >= 0 || world->servers[0].store_lost ||
             world->servers[1].store_lost || !topology_is_whole(&world->servers[0]) ||
             !topology_is_whole(&world->servers[1]) || rejects(world))
             break;
@@ -282,6 +329,9 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
                        (uint64_t)world->now);
         world_schedule(world, world->now + 1000 + world_random(world, 5 * world->plan.mclt * 1000),
                        start, server, 0);
+        break;
+    case MISHAP_ROLLED_BACK:
+        roll_back(server);
         break;
     case MISHAPS:
         break;
@@ -356,7 +406,7 @@ static void heal(struct world *world)
         if (server->service != NULL)
             server_reload_begin(server);
         topology_restore(server);
-        server_start(server);
+        start(world, server, 0);
         server_reload_end(server);
     }
 }
@@ -383,7 +433,8 @@ static const char *disagreement(struct world *world)
     for (int i = 0; i < 2; i++) {
         struct server *server = &world->servers[i];
         if (server->service == NULL) {
-            server_start(server); /* it was stopping when peace came */
+            if (!comes_back_too_early(world, server))
+                server_start(server); /* it was stopping when peace came */
             return "a server does not run";
         }
         if (server->service->stopping || world->now < server->frozen_until)

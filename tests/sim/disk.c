@@ -138,7 +138,50 @@ void disk_lose(struct server *server)
     server->disk.count = 0;
 }
 
+void disk_copy(struct server *server)
+{
+    struct disk *disk = &server->disk;
+    disk->copied = disk->count;
+    disk->copy = malloc((disk->count + 1) * sizeof *disk->copy);
+    if (disk->copy == NULL)
+        abort();
+    if (disk->count > 0)
+        memcpy(disk->copy, disk->pairs, disk->count * sizeof *disk->copy);
+}
+
+void disk_restore(struct server *server)
+{
+    struct disk *disk = &server->disk;
+    free(disk->pairs);
+    disk->pairs = disk->copy;
+    disk->count = disk->copied;
+    disk->capacity = disk->copied + 1;
+    disk->copy = NULL;
+}
+
+/* In the record of the relationship: its own count of connections, or what it remembers of the other's
+   (persistence.c writes it). 0: no record. */
+static uint32_t count_in(const struct pair *pairs, size_t count, size_t offset)
+{
+    for (size_t i = 0; i < count; i++)
+        if (pairs[i].key[0] == 'E' && pairs[i].length >= offset + 4) {
+            const uint8_t *bytes = pairs[i].value + offset;
+            return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+                   bytes[3];
+        }
+    return 0;
+}
+
+bool disk_copy_is_older(struct server *server)
+{
+    enum { OWN = 25, PARTNERS = 29 };
+    const struct disk *disk = &server->disk;
+    const struct disk *other = &server->world->servers[1 - server->number].disk;
+    return count_in(disk->copy, disk->copied, OWN) < count_in(other->pairs, other->count, PARTNERS);
+}
+
 void disk_free(struct server *server)
 {
+    free(server->disk.copy);
     free(server->disk.pairs);
 }

@@ -151,7 +151,7 @@ struct world *world_new(uint64_t seed, unsigned faults, bool trace)
     if (world == NULL)
         abort();
     world->seed = seed;
-    world->declared = -1;
+    world->declared = world->rolled_back = -1;
     world->random = seed * UINT64_C(0xD1342543DE82EF95) + 1;
     world->trace = trace;
     world->next_connection = 1;

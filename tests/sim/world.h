@@ -81,6 +81,7 @@ enum mishap {
     MISHAP_CLOCK_SET,
     MISHAP_ROW_DELETED,
     MISHAP_PARTNER_DOWN, /* a server dies, and an operator tells the other */
+    MISHAP_ROLLED_BACK, /* somebody copies a store; next time, the copy comes back */
     MISHAPS,
 };
 
@@ -129,6 +130,8 @@ struct pair {
 struct disk {
     struct pair *pairs; /* sorted by key */
     size_t count, capacity;
+    struct pair *copy; /* NULL: there is none */
+    size_t copied;
     const struct fo_store_batch *batch; /* under way */
     int64_t slow_until, full_until;
 };
@@ -144,6 +147,7 @@ struct lease_row {
 struct kea {
     struct lease_row rows[ADDRESSES_MAX];
     struct lease_row on_disk[ADDRESSES_MAX]; /* what a power cut leaves */
+    struct lease_row copy[ADDRESSES_MAX];    /* made with that of the store */
     struct packet *packets;                  /* in work */
     bool working;                            /* the main thread is at the rows */
     int64_t bad_until;
@@ -243,6 +247,7 @@ struct world {
     bool quiet;            /* chaos and clients are over */
     bool declared_done;    /* the operator has had its say */
     int declared;          /* the server that was declared down and has not met the other since; -1 */
+    int rolled_back;       /* the server whose store was, and which has not met the other since; -1 */
     uint64_t grants, refusals, mishaps_done;
     bool trace, failed;
     char failure[600];
@@ -278,6 +283,11 @@ void network_free(struct world *world);
 void disk_attach(struct server *server);
 void disk_process_ends(struct server *server);
 void disk_lose(struct server *server);
+void disk_copy(struct server *server);
+/* The copy comes back, and is used up. */
+void disk_restore(struct server *server);
+/* Does the partner's store know a later state of this server's than its copy is? */
+bool disk_copy_is_older(struct server *server);
 const struct pair *disk_find(const struct server *server, const uint8_t *key, size_t length);
 void disk_free(struct server *server);
 

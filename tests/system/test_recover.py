@@ -5,6 +5,7 @@ stable storage, without a partner for longer than the MCLT, and with rows in Kea
 the store does not expect (rule of safety 8 of the design)."""
 
 import os
+import shutil
 import time
 
 import pytest
@@ -188,6 +189,40 @@ def test_alone_after_long_stop(pair_of):
     assert first.failover()["refusing"] is None
     all_keep(made, leases)
     agree.acknowledged(made.clients.do_all("discover", [OURS[12], THEIRS[12]]))
+
+
+# ---- a store that is restored from a copy ----
+
+@EITHER
+def test_older_copy(pair_of, primary):
+    """Somebody restores yesterday's state file (5.16): the partner knows better. The server treats it
+    as lost, waits, and has every lease again; nobody loses an address, and none is given twice."""
+    made, leases = with_leases(pair_of)
+    server, partner = sides(made, primary)
+    server.stop()
+    state, copy = server.lease_file + ".failover", server.path("copy.failover")
+    shutil.copy(state, copy)
+    server.start()
+    made.wait_state("NORMAL", timeout=15)
+    # A day passes: leases end and others are given, at the same addresses.
+    for client in OURS[5:10] + THEIRS[5:10]:
+        leases.pop(client)
+    made.clients.do_all("release", OURS[5:10] + THEIRS[5:10], secs=9)
+    agree.settled(made)
+    new = OURS[10:20] + THEIRS[10:20]
+    agree.acknowledged(made.clients.do_all("discover", new))
+    agree.settled(made)
+    leases.update(agree.acknowledged(made.clients.do_all("renew", new)))    # 600 s now
+    agree.settled(made)
+    server.kill9()
+    shutil.copy(copy, state)
+    server.start()
+    server.wait_log("FAILOVER_ROLLED_BACK")
+    server.wait_state("RECOVER-WAIT", timeout=10)
+    made.wait_state("NORMAL", timeout=MCLT + 10)
+    agree.settled(made)
+    all_keep(made, leases)
+    assert set(server.leases()) == set(partner.leases()) == {a["address"] for a in leases.values()}
 
 
 # ---- rows that the store does not expect ----

@@ -647,7 +647,7 @@ START_TEST(a_digest_fits_into_every_frame)
         .store = host_nothing, .next_update = host_next_update, .updates_lost = host_nothing,
         .entered = host_entered, .note = host_note};
     struct fo_endpoint_record record = {
-        .state = FO_STATE_NORMAL, .partner_state = FO_STATE_NORMAL, .connections = 3};
+        .state = FO_STATE_NORMAL, .partner_state = FO_STATE_NORMAL, .connections = 9};
     struct fo_endpoint_settings settings = {.session = p.settings, .connect_retry_delay = 1};
     size_t length, fullest = 0;
     told = 0;

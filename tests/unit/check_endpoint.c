@@ -160,6 +160,115 @@ START_TEST(a_server_learns_at_start_that_the_partner_was_alone)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ a store from a copy (5.16) */
+
+/* The store as it was, of a server that starts with it. */
+static void restore(struct server *one, struct fo_endpoint_record record)
+{
+    struct server *other = one == &p ? &s : &p;
+    fo_endpoint_lost(&other->endpoint, "gone", &now);
+    other->length = other->read = 0;
+    record.last_operational = now.seconds - 500;
+    start(one, &record);
+}
+
+/* A copy of an earlier connection, or of a minute ago in this one. */
+START_TEST(an_older_copy_is_a_lost_store)
+{
+    struct server *one = _i & 1 ? &p : &s, *other = _i & 1 ? &s : &p;
+    start_both();
+    run(600000);
+    const struct fo_endpoint_record copy = one->endpoint.record;
+    if (_i & 2) {
+        restore(one, copy); /* a restart */
+        run(3000);
+    } else {
+        run(62000);
+    }
+    ck_assert_int_eq(state_of(one), FO_STATE_NORMAL);
+    ck_assert_uint_eq(one->forgets, 0);
+    const unsigned asked = one->said[FO_MSG_UPDREQALL], forgot = other->forgot;
+    const uint32_t started = now.seconds;
+    restore(one, copy);
+    run(8000);
+    ck_assert_uint_eq(one->forgets, 1);
+    ck_assert_uint_eq(one->noted[FO_NOTE_ROLLED_BACK], 1);
+    ck_assert_uint_eq(one->said[FO_MSG_UPDREQALL], asked + 1);
+    ck_assert_uint_eq(other->forgot, forgot + 1);
+    ck_assert_int_eq(state_of(one), FO_STATE_RECOVER_WAIT);
+    ck_assert_uint_ge(one->endpoint.record.wait_until, started + MCLT); /* when it ran last, nobody knows */
+    run((MCLT + 5) * 1000);
+    ck_assert_int_eq(state_of(one), FO_STATE_NORMAL);
+    ck_assert_int_eq(state_of(other), FO_STATE_NORMAL);
+    restore(one, one->endpoint.record); /* it is none any more */
+    run(8000);
+    ck_assert_uint_eq(one->forgets, 1);
+    ck_assert_int_eq(state_of(one), FO_STATE_NORMAL);
+}
+END_TEST
+
+/* Only what is durable is told, so no crash and no lost message makes a store look like a copy. */
+START_TEST(a_count_is_durable_before_it_is_told)
+{
+    start_both();
+    for (int i = 0; i < 4; i++) {
+        struct fo_endpoint_record durable = s.endpoint.record;
+        s.stalled = true;
+        run(61000 + i * 20000);
+        durable.last_operational = now.seconds;
+        ck_assert_uint_gt(s.endpoint.record.connections, durable.connections);
+        s.stalled = false;
+        fo_endpoint_lost(&p.endpoint, "gone", &now);
+        p.length = p.read = 0;
+        start(&s, &durable); /* killed before the commit */
+        run(i == 3 ? 70000 : 4000);
+        ck_assert_uint_eq(s.forgets, 0);
+        ck_assert_int_eq(state_of(&s), FO_STATE_NORMAL);
+    }
+    ck_assert_uint_eq(p.endpoint.record.partner_connections, s.endpoint.record.connections);
+    ck_assert_uint_eq(s.endpoint.record.partner_connections, p.endpoint.record.connections);
+}
+END_TEST
+
+/* It had served clients before it met its partner: its last promise is of that moment. */
+START_TEST(a_copy_that_has_served_waits_from_then)
+{
+    start_both();
+    const struct fo_endpoint_record copy = s.endpoint.record;
+    run(130000);
+    wire = false;
+    restore(&s, copy);
+    run(2000000);
+    ck_assert_int_eq(state_of(&s), FO_STATE_COMMUNICATIONS_INTERRUPTED);
+    p.length = p.read = s.length = s.read = 0;
+    wire = true;
+    const uint32_t met = now.seconds;
+    run(70000);
+    ck_assert_uint_eq(s.forgets, 1);
+    ck_assert_int_eq(state_of(&s), FO_STATE_RECOVER_WAIT);
+    ck_assert_uint_ge(s.endpoint.record.wait_until, met + MCLT);
+}
+END_TEST
+
+/* Both restored, and each knows more of the other: one yields, and what the other has is not lost. */
+START_TEST(of_two_copies_one_yields)
+{
+    start_both();
+    struct fo_endpoint_record mine = p.endpoint.record, theirs = s.endpoint.record;
+    mine.partner_connections += 5;
+    theirs.partner_connections += 5;
+    fo_endpoint_lost(&p.endpoint, "gone", &now);
+    start(&p, &mine);
+    start(&s, &theirs);
+    run(8000);
+    ck_assert_uint_eq(p.forgets, 0);
+    ck_assert_uint_eq(s.forgets, 1);
+    run((MCLT + 5) * 1000);
+    ck_assert_int_eq(state_of(&p), FO_STATE_NORMAL);
+    ck_assert_int_eq(state_of(&s), FO_STATE_NORMAL);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ interruption */
 
 START_TEST(an_interruption_and_the_return)
@@ -274,6 +383,10 @@ int main(void)
     tcase_add_test(tests, a_lost_store_is_restored_and_mclt_is_waited);
     tcase_add_test(tests, recover_wait_counts_from_when_the_server_went_down);
     tcase_add_test(tests, a_server_learns_at_start_that_the_partner_was_alone);
+    tcase_add_loop_test(tests, an_older_copy_is_a_lost_store, 0, 4);
+    tcase_add_test(tests, a_count_is_durable_before_it_is_told);
+    tcase_add_test(tests, a_copy_that_has_served_waits_from_then);
+    tcase_add_test(tests, of_two_copies_one_yields);
     tcase_add_test(tests, who_comes_back_asks_anew_on_each_connection);
     tcase_add_test(tests, an_interruption_and_the_return);
     tcase_add_test(tests, a_stimulus_brings_the_primarys_connection);

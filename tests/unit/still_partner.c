@@ -266,7 +266,7 @@ void still_partner_start(struct fo_service *service)
 {
     const struct fo_endpoint_host host = {
         NULL, on_send, on_connect, on_disconnect, on_store, on_next_update, on_acknowledged,
-        on_nothing, on_received, on_nothing, on_updates_requested, on_requested_left,
+        on_nothing, on_received, on_nothing, on_nothing, on_updates_requested, on_requested_left,
         on_pool_requested, on_entered, on_note};
     const struct fo_endpoint_settings settings = {
         .session = {.dialect = &fo_dialect_draft, .relationship_name = "a-b",

@@ -120,6 +120,13 @@ static void on_partner_forgot(void *context)
     ((struct server *)context)->forgot++;
 }
 
+static void on_forget(void *context)
+{
+    struct server *one = context;
+    one->forgets++;
+    memset(one->bindings, 0, sizeof one->bindings);
+}
+
 static uint32_t on_updates_requested(void *context, bool all)
 {
     struct server *one = context;
@@ -248,8 +255,8 @@ void start(struct server *one, const struct fo_endpoint_record *record)
     static const struct fo_endpoint_record none;
     struct fo_endpoint_host host = {
         one, on_send, on_connect, on_disconnect, on_store, on_next_update, on_acknowledged,
-        on_updates_lost, on_received, on_partner_forgot, on_updates_requested, on_requested_left,
-        on_pool_requested, on_entered, on_note};
+        on_updates_lost, on_received, on_partner_forgot, on_forget, on_updates_requested,
+        on_requested_left, on_pool_requested, on_entered, on_note};
     one->length = one->read = one->inbound_count = 0;
     one->attempt = one->closing = one->storing = false;
     fo_endpoint_start(&one->endpoint, &one->settings, &host, record ? record : &none, &now);

@@ -30,7 +30,7 @@ struct server {
     size_t inbound_count;
     unsigned said[16], noted[FO_NOTE_RECOVER_WAIT + 1], attempts, acknowledged, rejected;
     uint32_t pool_moves; /* what the next POOLREQ moves */
-    unsigned pool_requests, forgot;
+    unsigned pool_requests, forgot, forgets;
 };
 
 extern struct server p, s; /* primary and secondary */
