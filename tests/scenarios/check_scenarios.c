@@ -151,6 +151,20 @@ START_TEST(a_wrong_scenario_is_reported)
 }
 END_TEST
 
+/* Each value that these files expect, made another one, is missed. */
+START_TEST(every_expectation_can_fail)
+{
+    struct script script;
+    ck_assert(script_read(&script, files.gl_pathv[_i], NULL, report));
+    const size_t count = script_mutate(&script, report);
+    script_free(&script);
+    printf("%s: %zu wrong expectations\n", files.gl_pathv[_i], count);
+    ck_assert_uint_gt(count, 0);
+    if (report[0] != '\0')
+        ck_abort_msg("%s", report);
+}
+END_TEST
+
 int main(void)
 {
     char pattern[512];
@@ -177,6 +191,9 @@ int main(void)
     tcase_add_loop_test(reports, a_wrong_scenario_is_reported, 0,
                         (int)(sizeof wrong / sizeof wrong[0]));
     suite_add_tcase(suite, reports);
+    TCase *mutations = tcase_create("mutations");
+    tcase_add_loop_test(mutations, every_expectation_can_fail, 0, (int)files.gl_pathc);
+    suite_add_tcase(suite, mutations);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_VERBOSE);
     const int failed = srunner_ntests_failed(runner);

@@ -108,7 +108,7 @@ static struct row *add_row(struct scenario *scenario, int number)
 static const char *take_row(struct reader *reader, char *text, int number)
 {
     struct scenario *scenario = reader->scenario;
-    const char *values[COLUMNS_MAX];
+    const char *values[COLUMNS_MAX] = {NULL};
     size_t count;
     const char *wrong = cells(text, values, &count);
     if (wrong != NULL)

@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { WORDS_MAX = 64, COLUMNS_MAX = 10, REPORT_MAX = 1200 };
+enum { WORDS_MAX = 64, COLUMNS_MAX = 10, REPORT_MAX = 2400 };
 
 struct line {
     int number;
@@ -40,7 +40,7 @@ struct scenario {
     struct line *lines;
     size_t count;
     size_t column_count, row_count; /* 0: there is no table, and one performance */
-    const char *columns[COLUMNS_MAX];
+    const char *columns[COLUMNS_MAX + 1]; /* and NULL */
     struct row *rows;
 };
 
@@ -64,5 +64,11 @@ bool script_fill(const struct scenario *scenario, const struct row *row, const s
 /* Plays all scenarios of the file. False with a report "FILE:LINE: expected ..., came ...". `trace`:
    everything that happens is told on stdout. */
 bool script_play(const struct script *script, bool trace, char report[REPORT_MAX]);
+/* One of them, for one row of its table (NULL: it has none). */
+bool script_perform(const struct script *script, const struct scenario *scenario,
+                    const struct row *row, bool trace, char report[REPORT_MAX]);
+/* Plays it with each expectation made wrong (mutation.c); how many there were. `survivors`: those that
+   were not reported, or empty. */
+size_t script_mutate(struct script *script, char survivors[REPORT_MAX]);
 
 #endif

@@ -332,8 +332,8 @@ void stage_reset(void)
     partner_reset();
 }
 
-static bool play(const struct script *script, const struct scenario *scenario, const struct row *row,
-                 bool trace, char *report)
+bool script_perform(const struct script *script, const struct scenario *scenario,
+                    const struct row *row, bool trace, char report[REPORT_MAX])
 {
     static struct line line;
     static char space[4000];
@@ -376,7 +376,8 @@ bool script_play(const struct script *script, bool trace, char report[REPORT_MAX
     for (size_t i = 0; i < script->count; i++) {
         const struct scenario *scenario = &script->scenarios[i];
         for (size_t k = 0; k < (scenario->row_count ? scenario->row_count : 1); k++)
-            if (!play(script, scenario, scenario->row_count ? &scenario->rows[k] : NULL, trace, report))
+            if (!script_perform(script, scenario, scenario->row_count ? &scenario->rows[k] : NULL, trace,
+                                report))
                 return false;
     }
     return true;
