@@ -133,12 +133,18 @@ static int read_word(const struct place *place, const json_t *map,
     const json_t *value = json_object_get(map, word->key);
     const char *given = json_is_string(value) ? json_string_value(value) : "";
     uint8_t number = word->otherwise;
-    if (value != NULL)
+    bool right = true;
+    if (value != NULL && word->words == NULL) {
+        number = json_is_true(value);
+        right = json_is_boolean(value);
+    } else if (value != NULL) {
         for (number = 0; word->words[number] != NULL; number++)
             if (strcmp(given, word->words[number]) == 0)
                 break;
+        right = word->words[number] != NULL;
+    }
     memcpy((char *)relationship + word->offset, &number, sizeof number);
-    return word->words[number] != NULL ? 0 : refuse(place, word->key, value, word->right);
+    return right ? 0 : refuse(place, word->key, value, word->right);
 }
 
 /* A name of a peer or relationship: it travels in messages and stands in log lines. */

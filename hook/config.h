@@ -21,7 +21,7 @@ extern "C" {
 enum {
     FO_NAME_MAX = 255,          /* 12.22: one option; a name is sent whole */
     FO_RELATIONSHIPS_MAX = 31,  /* S6 */
-    FO_CONFIG_ERROR_MAX = 512,
+    FO_CONFIG_ERROR_MAX = 768,
     FO_SECRET_MAX = 255,        /* bytes */
 };
 
@@ -70,6 +70,11 @@ struct fo_config_relationship {
     uint32_t auto_partner_down;   /* 0: only an operator declares the partner down */
     bool partner_down_full_time;  /* partner-down-lease-time: "full" (default) rather than "mclt" */
     uint8_t without_partner;      /* startup-without-partner: enum fo_without_partner, auto */
+    bool hash_hardware;           /* hash-input: "hw-address" rather than "client-identifier" */
+    bool owner_renews;            /* normal-renewals: "owner-only" rather than "any" */
+    bool gradual_growth;          /* lease-growth: "gradual" rather than "full" */
+    bool interrupted_bound;       /* interrupted-lease-time: "protocol" rather than "mclt" */
+    bool interrupted_takes_all;   /* interrupted-use-partner-addresses, false */
 };
 
 struct fo_config {

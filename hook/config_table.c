@@ -51,6 +51,10 @@ const struct fo_config_number fo_config_numbers[] = {
 
 static const char *const lease_times[] = {"mclt", "full", NULL};
 static const char *const without_partner[] = {"auto", "known", "all", "none", NULL};
+static const char *const hash_inputs[] = {"client-identifier", "hw-address", NULL};
+static const char *const renewals[] = {"any", "owner-only", NULL};
+static const char *const growths[] = {"full", "gradual", NULL};
+static const char *const interrupted_times[] = {"mclt", "protocol", NULL};
 
 const struct fo_config_word fo_config_words[] = {
     {"partner-down-lease-time", AT(partner_down_full_time), lease_times, true,
@@ -58,6 +62,17 @@ const struct fo_config_word fo_config_words[] = {
     {"startup-without-partner", AT(without_partner), without_partner, FO_WITHOUT_AUTO,
      "must be \"auto\", \"known\", \"all\" or \"none\": whom this server serves when it was away for "
      "longer than the MCLT and finds no partner"},
+    {"hash-input", AT(hash_hardware), hash_inputs, false,
+     "must be \"client-identifier\" (the hardware address where there is none) or \"hw-address\", the "
+     "same on both servers"},
+    {"normal-renewals", AT(owner_renews), renewals, false,
+     "must be \"any\" (a server that is asked answers) or \"owner-only\""},
+    {"lease-growth", AT(gradual_growth), growths, false,
+     "must be \"full\" (from the first renewal on) or \"gradual\" (an MCLT longer each time)"},
+    {"interrupted-lease-time", AT(interrupted_bound), interrupted_times, false,
+     "must be \"mclt\" or \"protocol\" (the longest that is safe)"},
+    {"interrupted-use-partner-addresses", AT(interrupted_takes_all), NULL, false,
+     "must be true or false"},
     {NULL, 0, NULL, 0, NULL},
 };
 
@@ -83,6 +98,9 @@ const char *const fo_config_relationship_keys[] = {
     "digest",
     "auto-partner-down",    "partner-down-lease-time",
     "startup-without-partner",
+    "hash-input",           "normal-renewals",
+    "lease-growth",         "interrupted-lease-time",
+    "interrupted-use-partner-addresses",
     "user-context",         "comment",
     NULL,
 };

@@ -23,11 +23,11 @@ struct fo_config_number {
 
 extern const struct fo_config_number fo_config_numbers[]; /* ended by a key NULL */
 
-/* A parameter that is one of some words. */
+/* A parameter that is one of some words, or true or false. */
 struct fo_config_word {
     const char *key;
     size_t offset;            /* of its uint8_t or bool in struct fo_config_relationship */
-    const char *const *words; /* of 0, 1, ...; ended by NULL */
+    const char *const *words; /* of 0, 1, ...; ended by NULL. NULL: true or false */
     uint8_t otherwise;        /* the default */
     const char *right;        /* what would be right; ends the error */
 };

@@ -168,6 +168,11 @@ static void warn_of(struct fo_service *service, const struct fo_config_relations
                "startup-without-partner is all, and auto-partner-down is set: a server that comes back "
                "after a long stop, and cannot reach its partner, gives addresses that the partner may "
                "have given since it declared this one down by itself; take auto, or known", NULL);
+    if (config->interrupted_takes_all)
+        fo_say(service, FAILOVER_CONFIG_WARNING, config->name,
+               "interrupted-use-partner-addresses is true: two servers that are cut off from each other, and not "
+               "from their clients, may lease one address to two of them; failover-partner-down, or "
+               "auto-partner-down, do the same for a partner that is known to be down", NULL);
     if (config->secret_short)
         fo_say(service, FAILOVER_CONFIG_WARNING, config->name,
                "the secret has less than 16 bytes: who has recorded some messages can guess it at "

@@ -119,7 +119,8 @@ struct fo_decision {
     enum fo_answer answer;
     bool governed;        /* a relationship of ours is concerned */
     uint8_t bucket;       /* the client's (RFC 3074), of its identifier even where the subnet knows
-                             clients by their hardware address */
+                             clients by their hardware address; of what `hash-input` names */
+    bool of_hardware;     /* the bucket is that of the hardware address, though it has both */
     bool steer;           /* DISCOVER: put `address` into option 50 */
     bool nak;             /* REQUEST: it is refused aloud; fo_lease_requested will answer FO_DROP, and
                              where that skips a lease4_select, the engine's NAK goes out */

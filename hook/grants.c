@@ -44,6 +44,10 @@ static uint32_t bounded(const struct fo_relationship *relationship,
 {
     if (FO_FAULTY(relationship->service, FO_FAULT_NO_CLAMP))
         return desired;
+    /* The draft has the bound alone. A lease that ends soon is back soon, when both serve again. */
+    if (!relationship->config.interrupted_bound && desired > relationship->endpoint.record.mclt &&
+        fo_serving_state(relationship) == FO_STATE_COMMUNICATIONS_INTERRUPTED)
+        desired = relationship->endpoint.record.mclt;
     return fo_lease_length(desired, bound_of(relationship, binding, now), now);
 }
 
@@ -172,6 +176,16 @@ static bool within_bound(struct fo_service *service, const struct fo_pool *pool,
            end <= fo_lease_bound(&binding->times, now, relationship->endpoint.record.mclt) + 1;
 }
 
+/* How long a lease the client is to have at its next renewal (figure 5.2.1-1); growing gradually, no
+   longer than this one, which that MCLT then adds to. */
+static uint32_t wanted_next(struct fo_service *service, const struct fo_pool *pool, uint32_t length,
+                            uint32_t desired)
+{
+    const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    const bool gradual = relationship != NULL && relationship->config.gradual_growth;
+    return gradual && length < desired ? length : desired;
+}
+
 enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
                             const struct fo_query *query, struct fo_decision *decision,
                             uint32_t cltt, uint32_t length, uint32_t desired,
@@ -200,7 +214,8 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
             FO_INVARIANT(service->faults || query->bootp ||
                          within_bound(service, pool, binding, end, now.seconds));
             grant(service, pool, binding, start, end,
-                  fo_potential_expiration(now.seconds, length, desired), now.seconds);
+                  fo_potential_expiration(now.seconds, length, wanted_next(service, pool, length, desired)),
+                  now.seconds);
             if (binding->times.lease_expiration > end) /* Kea's row says the end, in its own clock */
                 *row_length = fo_row_length(start, binding->times.lease_expiration);
             binding->ip_flags = query->bootp ? FO_IP_FLAG_BOOTP : 0;

@@ -4,7 +4,10 @@
  * PARTNER-DOWN (draft 9.4): what a server may do that is known to be the only one, and when.
  *
  *   own free addresses                            at once
- *   the partner's free addresses                  MCLT after the partner went down (9.4.2)
+ *   the partner's free addresses                  MCLT after the partner went down (9.4.2); with
+ *                                                 interrupted-use-partner-addresses also in
+ *                                                 COMMUNICATIONS-INTERRUPTED, after as long, of pools in
+ *                                                 which this server's own were not enough
  *   an ended lease's address, to another client   MCLT after the latest of its times, and of the
  *                                                 partner's end (7.1.5, 9.4.2); then it is FREE (5.11)
  *   full lease times                              what is durable here counts as if the partner had
@@ -40,21 +43,40 @@ static bool takes_all(const struct fo_relationship *relationship, const struct f
            now->seconds >= relationship->endpoint.record.wait_until + FO_EXPIRY_GUARD;
 }
 
+/* Not the draft's (9.9.2 forbids it), but what an operator may prefer to refusing clients. */
+static bool helps_itself(const struct fo_relationship *relationship, const struct fo_pool *pool,
+                         const struct fo_now *now)
+{
+    const int64_t since = relationship->interrupted_at;
+    const int64_t wait = (int64_t)relationship->endpoint.record.mclt + FO_EXPIRY_GUARD;
+    return relationship->config.interrupted_takes_all && since != 0 && !relationship->alone &&
+           fo_serving_state(relationship) == FO_STATE_COMMUNICATIONS_INTERRUPTED &&
+           relationship->endpoint.session.phase != FO_SESSION_ESTABLISHED &&
+           now->ms >= since + wait * 1000 && pool->refused_at >= since;
+}
+
 void fo_partner_down_follow(struct fo_relationship *relationship)
 {
     struct fo_service *service = relationship->service;
     struct fo_now now = fo_service_now(service);
-    bool all = takes_all(relationship, &now), changed = false;
+    const bool down = takes_all(relationship, &now);
+    char subnet[16];
+    bool told = false;
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
-        if (pool->relationship == relationship->index && pool->all_ours != all) {
-            fo_table_set_all_ours(&service->table, pool, all);
-            changed = true;
-        }
+        const bool all = down || helps_itself(relationship, pool, &now);
+        if (pool->relationship != relationship->index || pool->all_ours == all)
+            continue;
+        fo_table_set_all_ours(&service->table, pool, all);
+        if (all && !down)
+            fo_say(service, FAILOVER_TAKES_PARTNERS, relationship->config.name,
+                   fo_print(subnet, sizeof subnet, "%u", pool->range.subnet_id),
+                   relationship->config.partner.name, NULL);
+        if (all && down && !told)
+            fo_say(service, FAILOVER_TAKES_ALL, relationship->config.name,
+                   relationship->config.partner.name, NULL);
+        told = told || down;
     }
-    if (changed && all)
-        fo_say(service, FAILOVER_TAKES_ALL, relationship->config.name,
-               relationship->config.partner.name, NULL);
 }
 
 /* ------------------------------------------------------------------ ended leases */

@@ -47,12 +47,23 @@ static uint32_t address_of(const struct fo_query *query)
     return query->asks_address ? query->asked_address : query->ciaddr;
 }
 
-static uint8_t bucket_of(const struct fo_query *query)
+static uint8_t bucket_of(const struct fo_query *query, bool of_hardware)
 {
     const struct fo_client *client = &query->client;
-    return client->identifier_length
+    return client->identifier_length && !of_hardware
                ? fo_hash_bucket(client->identifier, client->identifier_length)
                : fo_hash_bucket(client->hardware, client->hardware_length);
+}
+
+/* 9.8.2 hashes the identifier where there is one; `hash-input` may say otherwise. Mostly it is known. */
+static void find_bucket(const struct fo_relationship *relationship, const struct fo_query *query,
+                        struct fo_decision *decision)
+{
+    const bool of_hardware = relationship->config.hash_hardware &&
+                             query->client.identifier_length && query->client.hardware_length;
+    if (of_hardware != decision->of_hardware)
+        decision->bucket = bucket_of(query, of_hardware);
+    decision->of_hardware = of_hardware;
 }
 
 /* Some clients send `secs` with its bytes exchanged: then the low byte is 0 and the high is not. */
@@ -68,23 +79,34 @@ static bool our_bucket(const struct fo_relationship *relationship, uint8_t bucke
     return secondarys != relationship->config.primary;
 }
 
+/* 9.8.2: the query names us, is of a client of ours, or of one that the other server does not answer. */
+static bool balanced(const struct fo_relationship *relationship, const struct fo_query *query,
+                     const struct fo_decision *decision)
+{
+    return query->names_server || our_bucket(relationship, decision->bucket) ||
+           seconds_waited(query) > relationship->config.max_seconds;
+}
+
 /* NULL: ours to answer; else why not. */
 static const char *not_ours(struct fo_relationship *relationship, const struct fo_query *query,
-                            const struct fo_decision *decision)
+                            struct fo_decision *decision)
 {
     enum fo_query_kind kind = kind_of(query);
     enum fo_state state = fo_serving_state(relationship);
     const char *way_out;
+    find_bucket(relationship, query, decision);
     if (!fo_promises_count(relationship->service))
         return fo_refusing(relationship, &way_out);
     if (relationship->alone && !fo_alone_serves(relationship, kind))
         return fo_refusing(relationship, &way_out);
     switch (fo_state_service(state, kind)) {
     case FO_SERVE_ALL:
-        return NULL;
+        return state == FO_STATE_NORMAL && kind == FO_QUERY_RENEW &&
+                       relationship->config.owner_renews && !balanced(relationship, query, decision)
+                   ? "normal-renewals is owner-only"
+                   : NULL;
     case FO_SERVE_BALANCED:
-        if (query->names_server || our_bucket(relationship, decision->bucket) ||
-            seconds_waited(query) > relationship->config.max_seconds)
+        if (balanced(relationship, query, decision))
             return NULL;
         return relationship->config.hot_standby ? "hot standby" : "load balancing";
     case FO_SERVE_NONE:
@@ -432,7 +454,7 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
                        struct fo_decision *decision)
 {
     memset(decision, 0, sizeof *decision);
-    decision->bucket = bucket_of(query);
+    decision->bucket = bucket_of(query, false);
     service->env->lock(service->env->context);
     const char *why = "the service is not configured";
     struct fo_relationship *only = NULL;

@@ -151,6 +151,11 @@ ElementPtr parameters_map(const fo_config_relationship &config, const char *stat
     map->set("partner-down-lease-time", text(config.partner_down_full_time ? "full" : "mclt"));
     map->set("startup-without-partner",
              text(fo_config_without_partner_name(config.without_partner)));
+    map->set("hash-input", text(config.hash_hardware ? "hw-address" : "client-identifier"));
+    map->set("normal-renewals", text(config.owner_renews ? "owner-only" : "any"));
+    map->set("lease-growth", text(config.gradual_growth ? "gradual" : "full"));
+    map->set("interrupted-lease-time", text(config.interrupted_bound ? "protocol" : "mclt"));
+    map->set("interrupted-use-partner-addresses", Element::create(config.interrupted_takes_all));
     map->set("state-file", text(state_file));
     return map;
 }

@@ -41,6 +41,12 @@ static void make_config(struct server *server)
     relationship->mclt = plan->mclt;
     relationship->partner_down_full_time = plan->full_time;
     relationship->without_partner = plan->without_partner;
+    /* The settings that change no rule of safety, by the seed alone. Both servers have them alike, but for
+       the two that only say how long this server's own leases are. */
+    relationship->hash_hardware = server->world->seed % 3 == 0;
+    relationship->owner_renews = server->world->seed % 5 == 0;
+    relationship->gradual_growth = server->world->seed >> (2 + server->number) & 1;
+    relationship->interrupted_bound = server->world->seed >> (4 + server->number) & 1;
     relationship->reserve_percent = plan->reserve;
     relationship->hot_standby = plan->hot_standby;
     relationship->max_seconds = plan->hot_standby ? UINT16_MAX : 3;

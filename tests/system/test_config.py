@@ -20,7 +20,9 @@ DEFAULTS = {
     "contact-interval": None, "max-response-delay": 60, "startup-delay": 15,
     "connect-retry-delay": 5, "max-unacked-updates": 50, "offer-hold": 30, "max-clock-skew": 60,
     "digest": "none", "auto-partner-down": 0, "partner-down-lease-time": "full",
-    "startup-without-partner": "auto"}
+    "startup-without-partner": "auto", "hash-input": "client-identifier",
+    "normal-renewals": "any", "lease-growth": "full", "interrupted-lease-time": "mclt",
+    "interrupted-use-partner-addresses": False}
 
 # Parameters laid over good ones, and what the refusal must say: key, value and what would be right.
 WRONG = [

@@ -221,7 +221,22 @@ static const struct {
      "load-balance-max-seconds, active, reserve-percent, contact-interval, max-response-delay, "
      "startup-delay, connect-retry-delay, max-unacked-updates, offer-hold, max-clock-skew, state-file, "
      "secret, secret-file, digest, auto-partner-down, partner-down-lease-time, "
-     "startup-without-partner, user-context, comment"},
+     "startup-without-partner, hash-input, normal-renewals, lease-growth, interrupted-lease-time, "
+     "interrupted-use-partner-addresses, user-context, comment"},
+    {RELATIONSHIP, "hash-input", "\"duid\"",
+     EAST "hash-input: \"duid\" is not allowed: must be \"client-identifier\" (the hardware address "
+     "where there is none) or \"hw-address\", the same on both servers"},
+    {RELATIONSHIP, "normal-renewals", "true",
+     EAST "normal-renewals: true is not allowed: must be \"any\" (a server that is asked answers) or "
+     "\"owner-only\""},
+    {RELATIONSHIP, "lease-growth", "2",
+     EAST "lease-growth: 2 is not allowed: must be \"full\" (from the first renewal on) or "
+     "\"gradual\" (an MCLT longer each time)"},
+    {RELATIONSHIP, "interrupted-lease-time", "\"full\"",
+     EAST "interrupted-lease-time: \"full\" is not allowed: must be \"mclt\" or \"protocol\" (the "
+     "longest that is safe)"},
+    {RELATIONSHIP, "interrupted-use-partner-addresses", "\"true\"",
+     EAST "interrupted-use-partner-addresses: \"true\" is not allowed: must be true or false"},
     {RELATIONSHIP, "partner-down-lease-time", "\"short\"",
      EAST "partner-down-lease-time: \"short\" is not allowed: must be \"full\" (the configured "
      "lease time) or \"mclt\""},
