@@ -65,6 +65,28 @@ START_TEST(every_row_of_the_service_table_has_its_scenario)
 }
 END_TEST
 
+/* A cell of these tables that answers something else is found by the scenarios that are made for its
+   table. */
+START_TEST(a_wrong_cell_is_found)
+{
+    static const char *const made_for[] = {NULL, "transitions.scn", "acceptance.scn", "service.scn"};
+    struct coverage_cell cell = {0};
+    struct script script[4];
+    unsigned count = 0;
+    for (size_t i = 0; i < files.gl_pathc; i++)
+        for (int k = 1; k < 4; k++)
+            if (strstr(files.gl_pathv[i], made_for[k]) != NULL)
+                ck_assert(script_read(&script[k], files.gl_pathv[i], NULL, report));
+    while (coverage_next(&cell)) {
+        count++;
+        coverage_plant(cell);
+        if (script_play(&script[cell.table], false, report))
+            ck_abort_msg("%s does not miss row %u, column %u", made_for[cell.table], cell.row, cell.column);
+    }
+    ck_assert_uint_eq(count, 9 * 11 + 7 * 7 + 10 * 7);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ wrong ones */
 
 #define STAGE "scenario wrong\nserver primary mclt 60 pool 192.0.2.10-192.0.2.29\nclients primary A B\n"
@@ -192,6 +214,8 @@ int main(void)
                         (int)(sizeof wrong / sizeof wrong[0]));
     suite_add_tcase(suite, reports);
     TCase *mutations = tcase_create("mutations");
+    tcase_set_timeout(mutations, 300); /* under the sanitizers */
+    tcase_add_test(mutations, a_wrong_cell_is_found);
     tcase_add_loop_test(mutations, every_expectation_can_fail, 0, (int)files.gl_pathc);
     suite_add_tcase(suite, mutations);
     SRunner *runner = srunner_create(suite);

@@ -5,7 +5,8 @@
  * and the tables (--wrap), so what counts is what the service asked, not what a scenario says of
  * itself. What there is to be played comes from the tables, too: a new cell needs a scenario.
  *
- * A scenario expects every message in its order, so what a table answered has shown in it.
+ * A scenario expects every message in its order, so what a table answered has shown in it. That this is
+ * so is tested, too: a cell can be planted wrong, and must be found by the scenarios.
  */
 #include "tests/scenarios/coverage.h"
 
@@ -29,12 +30,23 @@ static struct played {
 } *played;
 
 static char missing[4000];
+static struct coverage_cell planted; /* answers wrongly */
 
 void coverage_begin(void)
 {
     played = mmap(NULL, sizeof *played, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (played == MAP_FAILED)
         abort();
+}
+
+void coverage_plant(struct coverage_cell cell)
+{
+    planted = cell;
+}
+
+static bool is_planted(enum coverage_table table, unsigned row, unsigned column)
+{
+    return planted.table == table && planted.row == row && planted.column == column;
 }
 
 /* ------------------------------------------------------------------ what the service asks */
@@ -52,7 +64,12 @@ enum fo_state __wrap_fo_state_on_partner(enum fo_state own, enum fo_state partne
 {
     if (played != NULL)
         played->transitions[own][partner] = true;
-    return __real_fo_state_on_partner(own, partner);
+    const enum fo_state next = __real_fo_state_on_partner(own, partner);
+    if (!is_planted(COVERAGE_TRANSITIONS, own, partner))
+        return next;
+    return next != own                ? own
+           : own == FO_STATE_NORMAL ? FO_STATE_COMMUNICATIONS_INTERRUPTED
+                                    : FO_STATE_NORMAL;
 }
 
 enum fo_state __wrap_fo_state_on_interruption(enum fo_state own)
@@ -66,7 +83,10 @@ enum fo_service_answer __wrap_fo_state_service(enum fo_state state, enum fo_quer
 {
     if (played != NULL)
         played->answers[state][kind] = true;
-    return __real_fo_state_service(state, kind);
+    const enum fo_service_answer answer = __real_fo_state_service(state, kind);
+    if (!is_planted(COVERAGE_SERVICE, state, kind))
+        return answer;
+    return answer == FO_SERVE_NONE ? FO_SERVE_ALL : FO_SERVE_NONE;
 }
 
 enum fo_reject_reason __wrap_fo_binding_judge(const struct fo_judgement *judgement)
@@ -74,7 +94,9 @@ enum fo_reject_reason __wrap_fo_binding_judge(const struct fo_judgement *judgeme
     const enum fo_reject_reason reason = __real_fo_binding_judge(judgement);
     if (played != NULL && (unsigned)reason < REASONS)
         played->acceptance[judgement->own_status][judgement->received_status][reason] = true;
-    return reason;
+    if (!is_planted(COVERAGE_ACCEPTANCE, judgement->own_status, judgement->received_status))
+        return reason;
+    return reason == FO_REJECT_NONE ? FO_REJECT_OUTDATED : FO_REJECT_NONE;
 }
 
 void coverage_state_changed(enum fo_state from, enum fo_state to)
@@ -112,6 +134,32 @@ static const enum fo_state states[] = {
 static bool leaves(enum fo_state state)
 {
     return state == FO_STATE_PAUSED || state == FO_STATE_SHUTDOWN; /* it is said, and the connection closed */
+}
+
+static bool known(unsigned state)
+{
+    for EACH(i)
+        if (states[i] == (enum fo_state)state)
+            return true;
+    return false;
+}
+
+/* REBIND's column apart: the service asks for RENEW's. */
+static bool exists(const struct coverage_cell *cell)
+{
+    const bool status = cell->row >= FO_FREE && cell->row <= FO_BACKUP;
+    switch (cell->table) {
+    case COVERAGE_TRANSITIONS:
+        return known(cell->row) && !leaves((enum fo_state)cell->row) && known(cell->column);
+    case COVERAGE_ACCEPTANCE:
+        return status && cell->column >= FO_FREE && cell->column <= FO_BACKUP;
+    case COVERAGE_SERVICE:
+        return (known(cell->row) || cell->row == FO_STATE_STARTUP) &&
+               !leaves((enum fo_state)cell->row) && cell->column < FO_QUERY_KINDS &&
+               cell->column != FO_QUERY_REBIND;
+    default:
+        return false;
+    }
 }
 
 static const char *name(enum fo_state state)
@@ -169,6 +217,23 @@ const char *coverage_of_arrows(void)
         if (!played->arrows[arrows[i][0]][arrows[i][1]])
             lack(name(arrows[i][0]), " -> ", name(arrows[i][1]));
     return lacking();
+}
+
+/* All cells of the three tables, in their order. */
+bool coverage_next(struct coverage_cell *cell)
+{
+    do {
+        if (cell->column++ == 255) {
+            cell->column = 0;
+            if (cell->row++ == 255) {
+                cell->row = 0;
+                cell->table++;
+            }
+        }
+        if (cell->table > COVERAGE_SERVICE)
+            return false;
+    } while (!exists(cell));
+    return true;
 }
 
 /* Every answer that the table of 7.1.3 can give in a cell, found by asking it in all ways. */

@@ -19,8 +19,11 @@ enum { UNANSWERED_MAX = 128, SAID_MAX = 512, CONTACT_MS = 20000, STALE_XID = 999
 struct unanswered { /* a BNDUPD of the server's */
     uint32_t xid;   /* 0: none */
     size_t count;
-    struct fo_update verdicts[FO_UPDATES_MAX];
-    bool given[FO_UPDATES_MAX];
+    struct {
+        uint32_t address;
+        bool given, rejects;
+        uint8_t reason;
+    } verdicts[FO_UPDATES_MAX];
 };
 
 static struct {
@@ -152,11 +155,11 @@ static void note_update(const struct fo_message *message)
         for (place = partner.unanswered; place->xid != 0; place++)
             if (place == partner.unanswered + UNANSWERED_MAX - 1)
                 fail("too many BNDUPDs without an answer");
-    if (place->xid == 0)
-        *place = (struct unanswered){.xid = message->xid};
-    place->verdicts[place->count++] =
-        (struct fo_update){.present = FO_HAS(FO_OPT_ASSIGNED_IP_ADDRESS),
-                           .address = message->updates[0].address};
+    if (place->xid == 0) {
+        memset(place, 0, sizeof *place);
+        place->xid = message->xid;
+    }
+    place->verdicts[place->count++].address = message->updates[0].address;
 }
 
 static void say(struct fo_message *message)
@@ -190,7 +193,12 @@ static void answer_updates(struct unanswered *update)
     built.type = FO_MSG_BNDACK;
     built.xid = update->xid;
     built.update_count = update->count;
-    memcpy(built.updates, update->verdicts, update->count * sizeof update->verdicts[0]);
+    for (size_t i = 0; i < update->count; i++)
+        built.updates[i] = (struct fo_update){
+            .present = FO_HAS(FO_OPT_ASSIGNED_IP_ADDRESS) |
+                       (update->verdicts[i].rejects ? FO_HAS(FO_OPT_REJECT_REASON) : 0),
+            .address = update->verdicts[i].address,
+            .reject_reason = update->verdicts[i].reason};
     update->xid = 0;
     say(&built);
 }
@@ -329,10 +337,10 @@ static void give_verdicts(const struct fo_message *message)
         for (struct unanswered *u = partner.unanswered;
              !found && u < partner.unanswered + UNANSWERED_MAX; u++)
             for (size_t k = 0; u->xid != 0 && !found && k < u->count; k++)
-                if (u->verdicts[k].address == verdict->address && !u->given[k]) {
-                    found = u->given[k] = true;
-                    u->verdicts[k].present |= verdict->present & FO_HAS(FO_OPT_REJECT_REASON);
-                    u->verdicts[k].reject_reason = verdict->reject_reason;
+                if (u->verdicts[k].address == verdict->address && !u->verdicts[k].given) {
+                    found = u->verdicts[k].given = true;
+                    u->verdicts[k].rejects = (verdict->present & FO_HAS(FO_OPT_REJECT_REASON)) != 0;
+                    u->verdicts[k].reason = verdict->reject_reason;
                 }
         char text[16];
         if (!found)
@@ -345,7 +353,7 @@ static void send_complete(bool all)
     for (struct unanswered *u = partner.unanswered; u < partner.unanswered + UNANSWERED_MAX; u++) {
         size_t given = 0;
         for (size_t k = 0; k < u->count; k++)
-            given += u->given[k];
+            given += u->verdicts[k].given;
         if (u->xid != 0 && (all || given == u->count))
             answer_updates(u);
     }

@@ -45,7 +45,8 @@ void partner_to_normal(void)
         partner_connects();
     if (was || !server->primary) /* else it was said by agreement */
         partner_says_words("STATE", "NORMAL");
-    for (int i = 0; i < 200000 && server_state(server) != FO_STATE_NORMAL; i++)
+    const uint32_t mclt = server_relationship(server)->endpoint.record.mclt;
+    for (uint32_t i = 0; i < mclt + 100 && server_state(server) != FO_STATE_NORMAL; i++)
         advance(1000);
     if (server_state(server) != FO_STATE_NORMAL)
         fail("expected state NORMAL, came state %s", fo_state_name((uint8_t)server_state(server)));

@@ -248,8 +248,9 @@ static void do_normal(struct server *server, const struct line *line, size_t at)
         partner_to_normal();
         return;
     }
-    for (int i = 0; i < 200000 && (server_state(&stage.servers[0]) != FO_STATE_NORMAL ||
-                                   server_state(&stage.servers[1]) != FO_STATE_NORMAL); i++)
+    const uint32_t mclt = server_relationship(&stage.servers[0])->endpoint.record.mclt;
+    for (uint32_t i = 0; i < mclt + 100 && (server_state(&stage.servers[0]) != FO_STATE_NORMAL ||
+                                            server_state(&stage.servers[1]) != FO_STATE_NORMAL); i++)
         advance(1000);
     for (int i = 0; i < 2; i++)
         if (server_state(&stage.servers[i]) != FO_STATE_NORMAL)
