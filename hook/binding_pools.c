@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hook/binding_table_internal.h"
+#include "protocol/faults.h"
 
 /* All bitmaps of a pool, so that making, freeing and keeping them are loops. */
 static const size_t address_bits[] = {
@@ -132,9 +133,9 @@ bool fo_table_stored(const struct fo_pool *pool, uint32_t address)
 void fo_table_refresh(struct fo_table *table, struct fo_pool *pool, uint32_t address)
 {
     uint32_t bit = address - pool->range.first;
-    bool can = fo_table_ours(table, pool, address) && fo_table_hold(table, address) == NULL;
+    bool can = fo_table_ours(table, pool, address) && (fo_table_hold(table, address) == NULL || FO_FAULTY(HELD_MOVED));
     bool ready = can && fo_bitmap_test(&pool->open, fo_pool_group(pool, bit)) &&
-                 fo_table_stored(pool, address);
+                 (fo_table_stored(pool, address) || FO_FAULTY(FREE_UNSTORED));
     fo_bitmap_put(&pool->available, bit, ready);
     fo_bitmap_put(&pool->closed, bit, can && !ready);
     pool->reserved_moved = pool->reserved_moved || fo_bitmap_test(&pool->reserved, bit);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "hook/binding_table_internal.h"
+#include "protocol/faults.h"
 
 _Static_assert(sizeof(struct fo_binding) == 64, "a record's size is promised in the header");
 
@@ -390,7 +391,8 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
     }
     binding->status = is_free ? FO_FREE : (uint8_t)status;
     if (is_free) { /* the tenure is over (rule of safety 6) */
-        memset(&binding->times, 0, sizeof binding->times);
+        if (!FO_FAULTY(TENURE_KEPT))
+            memset(&binding->times, 0, sizeof binding->times);
         clear_details(table, binding);
         binding->ip_flags = 0;
         binding->potential = 0;

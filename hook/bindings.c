@@ -116,7 +116,8 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding, u
     uint32_t end = binding->times.lease_expiration;
     if (end == UINT32_MAX)
         return;
-    if (end + FO_EXPIRY_GUARD > now->seconds || end > UINT32_MAX - FO_EXPIRY_GUARD) {
+    if ((end + FO_EXPIRY_GUARD > now->seconds || end > UINT32_MAX - FO_EXPIRY_GUARD) &&
+        !FO_FAULTY(RENEWED_ENDS)) {
         fo_table_watch_end(&service->table, binding); /* it was renewed meanwhile */
         return;
     }
@@ -131,6 +132,8 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding, u
     }
     fo_end_lease(service, pool, binding,
                  binding->status == FO_ACTIVE ? FO_EXPIRED : FO_RESET, now->seconds);
+    if (FO_FAULTY(EXPIRED_FREE))
+        fo_table_set_status(&service->table, binding, FO_FREE);
 }
 
 /* Ends that found no place in the heap: looked for among all records, until there is memory. */

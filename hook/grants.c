@@ -33,6 +33,8 @@ static uint32_t bound_of(const struct fo_relationship *relationship,
         times.received_potential = 0;
     else if (full) /* nobody else acknowledges; what is stored here is not forgotten (9.4.2) */
         times.acked_potential = times.sent_potential;
+    if (FO_FAULTY(OWN_END) && times.lease_expiration > times.acked_potential)
+        times.acked_potential = times.lease_expiration;
     if (relationship->alone && fo_alone_rule(relationship) != FO_WITHOUT_ALL)
         moment = 0;
     return fo_lease_bound(&times, moment,
@@ -42,7 +44,7 @@ static uint32_t bound_of(const struct fo_relationship *relationship,
 static uint32_t bounded(const struct fo_relationship *relationship,
                         const struct fo_binding *binding, uint32_t desired, uint32_t now)
 {
-    if (FO_FAULTY(relationship->service, FO_FAULT_NO_CLAMP))
+    if (FO_FAULTY(NO_CLAMP))
         return desired;
     /* The draft has the bound alone. A lease that ends soon is back soon, when both serve again. */
     if (!relationship->config.interrupted_bound && desired > relationship->endpoint.record.mclt &&
@@ -136,12 +138,12 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
     bool goes_on = binding->status != FO_FREE;
     bool was_active = binding->status == FO_ACTIVE;
     /* Invariant 3: a new tenure is the owner's to begin. */
-    FO_INVARIANT(goes_on || service->faults ||
+    FO_INVARIANT(goes_on || !FO_SOUND ||
                  fo_table_ours(&service->table, pool, binding->address) ||
                  fo_bitmap_test(&pool->reserved, bit_in(pool, binding->address)));
     if (binding->status != FO_ACTIVE) {
         binding->start_of_state = now;
-        if (!goes_on)
+        if (!goes_on && !FO_FAULTY(TENURE_KEPT))
             memset(&binding->times, 0, sizeof binding->times);
         binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP);
         const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
@@ -149,7 +151,7 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
             binding->flags |= FO_FLAG_ALONE;
         fo_table_set_status(&service->table, binding, FO_ACTIVE);
     }
-    if (end > binding->times.lease_expiration) /* rule of safety 5: never lowered */
+    if (end > binding->times.lease_expiration || FO_FAULTY(END_LOWERED)) /* rule of safety 5: never lowered */
         binding->times.lease_expiration = end;
     if (potential > binding->potential)
         binding->potential = potential;
@@ -199,7 +201,7 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
     struct fo_now now = fo_service_now(service);
     *row_length = length;
     if (pool != NULL &&
-        (claim_stands(service, held) || FO_FAULTY(service, FO_FAULT_NO_CLAIM))) {
+        (claim_stands(service, held) || FO_FAULTY(NO_CLAIM))) {
         struct fo_binding *binding = fo_table_make(&service->table, held->address);
         if (binding != NULL && fo_table_set_client(&service->table, binding, &query->client)) {
             /* Its client counts from when it asked, not later: the lease must not be over for us
@@ -211,7 +213,7 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
             uint32_t end = length == UINT32_MAX || begun > UINT32_MAX - 1 - length
                                ? UINT32_MAX - 1
                                : begun + length;
-            FO_INVARIANT(service->faults || query->bootp ||
+            FO_INVARIANT(!FO_SOUND || query->bootp ||
                          within_bound(service, pool, binding, end, now.seconds));
             grant(service, pool, binding, start, end,
                   fo_potential_expiration(now.seconds, length, wanted_next(service, pool, length, desired)),

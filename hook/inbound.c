@@ -141,9 +141,10 @@ static void apply_ended(struct fo_relationship *relationship, struct fo_pool *po
         leave_names_to_partner(relationship, binding);
     fo_table_set_status(&service->table, binding, through);
     binding->flags |= FO_FLAG_FREEING;
-    binding->flags &= (uint8_t)~FO_FLAG_TO_BACKUP;
+    binding->flags &= (uint8_t) ~(FO_FLAG_TO_BACKUP | FO_FLAG_RESERVED);
     if (update->status == FO_BACKUP)
-        binding->flags |= FO_FLAG_TO_BACKUP;
+        binding->flags |= FO_FLAG_TO_BACKUP |
+                          (update->ip_flags & FO_IP_FLAG_RESERVED ? FO_FLAG_RESERVED : 0);
     fo_settle(service, pool, update->address);
     fo_mark_row(service, pool, update->address);
 }
@@ -222,7 +223,7 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
     /* BACKUP that the secondary says without knowing of our end is no agreement to it, either: it
        follows ours, and then the address is FREE. */
     ended = ended || (pool->primary && update->status == FO_BACKUP && fo_status_becomes_free(own));
-    if (ended && crossing && !(binding->flags & FO_FLAG_FREEING))
+    if (ended && crossing && !(binding->flags & FO_FLAG_FREEING) && !FO_FAULTY(CROSSING_AGREED))
         apply_crossing_end(relationship, pool, binding, update, cltt, now->seconds);
     else
         apply_ended(relationship, pool, binding, update, cltt, now);
@@ -294,7 +295,8 @@ static bool take_update(struct fo_relationship *relationship, struct fo_inbound 
         verdict->reject = FO_REJECT_ILLEGAL_ADDRESS;
     } else {
         const struct fo_binding *binding = fo_table_find(&service->table, update->address);
-        if (fo_table_claimed(&service->table, update->address) || removes_names(binding))
+        if ((fo_table_claimed(&service->table, update->address) && !FO_FAULTY(CLAIMED_JUDGED)) ||
+            removes_names(binding))
             return false;
         bool crossing = inbound->crossing[inbound->done] ||
                         fo_partner_unaware(pool, bit_in(pool, update->address));
@@ -339,7 +341,7 @@ static bool advance(struct fo_relationship *relationship, struct fo_inbound *inb
         inbound->saving = true;
         inbound->epoch = fo_epoch_of_changes(service);
     }
-    return inbound->epoch <= service->epoch_durable || FO_FAULTY(service, FO_FAULT_EARLY_ACK);
+    return inbound->epoch <= service->epoch_durable || FO_FAULTY(ACK_EARLY);
 }
 
 /* ------------------------------------------------------------------ acknowledgements in their turn */
@@ -362,7 +364,7 @@ bool fo_inbound_defer(struct fo_relationship *relationship, const struct fo_ackn
     struct fo_inbound *last = relationship->inbound;
     while (last != NULL && last->next != NULL)
         last = last->next;
-    if (last == NULL || last->done == last->count) /* judged in their order: so are all before it */
+    if (last == NULL || last->done == last->count || FO_FAULTY(ACK_UNDEFERRED)) /* judged in their order: so are all before it */
         return false;
     struct fo_deferred *deferred = service->env->allocate(service->env->context, sizeof *deferred);
     if (deferred == NULL) {

@@ -50,7 +50,7 @@ bool fo_partner_unaware(const struct fo_pool *pool, uint32_t bit)
 static void settle_near_transactions(struct fo_judgement *judgement, bool crossing, bool runs)
 {
     const uint32_t near = FO_TRANSACTION_GUARD;
-    if (!crossing || judgement->own_transaction <= near)
+    if (!crossing || judgement->own_transaction <= near || FO_FAULTY(NEAR_LATER))
         return;
     if (judgement->own_status == FO_ACTIVE && judgement->received_status == FO_RELEASED)
         judgement->own_transaction += near;
@@ -117,6 +117,11 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
     if (own_free && ended && update->status != FO_BACKUP &&
         fo_bitmap_test(&pool->quarantined, bit) && fo_bitmap_test(&pool->backup, bit))
         return FO_REJECT_OUTDATED;
+    /* Nor for a lease of the partner's: what it could give, it had from us, which is not forgotten; so it
+       only holds what it may have forgotten itself. (Of what it gave alone we hear in RECOVER.) */
+    if (own_free && update->status == FO_ACTIVE && fo_bitmap_test(&pool->quarantined, bit) &&
+        !j->own_reserved && relationship->endpoint.record.state == FO_STATE_NORMAL)
+        return FO_REJECT_OUTDATED;
     /* It was leased by one server while the other's client had declined it: it stays abandoned until
        that lease is over, too. */
     if (j->own_status == FO_ABANDONED && update->status == FO_RESET &&
@@ -124,6 +129,8 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
         binding->times.lease_expiration >
             binding->start_of_state + service->decline_probation)
         return FO_REJECT_OUTDATED;
+    if (FO_FAULTY(FREE_OVER_ACTIVE) && (update->status == FO_FREE || update->status == FO_BACKUP))
+        return FO_REJECT_NONE;
     return by_table;
 }
 

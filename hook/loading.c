@@ -24,7 +24,7 @@ static bool load_meta(struct fo_service *service, struct fo_reader *reader, char
     const uint8_t *stored = fo_read_bytes(reader, sizeof id);
     bool orderly = fo_read_u8(reader) != 0;
     service->last_stamp = fo_read_u32(reader);
-    service->quarantine_until = fo_read_u32(reader);
+    service->quarantine_until = fo_read_u32(reader) * !FO_FAULTY(QUARANTINE_LOST);
     if (!fo_reader_ok(reader) || version != FO_STORE_FORMAT_VERSION) {
         snprintf(error, FO_CONFIG_ERROR_MAX, "format version %u, this software writes %u", version,
                  FO_STORE_FORMAT_VERSION);

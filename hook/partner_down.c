@@ -32,7 +32,7 @@ static bool is_down(const struct fo_relationship *relationship)
 bool fo_alone_in_partner_down(const struct fo_relationship *relationship)
 {
     return is_down(relationship) && !relationship->alone &&
-           relationship->endpoint.session.phase != FO_SESSION_ESTABLISHED;
+           (relationship->endpoint.session.phase != FO_SESSION_ESTABLISHED || FO_FAULTY(CONNECTED_ALONE));
 }
 
 /* ------------------------------------------------------------------ free addresses */
@@ -40,7 +40,8 @@ bool fo_alone_in_partner_down(const struct fo_relationship *relationship)
 static bool takes_all(const struct fo_relationship *relationship, const struct fo_now *now)
 {
     return fo_alone_in_partner_down(relationship) &&
-           now->seconds >= relationship->endpoint.record.wait_until + FO_EXPIRY_GUARD;
+           (now->seconds >= relationship->endpoint.record.wait_until + FO_EXPIRY_GUARD ||
+            FO_FAULTY(TAKES_AT_ONCE));
 }
 
 /* Not the draft's (9.9.2 forbids it), but what an operator may prefer to refusing clients. */
@@ -97,7 +98,7 @@ static uint32_t lapses_at(const struct fo_relationship *relationship,
     uint32_t end = latest(latest(times->lease_expiration, times->sent_potential),
                           latest(times->acked_potential, times->received_potential));
     end = end > UINT32_MAX - mclt ? UINT32_MAX : end + mclt;
-    return latest(end, record->wait_until);
+    return FO_FAULTY(LAPSES_AT_ONCE) ? 0 : latest(end, record->wait_until);
 }
 
 void fo_watch_lapse(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding)

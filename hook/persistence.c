@@ -131,7 +131,8 @@ static void add_word(uint8_t *page, uint32_t at, const struct fo_pool *pool, uin
     add_bits(unacked + at * 8,
              (fo_bitmap_word(&pool->unacked, bit) | fo_bitmap_word(&pool->rejected, bit)) << shift);
     add_bits(returning + at * 8, fo_bitmap_word(&pool->returning, bit) << shift);
-    if (fo_bitmap_test(&pool->open, group) || fo_bitmap_test(&pool->opening, group))
+    if ((fo_bitmap_test(&pool->open, group) || fo_bitmap_test(&pool->opening, group)) &&
+        !FO_FAULTY(GROUPS_UNMARKED))
         open[at / 8] |= (uint8_t)(1 << (at % 8));
 }
 
@@ -242,7 +243,8 @@ static bool collect(struct fo_service *service)
              bit = fo_bitmap_next(&pool->saving, bit + 1)) {
             uint32_t address = pool->range.first + bit;
             uint32_t base = address / FO_PAGE_ADDRESSES * FO_PAGE_ADDRESSES;
-            if (base != page && (!put_page(service, base) || !put_records(service, base)))
+            if (base != page && (!put_page(service, base) ||
+                                 (!FO_FAULTY(PAGE_ALONE) && !put_records(service, base))))
                 return false;
             page = base;
             service->taken[service->taken_count++] = address;

@@ -189,7 +189,8 @@ bool fo_claimable(struct fo_service *service, struct fo_relationship *relationsh
     case FO_EXPIRED:
     case FO_RELEASED: /* "provided it has not sent a BNDUPD message to its partner" */
         return fo_table_same_client(binding, &query->client) &&
-               !(binding->flags & (FO_FLAG_SENT | FO_FLAG_FREEING)) && may_give_free(relationship);
+               (!(binding->flags & (FO_FLAG_SENT | FO_FLAG_FREEING)) || FO_FAULTY(SENT_RENEWED)) &&
+               may_give_free(relationship);
     case FO_FREE:
     case FO_BACKUP:
         break;
@@ -197,7 +198,8 @@ bool fo_claimable(struct fo_service *service, struct fo_relationship *relationsh
         return false;
     }
     /* What is not stored could be forgotten: the client before would have the address again (7). */
-    if (!may_give_free(relationship) || !fo_table_stored(pool, address))
+    if (!may_give_free(relationship) ||
+        (!fo_table_stored(pool, address) && !FO_FAULTY(FREE_UNSTORED)))
         return false;
     if (fo_bitmap_test(&pool->reserved, bit_in(pool, address)))
         return query->reserved_address == address &&
@@ -376,7 +378,7 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
             fo_refuse(relationship, decision, "the address is between two leases");
         return;
     }
-    if (FO_FAULTY(service, FO_FAULT_NO_CLAIM)) {
+    if (FO_FAULTY(NO_CLAIM)) {
         decision->claim = (struct fo_claim){.address = address, .serial = UINT32_MAX};
         decision->address = address;
         return;

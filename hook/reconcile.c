@@ -117,7 +117,9 @@ static bool is_news(struct fo_service *service, struct fo_pool *pool,
     /* While we run nothing can have come over the partner's free address but by a command (17). */
     if (pool->reconciled && (status == FO_FREE || status == FO_BACKUP))
         return false;
-    return fo_from_wall(service, row->cltt) > (binding ? binding->cltt : 0);
+    /* A row of before a change that we know is none: a power cut may bring old ones back. */
+    const uint32_t cltt = fo_from_wall(service, row->cltt);
+    return binding == NULL || (cltt > binding->cltt && cltt >= binding->start_of_state);
 }
 
 /* Rule of safety 17. The rest of many is counted in ADOPTED's message. */
@@ -152,7 +154,12 @@ static void compare(struct fo_service *service, struct fo_pool *pool, const stru
     } else if (row->state == FO_ROW_LEASED) {
         adopt(service, pool, row);
     } else if ((binding = fo_table_make(&service->table, row->address)) != NULL) {
-        fo_abandon(service, pool, binding, fo_from_wall(service, row->cltt), row_end(service, row));
+        uint32_t until = row_end(service, row);
+        if (until < service->quarantine_until) { /* as in adopt: it may have been leased since */
+            until = service->quarantine_until;
+            fo_mark_row(service, pool, row->address);
+        }
+        fo_abandon(service, pool, binding, fo_from_wall(service, row->cltt), until);
         fo_touch(service, pool, row->address);
         service->adopted++;
     }
@@ -179,7 +186,8 @@ void fo_reconcile_row(struct fo_service *service, const struct fo_row *row)
             service->seen ? &service->seen[pool - service->table.pools] : NULL;
         if (seen != NULL && seen->bits > 0)
             fo_bitmap_set(seen, bit_in(pool, row->address));
-        compare(service, pool, row);
+        if (!FO_FAULTY(ROWS_IGNORED))
+            compare(service, pool, row);
     }
     service->env->unlock(service->env->context);
 }
@@ -310,6 +318,8 @@ void fo_doubt_partners_past(void *context)
     const uint32_t mclt = relationship->endpoint.record.mclt;
     struct fo_binding *binding;
     struct fo_pool *pool;
+    if (FO_FAULTY(PARTNER_UNDOUBTED))
+        return;
     for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
         pool = fo_table_kept(&service->table, binding->address);
         if (!may_be_of(relationship, pool))
@@ -337,7 +347,7 @@ static uint32_t longest_lead_time(const struct fo_service *service)
 void fo_quarantine_open(struct fo_service *service)
 {
     struct fo_pool *pool;
-    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL && !FO_FAULTY(FREE_UNDOUBTED); i++)
         for (uint32_t bit = 0; pool->open.count > 0 && bit < pool->size; bit++)
             if (fo_bitmap_test(&pool->open, fo_pool_group(pool, bit)) &&
                 !fo_bitmap_test(&pool->used, bit))
@@ -359,7 +369,7 @@ void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
         const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
         if (pool == NULL)
             continue;
-        if (is_lease(binding))
+        if (is_lease(binding) && !FO_FAULTY(LEASES_UNDOUBTED))
             doubt_lease(service, pool, binding, last_moment,
                         relationship ? relationship->endpoint.record.mclt : longest);
         else if (binding->status != FO_FREE && binding->status != FO_ABANDONED)

@@ -19,15 +19,8 @@ bool fo_reserved_is_ours(const struct fo_pool *pool, uint32_t address,
     const uint32_t bit = bit_in(pool, address);
     const bool backup = fo_bitmap_test(&pool->backup, bit);
     const bool shared = binding != NULL && (binding->flags & FO_FLAG_RESERVED);
-    return pool->all_ours ||
+    return pool->all_ours || FO_FAULTY(RESERVED_BOTH) ||
            (!fo_bitmap_test(&pool->returning, bit) && (pool->primary ? !backup || shared : backup));
-}
-
-void fo_note_shared(struct fo_service *service, uint32_t address)
-{
-    struct fo_binding *binding = fo_table_make(&service->table, address);
-    if (binding != NULL) /* without memory it is only served by the primary */
-        binding->flags |= FO_FLAG_RESERVED;
 }
 
 /* The primary asks for it, or the secondary leaves it alone, until the other agrees. */
@@ -42,6 +35,17 @@ static void take_out(struct fo_service *service, struct fo_pool *pool, uint32_t 
     else
         fo_mark_dirty(service, pool, address);
     fo_table_refresh(&service->table, pool, address);
+}
+
+void fo_note_shared(struct fo_service *service, uint32_t address)
+{
+    struct fo_binding *binding = fo_table_make(&service->table, address);
+    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    if (binding == NULL)
+        return; /* without memory it is only served by the primary */
+    binding->flags |= FO_FLAG_RESERVED;
+    if (pool != NULL && !fo_bitmap_test(&pool->reserved, bit_in(pool, address)))
+        take_out(service, pool, bit_in(pool, address)); /* the reservation went while this waited */
 }
 
 /* Bits of this configuration; an address of the secondary's share is to come back first. */

@@ -111,8 +111,11 @@ static void row_gone(struct fo_service *service, struct fo_pool *pool, struct fo
 {
     if (binding == NULL || !(binding->flags & FO_FLAG_FREEING))
         return;
-    fo_table_set_status(&service->table, binding,
-                        (binding->flags & FO_FLAG_TO_BACKUP) ? FO_BACKUP : FO_FREE);
+    const bool backup = (binding->flags & FO_FLAG_TO_BACKUP) != 0;
+    const bool shared = backup && (binding->flags & FO_FLAG_RESERVED);
+    fo_table_set_status(&service->table, binding, backup ? FO_BACKUP : FO_FREE);
+    if (shared)
+        fo_note_shared(service, binding->address);
     fo_mark_dirty(service, pool, binding->address);
 }
 
@@ -124,7 +127,8 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
     if (binding == NULL)
         return;
     binding->flags &= (uint8_t)~FO_FLAG_READ_ROW;
-    bool leased = found != NULL && found->state == FO_ROW_LEASED;
+    bool there = found != NULL && found->state != FO_ROW_ABSENT; /* one that is over, too */
+    bool leased = there && found->state == FO_ROW_LEASED;
     const uint32_t start = leased ? fo_from_wall(service, found->cltt) : 0;
     uint32_t end = !leased                                ? 0
                    : found->length > FO_TIME_LAST - start ? FO_TIME_LAST
@@ -136,7 +140,7 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
         binding->start_of_state = fo_from_wall(service, found->cltt);
     } else if (!(same && binding->status == FO_ACTIVE && end >= binding->times.lease_expiration)) {
         /* The table stands: written, or deleted, from it. */
-        if (leased || binding->status == FO_ACTIVE || binding->status == FO_ABANDONED ||
+        if (there || binding->status == FO_ACTIVE || binding->status == FO_ABANDONED ||
             (binding->flags & FO_FLAG_FREEING))
             fo_mark_row(service, pool, binding->address);
         return;

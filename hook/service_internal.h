@@ -10,6 +10,7 @@
 #include "hook/binding_table.h"
 #include "hook/service.h"
 #include "protocol/endpoint.h"
+#include "protocol/faults.h"
 #include "protocol/state.h"
 
 enum {
@@ -190,20 +191,7 @@ struct fo_service {
     size_t listener_count;
     int64_t stranger_logged, crowd_logged;
     int64_t suspend_until, stop_until;
-    unsigned faults; /* tests only: single rules switched off (fo_test_faults) */
 };
-
-/* Planted faults, for the proof that the simulator finds them. */
-enum {
-    FO_FAULT_NO_CLAMP = 1,       /* leases longer than the bound of rule of safety 4 */
-    FO_FAULT_EARLY_ACK = 2,      /* BNDACK before the commit */
-    FO_FAULT_NO_CLAIM = 4,       /* a REQUEST acts without claiming */
-};
-#ifdef FO_TEST_FAULTS
-#define FO_FAULTY(service, fault) (((service)->faults & (fault)) != 0)
-#else
-#define FO_FAULTY(service, fault) ((void)(service), false)
-#endif
 
 /* The design's invariants, asserted in builds made for that (configure --enable-debug). */
 #ifdef FO_DEBUG

@@ -41,7 +41,8 @@ static uint32_t ask_back(struct fo_service *service, struct fo_pool *pool, uint3
             continue;
         }
         fo_table_set_owner(&service->table, pool, address, false);
-        fo_bitmap_set(&pool->returning, bit);
+        if (!FO_FAULTY(RETURNING_OURS))
+            fo_bitmap_set(&pool->returning, bit);
         fo_table_refresh(&service->table, pool, address);
         fo_touch(service, pool, address);
         moved++;

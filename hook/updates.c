@@ -26,9 +26,10 @@ struct fo_relationship *fo_relationship_of_pool(struct fo_service *service,
 static bool sendable(struct fo_table *table, const struct fo_pool *pool, uint32_t bit)
 {
     return !fo_bitmap_test(&pool->in_flight, bit) &&
-           fo_table_stored(pool, pool->range.first + bit) &&
-           !fo_bitmap_test(&pool->rows, bit) && !fo_bitmap_test(&pool->answering, bit) &&
-           !fo_table_claimed(table, pool->range.first + bit);
+           (fo_table_stored(pool, pool->range.first + bit) || FO_FAULTY(UPDATE_EARLY)) &&
+           (!fo_bitmap_test(&pool->rows, bit) || FO_FAULTY(ROW_LATER)) &&
+           !fo_bitmap_test(&pool->answering, bit) &&
+           (!fo_table_claimed(table, pool->range.first + bit) || FO_FAULTY(CLAIMED_SENT) || FO_FAULTY(HELD_MOVED));
 }
 
 bool fo_update_sendable(struct fo_service *service, const struct fo_pool *pool, uint32_t address)
@@ -170,6 +171,8 @@ bool fo_next_update(void *context, bool requested, size_t room, struct fo_outgoi
     struct fo_binding *binding = fo_table_find(&service->table, address);
     if (binding != NULL)
         binding->flags |= FO_FLAG_SENT;
+    if (binding != NULL && FO_FAULTY(ACKED_WHEN_SENT))
+        binding->times.acked_potential = update->update.potential_expiration;
     fo_bitmap_set(&pool->in_flight, bit);
     return true;
 }
@@ -231,7 +234,8 @@ static void rejected(struct fo_relationship *relationship, struct fo_pool *pool,
     else if (pool->primary && fo_bitmap_test(&pool->reserved, bit) &&
              fo_bitmap_test(&pool->backup, bit))
         fo_table_set_owner(&service->table, pool, ack->address, false); /* not shared: ours alone */
-    fo_bitmap_set(&pool->rejected, bit);
+    if (!FO_FAULTY(REJECTED_DROPPED))
+        fo_bitmap_set(&pool->rejected, bit);
 }
 
 /* The partner knows; what was on its way to FREE is there (5.11). */
@@ -275,7 +279,7 @@ void fo_take_acknowledgement(struct fo_relationship *relationship,
     fo_bitmap_clear(&pool->in_flight, bit);
     if (!fo_bitmap_test(&pool->unacked, bit))
         return; /* an update of the partner's has settled it meanwhile */
-    if ((binding ? binding->generation : 0) != ack->generation) {
+    if ((binding ? binding->generation : 0) != ack->generation && !FO_FAULTY(ACK_ANY)) {
         /* Of an older generation (rule of safety 3): the newer one is sent next. What was asked
            for by UPDREQ has been answered all the same. */
         if (fo_bitmap_test(&pool->requested, bit)) {
@@ -392,7 +396,7 @@ uint32_t fo_updates_requested(void *context, bool all)
     struct fo_relationship *relationship = context;
     struct fo_table *table = &relationship->service->table;
     fo_retry_rejected(relationship);
-    if (all)
+    if (all && !FO_FAULTY(ALL_UNACKED))
         mark_all(relationship);
     relationship->requested = 0;
     if (relationship->endpoint.record.state == FO_STATE_PARTNER_DOWN)
@@ -409,5 +413,5 @@ uint32_t fo_updates_requested(void *context, bool all)
 
 bool fo_requested_left(void *context)
 {
-    return ((struct fo_relationship *)context)->requested > 0;
+    return ((struct fo_relationship *)context)->requested > 0 && !FO_FAULTY(DONE_EARLY);
 }

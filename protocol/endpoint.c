@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/faults.h"
 #include "protocol/hash_bucket.h"
 #include "protocol/state.h"
 
@@ -87,6 +88,8 @@ void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, co
     fo_endpoint_store(endpoint);
     fo_endpoint_note(endpoint, FO_NOTE_STATE, why);
     endpoint->host.entered(endpoint->host.context, from);
+    if (FO_FAULTY(STATE_EARLY))
+        say_state(endpoint, now);
 }
 
 /* A partner in PARTNER-DOWN gives this server's addresses, too, as soon as there is no connection. What
@@ -105,7 +108,7 @@ enum fo_state fo_endpoint_state_alone(const struct fo_endpoint *endpoint)
 static void enter_recover_wait(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     fo_endpoint_set_state(endpoint, FO_STATE_RECOVER_WAIT, "UPDDONE received", now);
-    endpoint->record.wait_until = endpoint->record.first_time
+    endpoint->record.wait_until = endpoint->record.first_time || FO_FAULTY(RECOVER_WAIT_SKIPPED)
                                       ? now->seconds
                                       : (endpoint->record.last_operational
                                              ? endpoint->record.last_operational
@@ -255,7 +258,8 @@ static void take_state(struct fo_endpoint *endpoint, const struct fo_message *me
 static void take_upddone(struct fo_endpoint *endpoint, const struct fo_message *message,
                          const struct fo_now *now)
 {
-    if (endpoint->request_xid == 0 || message->xid != endpoint->request_xid)
+    if ((endpoint->request_xid == 0 || message->xid != endpoint->request_xid) &&
+        !FO_FAULTY(DONE_STALE))
         return; /* of an older request: it says nothing about this one */
     endpoint->request_xid = 0;
     endpoint->request_deadline = 0;
@@ -330,7 +334,7 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
     endpoint->settings = *settings;
     endpoint->host = *host;
     endpoint->record = *record;
-    endpoint->starting = true;
+    endpoint->starting = !FO_FAULTY(STARTUP_SKIPPED);
     endpoint->started = now->seconds;
     endpoint->startup_deadline = now->ms + (int64_t)settings->startup_delay * 1000;
     endpoint->attempt_at = now->ms;

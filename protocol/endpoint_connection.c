@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "protocol/endpoint_internal.h"
+#include "protocol/faults.h"
 #include "protocol/state.h"
 
 static void plan_attempt(struct fo_endpoint *endpoint, int64_t delay, const struct fo_now *now)
@@ -39,7 +40,7 @@ static void forget_connection(struct fo_endpoint *endpoint)
     fo_endpoint_keep_contact(endpoint);
     endpoint->communicating = false;
     endpoint->count_unsaid = false; /* the next handshake tells it */
-    endpoint->partner_request = false;
+    endpoint->partner_request &= FO_FAULTY(DONE_STALE);
     endpoint->request_xid = 0;
     endpoint->request_deadline = 0;
     endpoint->pool_request_xid = 0;

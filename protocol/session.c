@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/faults.h"
+
 void fo_message_begin(struct fo_message *message, uint8_t type)
 {
     memset(message, 0, offsetof(struct fo_message, updates));
@@ -319,7 +321,7 @@ static uint32_t convert(uint32_t time, int32_t delta)
 {
     if (time == 0 || time == UINT32_MAX || (delta >= -1 && delta <= 1))
         return time;
-    int64_t converted = (int64_t)time + delta;
+    int64_t converted = (int64_t)time + (FO_FAULTY(CLOCK_WRONG_WAY) ? -delta : delta);
     return converted < 1 ? 1 : converted > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)converted;
 }
 

@@ -1,61 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * What a seed decides, what goes wrong in its world, and the course of a life: some thousand events
- * of mishaps under load, then peace, in which both servers must come to agree; then silence, in
+ * What goes wrong in a world, and the course of a life: some thousand events of mishaps under load, then peace, in which both servers must come to agree; then silence, in
  * which every lease ends and every address becomes free on both.
  */
 #include "tests/sim/world.h"
 
 #include <string.h>
-
-/* ------------------------------------------------------------------ the plan */
-
-static uint32_t between(struct world *world, uint32_t least, uint32_t most)
-{
-    return least + world_random(world, most - least + 1);
-}
-
-void chaos_plan(struct world *world)
-{
-    struct plan *plan = &world->plan;
-    plan->addresses = between(world, 4, ADDRESSES_MAX);
-    plan->clients = between(world, plan->addresses / 4 + 1, plan->addresses * 5 / 4);
-    if (plan->clients > CLIENTS_MAX)
-        plan->clients = CLIENTS_MAX;
-    if (world_chance(world, 300)) /* no two of the same address: three times n stays below all */
-        plan->reservations = between(world, 0, (plan->addresses - 1) / 3);
-    if (plan->reservations > plan->clients)
-        plan->reservations = plan->clients;
-    if (plan->reservations == 0 && world_chance(world, 500)) /* one outside the pools is Kea's */
-        plan->parts = between(world, 2, PARTS_MAX);
-    else
-        plan->parts = 1;
-    plan->window = world_chance(world, 500) ? 50 : between(world, 1, 3);
-    plan->mclt = between(world, 20, 300);
-    plan->lease = between(world, 10, 900);
-    plan->offer_hold = between(world, 5, 30);
-    plan->percent = world_chance(world, 500) ? 50 : between(world, 0, 100);
-    plan->hot_standby = world_chance(world, 250);
-    if (plan->hot_standby)
-        plan->percent = world_chance(world, 500) ? 0 : 100;
-    plan->reserve = plan->hot_standby && world_chance(world, 500) ? between(world, 0, 100) : 5;
-    plan->probation = between(world, 20, 200);
-    plan->loss = world_chance(world, 500) ? 0 : between(world, 0, 200);
-    plan->threads = world_chance(world, 600);
-    plan->stalls = world_chance(world, 600) ? 0 : between(world, 1, 300);
-    plan->commit_ms = between(world, 0, world_chance(world, 200) ? 500 : 30);
-    plan->latency_ms = between(world, 0, world_chance(world, 200) ? 1000 : 20);
-    plan->chaos_every = world_chance(world, 100) ? 0 : between(world, 10, 200);
-    for (unsigned i = 0; i < MISHAPS; i++)
-        if (world_chance(world, 500))
-            plan->mishaps |= 1U << i;
-    plan->persistent = !world_chance(world, 100);
-    plan->full_time = world_chance(world, 700);
-    plan->without_partner = (uint8_t)world_random(world, FO_WITHOUT_NONE + 1);
-    for (int i = 0; i < 2; i++)
-        plan->skew[i] = world_chance(world, 400) ? (int32_t)world_random(world, 20000) - 10000 : 0;
-}
 
 /* ------------------------------------------------------------------ mishaps */
 
@@ -150,7 +101,9 @@ static void declare(struct world *world, void *subject, uint64_t since)
 static void start_later(struct server *server)
 {
     struct world *world = server->world;
-    const uint32_t most = world_chance(world, 200) ? 3 * world->plan.mclt : 60;
+    const uint32_t most = world->plan.hurried           ? 10
+                          : world_chance(world, 200) ? 3 * world->plan.mclt
+                                                     : 60;
     world_schedule(world, world->now + 100 + world_random(world, most * 1000), start, server, 0);
 }
 
@@ -242,6 +195,25 @@ static void roll_back(struct server *server)
     start_later(server);
 }
 
+/* A machine that dies: its disk first. */
+static void power_fails(struct world *world, void *subject, uint64_t life)
+{
+    struct server *server = subject;
+    if (server->life != life || world->quiet || world->declared >= 0 || world->rolled_back >= 0)
+        return;
+    server_power_cut(server);
+    start_later(server);
+}
+
+static void disk_fails(struct server *server, int64_t *until, uint32_t a_while)
+{
+    struct world *world = server->world;
+    *until = world->now + a_while;
+    if ((world->plan.mishaps >> MISHAP_POWER_CUT & 1) && world_chance(world, world->plan.hurried ? 800 : 300))
+        world_schedule(world, world->now + world_random(world, a_while), power_fails, server,
+                       server->life);
+}
+
 static void cut(struct world *world, int way, uint32_t ms)
 {
     world_tell(world, "the way from server %d is cut", way);
@@ -285,10 +257,10 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         world_schedule(world, world->now + a_while, mend, NULL, 2);
         break;
     case MISHAP_SLOW_DISK:
-        server->disk.slow_until = world->now + a_while;
+        disk_fails(server, &server->disk.slow_until, a_while);
         break;
     case MISHAP_FULL_DISK:
-        server->disk.full_until = world->now + a_while;
+        disk_fails(server, &server->disk.full_until, a_while);
         break;
     case MISHAP_BAD_ROWS:
         server->kea.bad_until = world->now + a_while;
@@ -338,19 +310,24 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
     }
 }
 
+/* They seldom come alone: `subject` is a server that is struck again, or NULL. */
 static void mishap(struct world *world, void *subject, uint64_t unused)
 {
-    (void)subject;
+    struct server *server = subject ? subject : &world->servers[world_random(world, 2)];
+    const bool again = world_chance(world, 250);
     (void)unused;
     if (world->quiet)
         return;
-    const enum mishap what = world_random(world, MISHAPS);
+    enum mishap what = world_random(world, MISHAPS);
+    while (world->plan.hurried && !(world->plan.mishaps >> what & 1))
+        what = world_random(world, MISHAPS);
     if ((world->plan.mishaps >> what & 1) && !must_be_told(world)) {
         world->mishaps_done++;
-        happen(world, what, &world->servers[world_random(world, 2)]);
+        happen(world, what, server);
     }
-    world_schedule(world, world->now + 500 + world_random(world, world->plan.chaos_every * 2000),
-                   mishap, NULL, 0);
+    world_schedule(world,
+                   world->now + 500 + world_random(world, again ? 5000 : world->plan.chaos_every * 2000),
+                   mishap, again ? server : NULL, 0);
 }
 
 static void keas_timers(struct world *world, void *subject, uint64_t unused)
@@ -394,10 +371,17 @@ void chaos_begin(struct world *world)
 
 /* ------------------------------------------------------------------ a life */
 
+static bool is_frozen(const struct world *world)
+{
+    return world->servers[0].frozen_until > world->now || world->servers[1].frozen_until > world->now;
+}
+
 static void heal(struct world *world)
 {
     world_tell(world, "peace");
     world->quiet = true;
+    while (is_frozen(world) && world_step(world))
+        continue; /* or a server that was declared down would come back where it cannot hear of that */
     world->slow_ms = 0;
     for (int i = 0; i < 2; i++) {
         struct server *server = &world->servers[i];
@@ -467,7 +451,7 @@ static void await_agreement(struct world *world)
         if (world->now > soon && (world->now > rejected + 10000 || world->now > latest))
             break;
     }
-    world_fail(world, "left alone they do not agree: %s", wrong);
+    world_break(world, INVARIANT_AGREE, "left alone they do not agree: %s", wrong);
 }
 
 /* Every lease ends, and nothing is lost. */
@@ -484,7 +468,7 @@ static void await_silence(struct world *world)
             return;
     }
     if (lost != NULL)
-        world_fail(world, "after all leases have ended %s", lost);
+        world_break(world, INVARIANT_AGREE, "after all leases have ended %s", lost);
 }
 
 bool simulate_life(struct world *world, uint64_t events)

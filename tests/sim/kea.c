@@ -27,8 +27,9 @@ struct packet {
     uint32_t xid;
     struct fo_query query;
     struct fo_decision decision;
+    bool alone; /* its server was, when the length was bounded */
     bool forbidden, granted, renewed, written;
-    uint32_t address, length, cltt, row_length;
+    uint32_t address, desired, length, cltt, row_length;
     uint32_t asked; /* seconds by the service's clock, as `cltt` is by Kea's */
     int64_t received;
     int answer; /* of struct reply, -1: none */
@@ -48,7 +49,7 @@ static void offer(struct packet *packet, uint32_t address)
 {
     struct server *server = packet->server;
     packet->address = address;
-    packet->length = server->world->plan.lease;
+    packet->length = packet->desired;
     packet->forbidden = fo_lease_offered(server->service, 1, &packet->query, &packet->decision,
                                          &packet->address, &packet->length) == FO_DROP;
     packet->answer = REPLY_OFFER;
@@ -116,10 +117,11 @@ static enum stage request(struct packet *packet)
         engine_may_give(server, query->reserved_address))
         return refuse_request(packet); /* it is to move to its reservation */
     packet->address = wanted;
-    packet->length = server->world->plan.lease;
+    packet->length = packet->desired;
     packet->cltt = server_wall(server);
     packet->asked = fo_service_now(server->service).seconds;
     packet->renewed = own == wanted;
+    packet->alone = oracle_alone(server);
     packet->decision.claim.row_written = true; /* the shim: whatever we say, the engine may write */
     packet->forbidden = fo_lease_requested(server->service, 1, query, &packet->decision, wanted,
                                            &packet->length) == FO_DROP;
@@ -184,10 +186,10 @@ static enum stage committed(struct packet *packet)
         return STAGE_END;
     }
     if (fo_committed(server->service, 1, &packet->query, &packet->decision, packet->cltt,
-                     packet->length, server->world->plan.lease, NULL, &packet->row_length) == FO_DROP)
+                     packet->length, packet->desired, NULL, &packet->row_length) == FO_DROP)
         return STAGE_END;
     oracle_granted(server->world, server, packet->client, packet->address, packet->asked,
-                   packet->length);
+                   packet->length, packet->alone);
     return STAGE_CORRECT;
 }
 
@@ -330,6 +332,9 @@ void kea_receive(struct server *server, int client, const struct fo_query *query
     packet->xid = xid;
     packet->received = world->now;
     packet->query = *query;
+    packet->desired = world->plan.lease;
+    if (world_chance(world, world->plan.wishes)) /* dhcp-lease-time (RFC 2132 9.2) */
+        packet->desired = 10 + world_random(world, world->plan.lease);
     if (server->reserves[client])
         packet->query.reserved_address = reservation_of(world, client);
     packet->answer = -1;

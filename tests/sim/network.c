@@ -83,6 +83,15 @@ static void answer_for_nobody(struct world *world, struct side *side)
         send_chunk(world, other_side(side), CHUNK_RESET, NULL, 0);
 }
 
+static void break_connection(struct world *world, struct pipe *pipe)
+{
+    for (int i = 0; i < 2; i++)
+        if (!pipe->sides[i].over) {
+            drop_chunks(&pipe->sides[i]);
+            send_chunk(world, &pipe->sides[i], CHUNK_RESET, NULL, 0);
+        }
+}
+
 static void hand_over(struct server *server, struct side *side, struct chunk *chunk)
 {
     struct world *world = server->world;
@@ -96,6 +105,10 @@ static void hand_over(struct server *server, struct side *side, struct chunk *ch
             first = world_random(world, (uint32_t)chunk->length + 1);
         if (first > 0)
             fo_net_received(server->service, side->id, chunk->data, first);
+        if (!world->quiet && world_chance(world, world->plan.flaky)) {
+            break_connection(world, side->pipe);
+            break;
+        }
         if (first < chunk->length && !side->over && server->service != NULL)
             fo_net_received(server->service, side->id, chunk->data + first, chunk->length - first);
         break;

@@ -166,12 +166,11 @@ static void sim_wake_rows(void *context)
                    server, server->life);
 }
 
-void server_init(struct world *world, int number, unsigned faults)
+void server_init(struct world *world, int number)
 {
     struct server *server = &world->servers[number];
     server->world = world;
     server->number = number;
-    server->faults = faults;
     server->step_at = INT64_MAX;
     server->powered = true;
     server->store_lost = true; /* there is none yet */
@@ -231,7 +230,6 @@ void server_start(struct server *server)
         world_fail(server->world, "server %d does not start: %s", server->number, error);
         return;
     }
-    server->service->faults = server->faults;
     configure(server);
 }
 

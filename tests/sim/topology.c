@@ -144,7 +144,7 @@ void topology_change(struct server *server)
         bool *reserves = &server->reserves[world_random(world, plan->reservations)];
         *reserves = !*reserves;
     }
-    if (world_chance(world, 200))
+    if (world_chance(world, plan->restless ? 800 : 200))
         divide(server->config.relationships,
                plan->hot_standby ? 100 * world_random(world, 2) : world_random(world, 101));
     /* Whoever has lost its store, or was down, cannot be told of what either has in no pool. */

@@ -127,29 +127,34 @@ void world_tell(struct world *world, const char *format, ...)
     putchar('\n');
 }
 
-void world_fail(struct world *world, const char *format, ...)
+void world_break(struct world *world, enum invariant broken, const char *format, ...)
 {
     va_list arguments;
     char text[480];
     if (world->failed)
         return;
     world->failed = true;
+    world->broken = broken;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    snprintf(world->failure, sizeof world->failure, "seed %llu, event %llu, %.3f s: %s",
+    snprintf(world->failure, sizeof world->failure, "seed %llu, event %llu, %.3f s: %s%.0d%s%s",
              (unsigned long long)world->seed, (unsigned long long)world->events_run,
-             (double)world->now / 1000, text);
-    world_tell(world, "FAILED: %s", text);
+             (double)world->now / 1000, broken ? "invariant " : "", (int)broken,
+             broken ? ": " : "", text);
+    world_tell(world, "FAILED: %s", world->failure);
 }
 
 /* ------------------------------------------------------------------ life */
 
-struct world *world_new(uint64_t seed, unsigned faults, bool trace)
+enum fo_fault fo_planted;
+
+struct world *world_new(uint64_t seed, enum fo_fault planted, bool trace)
 {
     struct world *world = calloc(1, sizeof *world);
     if (world == NULL)
         abort();
+    fo_planted = planted;
     world->seed = seed;
     world->declared = world->rolled_back = -1;
     world->random = seed * UINT64_C(0xD1342543DE82EF95) + 1;
@@ -157,7 +162,7 @@ struct world *world_new(uint64_t seed, unsigned faults, bool trace)
     world->next_connection = 1;
     chaos_plan(world);
     for (int i = 0; i < 2; i++)
-        server_init(world, i, faults);
+        server_init(world, i);
     clients_init(world);
     return world;
 }

@@ -14,8 +14,10 @@
  *   kea.c      the engine that callouts are called by, packet by packet
  *   kea_rows.c its lease rows, and the main thread's work at them
  *   clients.c  DHCP clients as RFC 2131 has them, and clients that misbehave
- *   oracle.c   the invariants, checked on what clients really hold
+ *   oracle.c   the invariants, checked on what clients really hold; with oracle_frames.c, oracle_peace.c
+ *   plan.c     what a seed decides of its world
  *   chaos.c    what goes wrong, and when
+ *   planted.c  faults that must be found
  *
  * True time is in milliseconds from the world's begin. Servers have clocks of their own.
  */
@@ -27,6 +29,7 @@
 #include <stdint.h>
 
 #include "hook/service_internal.h"
+#include "protocol/faults.h"
 
 #define FIRST_ADDRESS UINT32_C(0xC0000201) /* 192.0.2.1 */
 
@@ -40,6 +43,16 @@ enum {
 struct world;
 struct server;
 
+/* What a life can break; oracle.c says what they are. */
+enum invariant {
+    INVARIANT_NONE, /* the servers do not even run as they should */
+    INVARIANT_HOLDERS,
+    INVARIANT_BOUND,
+    INVARIANT_OWNERS,
+    INVARIANT_STORED,
+    INVARIANT_AGREE,
+};
+
 /* ------------------------------------------------------------------ what a seed decides */
 
 struct plan {
@@ -48,10 +61,14 @@ struct plan {
     uint32_t window;       /* max-unacked-updates */
     uint32_t reservations; /* clients 0 .. n-1 have one, in the pool */
     uint32_t mclt, lease, offer_hold, percent, probation; /* seconds */
+    uint32_t wishes;       /* of 1000 queries that ask for a lease of their own length */
     uint32_t loss;         /* of 1000 messages between clients and servers */
+    bool hurried;          /* each mishap is one of these, and servers are up again soon */
+    bool restless;         /* reloads change the division more often */
     bool hot_standby;      /* percent is 0 or 100 */
     uint32_t reserve;      /* of 100 free addresses, for a server without clients */
     bool threads;          /* Kea's packet threads: callouts of several packets interleave */
+    uint32_t flaky;        /* of 1000 messages between the servers that break their connection */
     uint32_t stalls;       /* of 1000 stages of a packet's way that take long */
     uint32_t commit_ms;    /* a commit takes up to so long */
     uint32_t latency_ms;   /* between the servers, up to so long */
@@ -162,7 +179,6 @@ struct server {
     struct fo_service *service; /* NULL: not running */
     uint32_t life;              /* moves with each end of a process */
     bool powered, suspended, locked, rows_planned, listening;
-    unsigned faults;            /* planted in its service */
     int64_t boot_begun;  /* true time of this boot's 0 */
     int32_t wall_step;   /* ms, by which its wall clock was set since the world began */
     int32_t anchored;    /* ms, its service's clock minus the true one */
@@ -250,11 +266,12 @@ struct world {
     int rolled_back;       /* the server whose store was, and which has not met the other since; -1 */
     uint64_t grants, refusals, mishaps_done;
     bool trace, failed;
+    enum invariant broken; /* with `failed` */
     char failure[600];
 };
 
 /* world.c */
-struct world *world_new(uint64_t seed, unsigned faults, bool trace);
+struct world *world_new(uint64_t seed, enum fo_fault planted, bool trace);
 void world_free(struct world *world);
 void world_schedule(struct world *world, int64_t at, event_action *action, void *subject,
                     uint64_t argument);
@@ -266,8 +283,10 @@ bool world_step(struct world *world);
 /* A number below `limit` (at least 1). */
 uint32_t world_random(struct world *world, uint32_t limit);
 bool world_chance(struct world *world, uint32_t of_1000);
-void world_fail(struct world *world, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* The life is over: an invariant is broken. */
+void world_break(struct world *world, enum invariant broken, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define world_fail(world, ...) world_break(world, INVARIANT_NONE, __VA_ARGS__)
 void world_tell(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 const char *world_address(uint32_t address); /* in a buffer of its own, for one message */
@@ -292,7 +311,7 @@ const struct pair *disk_find(const struct server *server, const uint8_t *key, si
 void disk_free(struct server *server);
 
 /* server.c */
-void server_init(struct world *world, int number, unsigned faults);
+void server_init(struct world *world, int number);
 void server_start(struct server *server);
 void server_kill(struct server *server);
 void server_power_cut(struct server *server);
@@ -351,9 +370,11 @@ void client_vanish(struct client *client);
 
 /* oracle.c */
 void oracle_after_step(struct world *world);
-/* `asked`: when the engine looked, by the service's clock. */
+/* Is it in PARTNER-DOWN, without a connection? */
+bool oracle_alone(const struct server *server);
+/* `asked`: when the engine looked, by the service's clock; `alone`: what oracle_alone said then. */
 void oracle_granted(struct world *world, struct server *server, int client, uint32_t address,
-                    uint32_t asked, uint32_t length);
+                    uint32_t asked, uint32_t length, bool alone);
 void oracle_acknowledged(struct world *world, struct client *client, uint32_t address,
                          int64_t until, int server);
 /* All its attempts to renew were met by silence. */
@@ -369,8 +390,10 @@ const char *oracle_disagreement(struct world *world);
 /* NULL where every address is free, and can be given by one server. */
 const char *oracle_lost(struct world *world);
 
-/* chaos.c */
+/* plan.c */
 void chaos_plan(struct world *world);
+
+/* chaos.c */
 void chaos_begin(struct world *world);
 /* Runs a whole life: mishaps for `events` events, then peace, in which all must agree. True where no
    invariant broke. */
