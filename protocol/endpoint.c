@@ -182,10 +182,11 @@ static void look_for_rollback(struct fo_endpoint *endpoint, const struct fo_now 
 {
     struct fo_endpoint_record *record = &endpoint->record;
     const struct fo_session *session = &endpoint->session;
-    const bool ours = session->settings.own_connections < session->partner.partner_connections;
     const bool theirs = session->partner.own_connections < session->settings.partner_connections;
-    if (!session->partner.counts_connections || !ours ||
-        (theirs && endpoint->settings.session.primary) || endpoint->fresh)
+    if (!fo_endpoint_is_behind(endpoint))
+        return;
+    fo_endpoint_move_past(endpoint);
+    if (theirs && endpoint->settings.session.primary)
         return;
     record->need_all = true;
     record->first_time = record->update_all_owed = false;

@@ -109,6 +109,22 @@ void fo_endpoint_note_first_time(struct fo_endpoint *endpoint)
                              (partner->counts_connections && partner->partner_connections == 0);
 }
 
+bool fo_endpoint_is_behind(const struct fo_endpoint *endpoint)
+{
+    const struct fo_session *session = &endpoint->session;
+    return session->partner.counts_connections && !endpoint->fresh &&
+           session->settings.own_connections < session->partner.partner_connections;
+}
+
+/* Past what the partner remembers, too: so one that was lost or rolled back is that only once. */
+void fo_endpoint_move_past(struct fo_endpoint *endpoint)
+{
+    const struct fo_session_partner *partner = &endpoint->session.partner;
+    endpoint->record.connections =
+        fo_endpoint_next_count(endpoint->record.connections,
+                               partner->counts_connections ? partner->partner_connections : 0);
+}
+
 uint32_t fo_endpoint_next_count(uint32_t own, uint32_t remembered)
 {
     return (own > remembered ? own : remembered) + 1;
@@ -121,9 +137,10 @@ static void on_established(void *context, const struct fo_now *now)
     const struct fo_session_partner *partner = &endpoint->session.partner;
     if (!partner->gives_nonce) /* else CONNECT may be a recorded one: only the STATE after it is not */
         fo_endpoint_note_first_time(endpoint);
-    /* Past what the partner remembers, too: so one that was lost or rolled back is that only once. */
-    record->connections = fo_endpoint_next_count(
-        record->connections, partner->counts_connections ? partner->partner_connections : 0);
+    /* One that is behind what the partner remembers stays so until the first STATE has told whether it was
+       rolled back: the connection may break before. */
+    if (!fo_endpoint_is_behind(endpoint))
+        fo_endpoint_move_past(endpoint);
     record->last_contact = now->seconds;
     endpoint->sign_of_life = 0; /* from now on the connection is */
     endpoint->state_unsaid = true;

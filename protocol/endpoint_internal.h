@@ -31,6 +31,9 @@ void fo_endpoint_on_message(void *context, const struct fo_message *message,
 /* ------------------------------------------------------------------ endpoint_connection.c */
 /* What a server's count becomes with a connection: it was `own`, its partner `remembered` that much. */
 uint32_t fo_endpoint_next_count(uint32_t own, uint32_t remembered);
+/* Does the partner remember a later state of this store than there is? */
+bool fo_endpoint_is_behind(const struct fo_endpoint *endpoint);
+void fo_endpoint_move_past(struct fo_endpoint *endpoint);
 /* The partner says whether it has ever spoken with this server (9.6.2). */
 void fo_endpoint_note_first_time(struct fo_endpoint *endpoint);
 
