@@ -183,8 +183,9 @@ void do_client(struct server *server, const struct line *line, size_t at)
             fail("\"%s\": say an address, asks ADDRESS, secs SECONDS, or half-way", line->words[at]);
         }
     }
+    /* Who is named is the only one to whom Kea shows it. */
     for (size_t i = 0; i < stage.server_count; i++)
-        if (!named || server == &stage.servers[i])
+        if (named ? server == &stage.servers[i] : !query.names_server || client->server == (int)i)
             ask(&stage.servers[i], client, &query, half);
     settle();
 }

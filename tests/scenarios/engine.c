@@ -121,8 +121,10 @@ static void answer(struct server *server, enum answer_kind kind, struct client *
                    uint32_t address, uint32_t length, const char *reason)
 {
     server->answer = (struct answer){kind, address, length, reason, client};
-    if (kind == OFFER || kind == ACK)
+    if (kind == OFFER || kind == ACK) {
         client->address = address;
+        client->server = server->number;
+    }
 }
 
 static void silence(struct server *server, struct client *client, const struct fo_decision *decision)

@@ -67,13 +67,44 @@ static void commit_ends(struct server *server)
                        server->disk_full ? "No space left on device" : NULL);
 }
 
-void server_lose_store(struct server *server)
+static void free_pairs(struct stored **pairs)
 {
-    while (server->stored != NULL) {
-        struct stored *pair = server->stored;
-        server->stored = pair->next;
+    while (*pairs != NULL) {
+        struct stored *pair = *pairs;
+        *pairs = pair->next;
         free(pair);
     }
+}
+
+static void copy_pairs(struct stored **to, const struct stored *from)
+{
+    free_pairs(to);
+    for (; from != NULL; from = from->next) {
+        const size_t size = sizeof *from + from->key_length + from->length;
+        struct stored *pair = malloc(size);
+        if (pair == NULL)
+            abort();
+        memcpy(pair, from, size);
+        pair->next = *to;
+        *to = pair;
+    }
+}
+
+void server_lose_store(struct server *server)
+{
+    free_pairs(&server->stored);
+}
+
+void server_back_up(struct server *server)
+{
+    copy_pairs(&server->copy, server->stored);
+}
+
+void server_restore(struct server *server)
+{
+    if (server->copy == NULL)
+        fail("there is no copy of the store: say `disk copied` before");
+    copy_pairs(&server->stored, server->copy);
 }
 
 /* ------------------------------------------------------------------ the environment's functions */
@@ -312,6 +343,7 @@ void server_free(struct server *server)
         fo_service_free(server->service);
     server->service = NULL;
     server_lose_store(server);
+    free_pairs(&server->copy);
 }
 
 bool server_act(struct server *server)

@@ -36,6 +36,7 @@ struct client {
     uint8_t hardware[6], identifier[7];
     bool has_identifier;
     uint32_t address;  /* that it was offered, or has */
+    int server;        /* by this one */
     uint32_t reserved; /* 0: no reservation */
 };
 
@@ -63,6 +64,7 @@ struct server {
     struct fo_pool_range pools[POOLS_MAX];
     size_t pool_count;
     struct stored *stored;  /* what the store keeps */
+    struct stored *copy;    /* of it, as a backup makes one */
     const struct fo_store_batch *batch;
     enum fo_state last_state; /* as it last said */
     uint8_t boot;           /* which of the machine's runs */
@@ -127,6 +129,8 @@ void server_reload(struct server *server);
 void server_kill(struct server *server);
 void server_stop(struct server *server);
 void server_lose_store(struct server *server);
+void server_back_up(struct server *server);
+void server_restore(struct server *server);
 void server_free(struct server *server);
 /* A step of everything that is due; false: nothing was. */
 bool server_act(struct server *server);

@@ -106,7 +106,7 @@ static void do_lose(struct server *server, const struct line *line, size_t at)
         fail("lose store, lose rows, or lose row ADDRESS");
 }
 
-/* keep store / restore store: a copy of it, as a backup makes one. */
+/* disk full, disk stalls, disk works; disk copied, and disk restored from that copy. */
 static void do_disk(struct server *server, const struct line *line, size_t at)
 {
     if (word_is(line, at, "full"))
@@ -115,8 +115,12 @@ static void do_disk(struct server *server, const struct line *line, size_t at)
         server->still.stuck = true;
     else if (word_is(line, at, "works"))
         server->disk_full = server->still.stuck = false;
+    else if (word_is(line, at, "copied"))
+        server_back_up(server);
+    else if (word_is(line, at, "restored"))
+        server_restore(server);
     else
-        fail("disk full, disk stalls, or disk works");
+        fail("disk full, stalls, works, copied or restored");
     settle();
 }
 
