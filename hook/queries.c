@@ -47,23 +47,33 @@ static uint32_t address_of(const struct fo_query *query)
     return query->asks_address ? query->asked_address : query->ciaddr;
 }
 
-static uint8_t bucket_of(const struct fo_query *query, bool of_hardware)
+static uint8_t bucket_of(const struct fo_client *client, bool of_hardware)
 {
-    const struct fo_client *client = &query->client;
     return client->identifier_length && !of_hardware
                ? fo_hash_bucket(client->identifier, client->identifier_length)
                : fo_hash_bucket(client->hardware, client->hardware_length);
 }
 
 /* 9.8.2 hashes the identifier where there is one; `hash-input` may say otherwise. Mostly it is known. */
+static bool hashes_hardware(const struct fo_relationship *relationship, const struct fo_client *client)
+{
+    return relationship->config.hash_hardware && client->identifier_length && client->hardware_length;
+}
+
 static void find_bucket(const struct fo_relationship *relationship, const struct fo_query *query,
                         struct fo_decision *decision)
 {
-    const bool of_hardware = relationship->config.hash_hardware &&
-                             query->client.identifier_length && query->client.hardware_length;
+    const bool of_hardware = hashes_hardware(relationship, &query->client);
     if (of_hardware != decision->of_hardware)
-        decision->bucket = bucket_of(query, of_hardware);
+        decision->bucket = bucket_of(&query->client, of_hardware);
     decision->of_hardware = of_hardware;
+}
+
+bool fo_client_is_secondarys(const struct fo_relationship *relationship,
+                             const struct fo_client *client)
+{
+    return fo_hash_buckets_contain(relationship->endpoint.record.secondary_buckets,
+                                   bucket_of(client, hashes_hardware(relationship, client)));
 }
 
 /* Some clients send `secs` with its bytes exchanged: then the low byte is 0 and the high is not. */
@@ -456,7 +466,7 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
                        struct fo_decision *decision)
 {
     memset(decision, 0, sizeof *decision);
-    decision->bucket = bucket_of(query, false);
+    decision->bucket = bucket_of(&query->client, false);
     service->env->lock(service->env->context);
     const char *why = "the service is not configured";
     struct fo_relationship *only = NULL;

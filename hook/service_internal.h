@@ -247,6 +247,9 @@ bool fo_expire(struct fo_service *service, const struct fo_now *now);
 /* ------------------------------------------------------------------ queries.c */
 /* The query gets no answer. `relationship`: NULL where there is none. */
 void fo_refuse(struct fo_relationship *relationship, struct fo_decision *decision, const char *why);
+/* Whether its bucket is one of the secondary's. */
+bool fo_client_is_secondarys(const struct fo_relationship *relationship,
+                             const struct fo_client *client);
 /* 5.2.2: what the table allows this client to have at this address. */
 bool fo_claimable(struct fo_service *service, struct fo_relationship *relationship,
                   struct fo_pool *pool, uint32_t address, const struct fo_query *query);

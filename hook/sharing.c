@@ -9,34 +9,58 @@
 #include "hook/service_internal.h"
 #include "protocol/balance.h"
 
-/* Hands over up to `count` addresses of ours; those that cannot be given yet first. */
-static uint32_t hand_over(struct fo_service *service, struct fo_pool *pool, uint32_t count)
+/* 5.4: the most recent client of a free address is one that the secondary (or the primary) serves. Such an
+   address goes there first, as far as one step looks; where that is nobody, any other goes. */
+static bool last_served_by(struct fo_relationship *relationship, uint32_t address, bool secondary)
 {
+    const struct fo_binding *binding = fo_table_find(&relationship->service->table, address);
+    if (binding == NULL || !fo_table_has_client(binding))
+        return false;
+    const struct fo_client client = fo_table_client(binding);
+    return fo_client_is_secondarys(relationship, &client) == secondary;
+}
+
+/* Hands over up to `count` addresses of ours; those that cannot be given yet first. */
+static uint32_t hand_over(struct fo_relationship *relationship, struct fo_pool *pool, uint32_t count,
+                          bool its_clients)
+{
+    struct fo_service *service = relationship->service;
     uint32_t moved = 0;
     const struct fo_bitmap *from[] = {&pool->closed, &pool->available};
-    for (size_t k = 0; k < 2; k++)
-        for (uint32_t bit = fo_bitmap_next(from[k], 0); bit != FO_BITMAP_NONE && moved < count;
-             bit = fo_bitmap_next(from[k], bit)) {
+    for (size_t k = 0; k < 2; k++) {
+        int passed = 0;
+        for (uint32_t bit = fo_bitmap_next(from[k], 0);
+             bit != FO_BITMAP_NONE && moved < count && passed < FO_STEP_MAX;
+             bit = fo_bitmap_next(from[k], bit + 1)) {
             uint32_t address = pool->range.first + bit;
+            if (its_clients && !last_served_by(relationship, address, true)) {
+                passed++;
+                continue;
+            }
             fo_table_set_owner(&service->table, pool, address, true);
             fo_touch(service, pool, address);
             moved++;
         }
+    }
     return moved;
 }
 
 /* Asks for up to `count` of the secondary's addresses. */
-static uint32_t ask_back(struct fo_service *service, struct fo_pool *pool, uint32_t count)
+static uint32_t ask_back(struct fo_relationship *relationship, struct fo_pool *pool, uint32_t count,
+                         bool our_clients)
 {
+    struct fo_service *service = relationship->service;
     uint32_t moved = 0;
     int passed = 0;
+    const int most = our_clients ? FO_STEP_MAX : FO_SCAN_MAX;
     for (uint32_t bit = fo_bitmap_next(&pool->backup, 0);
-         bit != FO_BITMAP_NONE && moved < count && passed < FO_SCAN_MAX;
+         bit != FO_BITMAP_NONE && moved < count && passed < most;
          bit = fo_bitmap_next(&pool->backup, bit + 1)) {
         uint32_t address = pool->range.first + bit;
         /* What the secondary has not agreed to have is left to settle first. */
         if (fo_bitmap_test(&pool->used, bit) || fo_bitmap_test(&pool->reserved, bit) ||
-            fo_bitmap_test(&pool->unacked, bit) || fo_bitmap_test(&pool->rejected, bit)) {
+            fo_bitmap_test(&pool->unacked, bit) || fo_bitmap_test(&pool->rejected, bit) ||
+            (our_clients && !last_served_by(relationship, address, false))) {
             passed++;
             continue;
         }
@@ -68,10 +92,13 @@ static int64_t balance_pool(struct fo_relationship *relationship, struct fo_pool
     int64_t moved = 0;
     uint32_t want = (uint32_t)(move < 0 ? -move : move);
     uint32_t step = want < FO_STEP_MAX ? want : FO_STEP_MAX;
-    if (move > 0)
-        moved = hand_over(relationship->service, pool, step);
-    else if (move < 0)
-        moved = -(int64_t)ask_back(relationship->service, pool, step);
+    if (move > 0) {
+        moved = hand_over(relationship, pool, step, true);
+        moved += hand_over(relationship, pool, step - (uint32_t)moved, false);
+    } else if (move < 0) {
+        moved = ask_back(relationship, pool, step, true);
+        moved = -(moved + ask_back(relationship, pool, step - (uint32_t)moved, false));
+    }
     if (moved != 0)
         fo_say(relationship->service, FAILOVER_BALANCED, relationship->config.name,
                fo_print(subnet, sizeof subnet, "%u", pool->range.subnet_id),
