@@ -39,7 +39,7 @@
     X(REJECTED_DROPPED, "rejected-dropped", "5", ORDINARY, "what was rejected is not told again")  \
     X(FREE_OVER_ACTIVE, "free-over-active", "1 3", CROWDED,                                        \
       "FREE is accepted over a lease that runs")                                                   \
-    X(NEAR_LATER, "near-later", "1 3 5", CROWDED, "the later of two near transactions wins")       \
+    X(NEAR_LATER, "near-later", "1 3 5", FORGETFUL, "the later of two near transactions wins")       \
     X(CROSSING_AGREED, "crossing-agreed", "1 3", CROWDED, "a crossing end is agreement")           \
     X(EXPIRED_FREE, "expired-free", "1 3", ORDINARY, "an expired address is free at once")         \
     X(RENEWED_ENDS, "renewed-ends", "1 3 5", ORDINARY,                                             \
