@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * A server that was away for longer than the MCLT and finds no partner (draft 9.3.2 step 6, rule of
- * safety 9): meanwhile the partner may have been declared to be the only one, and have leased this
+ * A server that was away for longer than the MCLT, or shut down by command, and finds no partner (draft
+ * 9.3.2 step 6, rule of safety 9): meanwhile the partner may have been declared to be the only one, and have leased this
  * server's free addresses. `startup-without-partner` says whom it serves until there is contact, or an
  * operator declares the partner down:
  *
  *   known   RENEW and REBIND of unexpired leases, to at most max(acknowledged, received) + MCLT
  *   all     as in COMMUNICATIONS-INTERRUPTED, also where it was in PARTNER-DOWN when it stopped
  *   none    nobody
- *   auto    all where nobody but a human can have declared this server down, else known
+ *   auto    all where nobody but a human can have declared this server down, and has not by
+ *           failover-shutdown, else known
  *
  * Whichever it is, the server does not declare its partner down by itself.
  */
@@ -17,8 +18,9 @@
 
 static bool stopped_for_long(const struct fo_endpoint *endpoint)
 {
-    return endpoint->record.last_operational != 0 &&
-           endpoint->started > endpoint->record.last_operational + endpoint->record.mclt;
+    return endpoint->record.shut_at != 0 ||
+           (endpoint->record.last_operational != 0 &&
+            endpoint->started > endpoint->record.last_operational + endpoint->record.mclt);
 }
 
 bool fo_starts_after_long_stop(const struct fo_relationship *relationship)
@@ -31,7 +33,8 @@ enum fo_without_partner fo_alone_rule(const struct fo_relationship *relationship
 {
     const struct fo_config_relationship *config = &relationship->config;
     enum fo_without_partner rule = (enum fo_without_partner)config->without_partner;
-    if (rule == FO_WITHOUT_AUTO && config->auto_partner_down == 0)
+    if (rule == FO_WITHOUT_AUTO && config->auto_partner_down == 0 &&
+        relationship->endpoint.record.shut_at == 0)
         rule = FO_WITHOUT_ALL;
     if (rule == FO_WITHOUT_AUTO ||
         (rule == FO_WITHOUT_ALL && fo_state_free_from(fo_serving_state(relationship)) == FO_FREE_FROM_NONE))
@@ -58,9 +61,9 @@ const char *fo_alone_refusing(const struct fo_relationship *relationship)
     case FO_WITHOUT_ALL:
         return NULL;
     case FO_WITHOUT_NONE:
-        return "started alone after a stop longer than the MCLT: nobody is served";
+        return "started alone after a stop longer than the MCLT, or by command: nobody is served";
     default:
-        return "started alone after a stop longer than the MCLT: only unexpired leases are renewed";
+        return "started alone after a stop longer than the MCLT, or by command: only unexpired leases are renewed";
     }
 }
 
@@ -68,13 +71,13 @@ const char *fo_alone_meaning(const struct fo_relationship *relationship)
 {
     switch (fo_alone_rule(relationship)) {
     case FO_WITHOUT_ALL:
-        return "started alone after a stop longer than the MCLT: every client is served as in "
+        return "started alone after a stop longer than the MCLT, or by command: every client is served as in "
                "communications-interrupted, although the partner may have been declared the only one";
     case FO_WITHOUT_NONE:
-        return "started alone after a stop longer than the MCLT: nobody is served, for the partner may "
+        return "started alone after a stop longer than the MCLT, or by command: nobody is served, for the partner may "
                "have been declared the only one";
     default:
-        return "started alone after a stop longer than the MCLT: only unexpired leases are renewed, for "
+        return "started alone after a stop longer than the MCLT, or by command: only unexpired leases are renewed, for "
                "the partner may have been declared the only one and have given free addresses of both";
     }
 }
@@ -83,11 +86,12 @@ static void tell(const struct fo_relationship *relationship)
 {
     const struct fo_endpoint *endpoint = &relationship->endpoint;
     const enum fo_without_partner rule = fo_alone_rule(relationship);
-    char seconds[16];
+    char after[80];
+    fo_print(after, sizeof after, "a stop of %u s, longer than the MCLT",
+             endpoint->started - endpoint->record.last_operational);
     fo_say(relationship->service, FAILOVER_ALONE_AFTER_LONG_STOP, relationship->config.name,
            relationship->config.partner.name,
-           fo_print(seconds, sizeof seconds, "%u",
-                    endpoint->started - endpoint->record.last_operational),
+           endpoint->record.shut_at != 0 ? "it was shut down by command" : after,
            rule == FO_WITHOUT_ALL    ? "every client is served all the same"
            : rule == FO_WITHOUT_NONE ? "nobody is served"
                                      : "only unexpired leases are renewed",

@@ -71,6 +71,17 @@ struct fo_partner_down_order {
 bool fo_partner_down(struct fo_service *service, const struct fo_partner_down_order *order,
                      char *text, size_t size);
 
+/* failover-shutdown, failover-maintenance-start and -cancel. */
+struct fo_leave_order {
+    const char *relationship; /* NULL: the only one */
+    bool maintenance;         /* it can be cancelled */
+    bool dry_run;
+};
+/* This server goes, its partner serves all clients (9.14); and comes back. As above. */
+bool fo_leave(struct fo_service *service, const struct fo_leave_order *order, char *text, size_t size);
+bool fo_come_back(struct fo_service *service, const struct fo_leave_order *order, char *text,
+                  size_t size);
+
 /* ------------------------------------------------------------------ queries */
 
 struct fo_client {

@@ -111,6 +111,8 @@ static bool load_endpoint(struct fo_service *service, const uint8_t *name, size_
         record->connect_time = fo_read_u32(reader);
         record->connect_count = fo_read_u32(reader);
     }
+    if (fo_reader_left(reader) > 0) /* ... and those from before SHUTDOWN here */
+        record->shut_at = fo_read_u32(reader);
     if (!fo_reader_ok(reader))
         return false;
     memcpy(record->secondary_buckets, buckets, FO_HBA_SIZE);
@@ -219,7 +221,7 @@ bool fo_persistence_record(struct fo_service *service, const char *name,
     for (size_t i = 0; i < service->stored_record_count; i++)
         if (strcmp(service->stored_records[i].name, name) == 0) {
             *record = service->stored_records[i].record;
-            record->last_operational = service->last_stamp;
+            record->last_operational = record->shut_at ? record->shut_at : service->last_stamp;
             return true;
         }
     memset(record, 0, sizeof *record);

@@ -309,6 +309,10 @@ static bool take_first_frame(struct fo_service *service, struct fo_pending_conne
         return false;
     }
     struct fo_relationship *relationship = relationship_for(service, pending, &message);
+    if (relationship != NULL && relationship->endpoint.shut) { /* as if nobody were here any more */
+        drop_pending(service, pending, NULL);
+        return false;
+    }
     if (relationship == NULL) {
         fo_print(text, sizeof text, "there is no relationship \"%.*s\" here%s",
                  message.relationship_name.length > 60 ? 60 : message.relationship_name.length,

@@ -208,23 +208,6 @@ int64_t fo_partner_down_deadline(const struct fo_relationship *relationship,
 
 /* ------------------------------------------------------------------ by an operator */
 
-static struct fo_relationship *named(struct fo_service *service, const char *name, char *text,
-                                     size_t size)
-{
-    if (name == NULL && service->relationship_count == 1)
-        return service->relationships[0];
-    for (size_t i = 0; name != NULL && i < service->relationship_count; i++)
-        if (strcmp(service->relationships[i]->config.name, name) == 0)
-            return service->relationships[i];
-    size_t used = (size_t)snprintf(text, size, name ? "there is no relationship \"%s\"; there are:"
-                                                    : "which relationship%s? Name one of:",
-                                   name ? name : "");
-    for (size_t i = 0; i < service->relationship_count && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, " %s",
-                                 service->relationships[i]->config.name);
-    return NULL;
-}
-
 /* Why it cannot be so, or false. */
 static bool contradicted(struct fo_relationship *relationship,
                          const struct fo_partner_down_order *order, uint32_t since,
@@ -236,6 +219,8 @@ static bool contradicted(struct fo_relationship *relationship,
     char heard[32];
     if (service->stopping || service->suspended)
         snprintf(text, size, "this server stops, or loads its configuration anew");
+    else if (endpoint->shut || relationship->leaving)
+        snprintf(text, size, "this server is shut down, and %s was told to serve all clients", partner);
     else if (since > now->seconds)
         snprintf(text, size, "down-since lies in the future");
     else if (order->has_since && since < endpoint->record.last_contact)
@@ -258,7 +243,7 @@ bool fo_partner_down(struct fo_service *service, const struct fo_partner_down_or
 {
     service->env->lock(service->env->context);
     struct fo_now now = fo_service_now(service);
-    struct fo_relationship *relationship = named(service, order->relationship, text, size);
+    struct fo_relationship *relationship = fo_relationship_named(service, order->relationship, text, size);
     uint32_t since = order->has_since ? fo_from_wall(service, order->since) : now.seconds;
     bool done = relationship != NULL &&
                 !contradicted(relationship, order, since, &now, text, size);

@@ -198,6 +198,7 @@ static bool put_endpoint(struct fo_service *service, const char *name,
     fo_write_bytes(&writer, record->secondary_buckets, FO_HBA_SIZE);
     fo_write_u32(&writer, record->connect_time);
     fo_write_u32(&writer, record->connect_count);
+    fo_write_u32(&writer, record->shut_at);
     return put(service, FO_STORE_KEY_ENDPOINT, name, strlen(name), value,
                fo_writer_length(&writer));
 }

@@ -158,6 +158,9 @@ static void host_note(void *context, enum fo_note what, const char *detail)
         fo_forgotten_rows_go(relationship);
         fo_say(service, FAILOVER_UPDATES_DONE, name, NULL);
         break;
+    case FO_NOTE_SHUTDOWN:
+        fo_note_shutdown(relationship, detail);
+        break;
     case FO_NOTE_ROLLED_BACK:
         fo_say(service, FAILOVER_ROLLED_BACK, name, partner, service->config.state_file, NULL);
         break;
@@ -273,7 +276,7 @@ void fo_relationship_free(struct fo_relationship *relationship)
 
 enum fo_state fo_serving_state(const struct fo_relationship *relationship)
 {
-    return fo_endpoint_state(&relationship->endpoint);
+    return relationship->leaving ? FO_STATE_SHUTDOWN : fo_endpoint_state(&relationship->endpoint);
 }
 
 const char *fo_refusing(const struct fo_relationship *relationship, const char **way_out)
@@ -300,10 +303,9 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
     case FO_STATE_POTENTIAL_CONFLICT:
         *way_out = "the end of the exchange of updates with the partner";
         return "both servers ran on their own and compare their bindings";
-    case FO_STATE_PAUSED:
     case FO_STATE_SHUTDOWN:
-        *way_out = "a restart";
-        return "the server stops";
+        *way_out = relationship->maintenance ? "failover-maintenance-cancel, or a restart" : "a restart";
+        return "this server was shut down by command; its partner serves the clients";
     default:
         break;
     }

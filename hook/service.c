@@ -134,6 +134,7 @@ static void end_quarantine(struct fo_service *service, const struct fo_now *now)
 static bool step_relationship(struct fo_relationship *relationship, const struct fo_now *now)
 {
     bool more = fo_partner_down_step(relationship, now);
+    fo_leaving_step(relationship, now);
     if (now->ms >= relationship->rejected_retry_at) {
         relationship->rejected_retry_at = now->ms + FO_REJECTED_RETRY_MS;
         fo_retry_rejected(relationship);
@@ -183,6 +184,7 @@ static int64_t next_deadline(struct fo_service *service, const struct fo_now *no
         deadline = earlier(deadline, fo_endpoint_deadline(&relationship->endpoint, now));
         deadline = earlier(deadline, relationship->rejected_retry_at);
         deadline = earlier(deadline, fo_partner_down_deadline(relationship, now));
+        deadline = earlier(deadline, fo_leaving_deadline(relationship, now));
     }
     deadline = earlier(deadline, fo_table_expire_offers(&service->table, now->ms));
     const struct fo_heap_entry *end = fo_heap_top(&service->table.ends);

@@ -87,6 +87,9 @@ struct fo_relationship {
     bool record_dirty, record_saving;
     struct fo_endpoint_record saved_record; /* as it was when the epoch that saves it began */
     bool alone;               /* started without partner after longer than MCLT (rule of safety 9) */
+    bool leaving;             /* answers no client, and says SHUTDOWN when all is said */
+    bool maintenance;         /* leaving, or shut down, until it is cancelled */
+    int64_t leave_until;      /* ms: then it is not waited for longer */
     bool forgotten;           /* its bindings are, and the partner has not told all again */
     size_t send_pool;         /* where the search for updates goes on */
     uint32_t send_bit;
@@ -356,6 +359,15 @@ void fo_lapse(struct fo_service *service, struct fo_pool *pool, struct fo_bindin
 bool fo_partner_down_step(struct fo_relationship *relationship, const struct fo_now *now);
 int64_t fo_partner_down_deadline(const struct fo_relationship *relationship,
                                  const struct fo_now *now);
+
+/* ------------------------------------------------------------------ maintenance.c */
+/* The one of this name, or the only one; NULL: there is none, and `text` says which there are. */
+struct fo_relationship *fo_relationship_named(struct fo_service *service, const char *name, char *text,
+                                              size_t size);
+void fo_leaving_step(struct fo_relationship *relationship, const struct fo_now *now);
+int64_t fo_leaving_deadline(const struct fo_relationship *relationship, const struct fo_now *now);
+/* The partner has taken over, or why it may have not. */
+void fo_note_shutdown(struct fo_relationship *relationship, const char *why_not);
 
 /* ------------------------------------------------------------------ reservations.c */
 /* Takes the host reservations of a configuration. */

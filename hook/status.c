@@ -131,7 +131,7 @@ static void fill_status(struct fo_relationship *relationship,
     snprintf(status->last_error, sizeof status->last_error, "%s", endpoint->last_end.text);
     status->last_error_time = wall_or_never(service, endpoint->last_end_at);
     fo_listen_error(service, relationship, status->listen_error, sizeof status->listen_error);
-    status->state_code = (uint8_t)fo_endpoint_state(endpoint);
+    status->state_code = (uint8_t)fo_serving_state(relationship);
     status->partner_state_code = record->partner_state;
     status->state = fo_state_name(status->state_code);
     status->partner_state = fo_state_name(record->partner_state);

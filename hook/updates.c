@@ -279,15 +279,11 @@ void fo_take_acknowledgement(struct fo_relationship *relationship,
     fo_bitmap_clear(&pool->in_flight, bit);
     if (!fo_bitmap_test(&pool->unacked, bit))
         return; /* an update of the partner's has settled it meanwhile */
-    if ((binding ? binding->generation : 0) != ack->generation && !FO_FAULTY(ACK_ANY)) {
-        /* Of an older generation (rule of safety 3): the newer one is sent next. What was asked
-           for by UPDREQ has been answered all the same. */
-        if (fo_bitmap_test(&pool->requested, bit)) {
-            fo_bitmap_clear(&pool->requested, bit);
-            relationship->requested--;
-        }
+    /* Of an older generation (rule of safety 3): the newer one is sent next. Where the partner has asked
+       for updates, it has not been answered by this: what it knows is not true any more, least of all
+       after an UPDREQALL that has lengthened all leases since (fo_doubt_partners_past). */
+    if ((binding ? binding->generation : 0) != ack->generation && !FO_FAULTY(ACK_ANY))
         return;
-    }
     if (ack->reject_reason != FO_REJECT_NONE)
         rejected(relationship, pool, ack);
     else

@@ -22,7 +22,9 @@ void fo_endpoint_note(struct fo_endpoint *endpoint, enum fo_note what, const cha
 
 enum fo_state fo_endpoint_state(const struct fo_endpoint *endpoint)
 {
-    return endpoint->starting ? FO_STATE_STARTUP : (enum fo_state)endpoint->record.state;
+    return endpoint->shut       ? FO_STATE_SHUTDOWN
+           : endpoint->starting ? FO_STATE_STARTUP
+                                : (enum fo_state)endpoint->record.state;
 }
 
 /* ------------------------------------------------------------------ saying things */
@@ -39,9 +41,9 @@ static void say_state(struct fo_endpoint *endpoint, const struct fo_now *now)
     fo_message_begin(message, FO_MSG_STATE);
     message->present = FO_HAS(FO_OPT_SERVER_STATE) | FO_HAS(FO_OPT_SERVER_FLAGS) |
                        FO_HAS(FO_OPT_START_TIME_OF_STATE);
-    message->server_state = endpoint->record.state;
+    message->server_state = endpoint->shut ? FO_STATE_SHUTDOWN : endpoint->record.state;
     message->server_flags = endpoint->starting ? FO_SERVER_FLAG_STARTUP : 0;
-    message->start_of_state = endpoint->record.state_since;
+    message->start_of_state = endpoint->shut ? endpoint->record.shut_at : endpoint->record.state_since;
     endpoint->state_unsaid = false;
     fo_session_send(&endpoint->session, message, false, now);
 }
@@ -80,6 +82,8 @@ void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, co
     endpoint->state_unsaid = true;
     if (state == FO_STATE_PARTNER_DOWN)
         endpoint->record.wait_until = now->seconds + endpoint->record.mclt; /* 9.4.2 */
+    if (state != FO_STATE_RECOVER && state != FO_STATE_RECOVER_WAIT)
+        endpoint->record.shut_at = 0;
     if (state == FO_STATE_NORMAL) {
         endpoint->record.first_time = false;
         endpoint->pool_request_due = !endpoint->settings.session.primary; /* 9.8.1 */
@@ -126,7 +130,7 @@ static void enter_recover_wait(struct fo_endpoint *endpoint, const struct fo_now
 static void act_in_state(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     bool primary = endpoint->settings.session.primary;
-    if (!endpoint->communicating || endpoint->state_unsaid)
+    if (!endpoint->communicating || endpoint->state_unsaid || endpoint->shut)
         return;
     switch (endpoint->record.state) {
     case FO_STATE_RECOVER:
@@ -143,7 +147,7 @@ static void act_in_state(struct fo_endpoint *endpoint, const struct fo_now *now)
 
 static void follow_partner(struct fo_endpoint *endpoint, const char *why, const struct fo_now *now)
 {
-    if (!endpoint->communicating || endpoint->stopping)
+    if (!endpoint->communicating || endpoint->stopping || endpoint->shut)
         return;
     if (endpoint->record.state == FO_STATE_PARTNER_DOWN && endpoint->partner_starting)
         return; /* 9.4.3 */
@@ -240,6 +244,8 @@ static void take_state(struct fo_endpoint *endpoint, const struct fo_message *me
         fo_endpoint_store(endpoint);
         fo_endpoint_note(endpoint, FO_NOTE_PARTNER_STATE, "");
     }
+    if (endpoint->shut && fo_endpoint_shut_heard(endpoint, now))
+        return;
     if (first) {
         if (endpoint->session.partner.gives_nonce)
             fo_endpoint_note_first_time(endpoint);
@@ -251,6 +257,8 @@ static void take_state(struct fo_endpoint *endpoint, const struct fo_message *me
         remember_count(endpoint);
         if (endpoint->starting)
             end_startup(endpoint, now);
+        if (endpoint->record.state != FO_STATE_RECOVER)
+            endpoint->record.shut_at = 0; /* the partner has said what it knows of that */
         fo_endpoint_store(endpoint);
     }
     follow_partner(endpoint, "the partner's state", now);
@@ -413,7 +421,7 @@ void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     endpoint->stopping = true;
     endpoint->attempt_at = INT64_MAX;
-    if (endpoint->session.phase == FO_SESSION_ESTABLISHED) {
+    if (endpoint->session.phase == FO_SESSION_ESTABLISHED && !endpoint->shut) {
         struct fo_message *message = &endpoint->outgoing;
         fo_message_begin(message, FO_MSG_STATE);
         message->present = FO_HAS(FO_OPT_SERVER_STATE) | FO_HAS(FO_OPT_SERVER_FLAGS) |
@@ -436,6 +444,7 @@ void fo_endpoint_close(struct fo_endpoint *endpoint, enum fo_reject_reason reaso
 void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     fo_session_timer(&endpoint->session, now);
+    fo_endpoint_shut_timer(endpoint, now);
     if (endpoint->starting && now->ms >= endpoint->startup_deadline) {
         endpoint->starting = false;
         endpoint->state_unsaid = true;
@@ -481,6 +490,8 @@ int64_t fo_endpoint_deadline(const struct fo_endpoint *endpoint, const struct fo
         deadline = earlier(deadline, endpoint->startup_deadline);
     if (endpoint->communicating)
         deadline = earlier(deadline, endpoint->count_at);
+    if (endpoint->shut_deadline != 0)
+        deadline = earlier(deadline, endpoint->shut_deadline);
     if (endpoint->request_deadline != 0)
         deadline = earlier(deadline, endpoint->request_deadline);
     if (endpoint->session.phase == FO_SESSION_CLOSED || endpoint->attempting)

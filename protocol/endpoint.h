@@ -57,6 +57,9 @@ struct fo_endpoint_record {
        CONNECT had (11.1). The time is the partner's clock. */
     uint32_t connect_time;
     uint32_t connect_count;
+    /* 0, or when this server was shut down by command; until it has its partner's bindings again, or
+       knows that it needs none (9.14.1: "MUST record the current time as the last time operational") */
+    uint32_t shut_at;
 };
 
 struct fo_endpoint_settings {
@@ -103,6 +106,7 @@ enum fo_note {
     FO_NOTE_REQUEST_SENT,   /* detail: "UPDREQ" or "UPDREQALL" */
     FO_NOTE_REQUEST_RECEIVED,
     FO_NOTE_REQUEST_DONE,
+    FO_NOTE_SHUTDOWN,    /* the partner has taken over; detail: or why it may have not, else empty */
     FO_NOTE_ROLLED_BACK, /* the partner knows a later state of this store */
     FO_NOTE_RECOVER_WAIT,
 };
@@ -155,6 +159,7 @@ struct fo_endpoint {
     bool starting;          /* in STARTUP: the recorded state is the previous state (9.3) */
     bool fresh;             /* it started without a record: lost, not an older copy */
     bool stopping;          /* PAUSED was said */
+    bool shut;              /* SHUTDOWN by command; record.state is the state before it */
     bool communicating;     /* a STATE came over this connection (8.3) */
     bool attempting;        /* a TCP connection is being made */
     bool state_unsaid;      /* the partner is to hear our state once it is durable */
@@ -167,6 +172,7 @@ struct fo_endpoint {
     int64_t attempt_at;       /* ms, next attempt to connect */
     int64_t retry_delay;      /* ms */
     int64_t request_deadline; /* ms, 0: no UPDREQ outstanding */
+    int64_t shut_deadline;    /* ms, 0: the partner's answer to SHUTDOWN is not waited for */
     int64_t count_at;         /* ms, while communicating: our count moves */
     int64_t pool_request_at;  /* ms, not before */
     int64_t pool_request_sent; /* ms, the last POOLREQ */
@@ -247,6 +253,10 @@ void fo_endpoint_partner_down(struct fo_endpoint *endpoint, uint32_t since, cons
 bool fo_endpoint_partner_lives(const struct fo_endpoint *endpoint, const struct fo_now *now);
 /* Tells the partner PAUSED and closes; no attempt to connect follows (9.13). */
 void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now);
+/* Shuts down (9.14), while there is contact: serves nobody, tells the partner, and connects no more. */
+void fo_endpoint_shut_down(struct fo_endpoint *endpoint, const struct fo_now *now);
+/* ... until this, or a restart. */
+void fo_endpoint_come_back(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* What kept the two from connecting may be mended: the next attempt is made at once. */
 void fo_endpoint_retry(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* Closes the connection in order because the operator wants it; a new one is made at once. */

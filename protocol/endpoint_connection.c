@@ -16,7 +16,7 @@
 
 static void plan_attempt(struct fo_endpoint *endpoint, int64_t delay, const struct fo_now *now)
 {
-    endpoint->attempt_at = endpoint->stopping ? INT64_MAX : now->ms + delay;
+    endpoint->attempt_at = endpoint->stopping || endpoint->shut ? INT64_MAX : now->ms + delay;
 }
 
 /* The next delay: the configured one, doubled up to a minute. */
@@ -53,7 +53,7 @@ static void forget_connection(struct fo_endpoint *endpoint)
 
 static void interrupted(struct fo_endpoint *endpoint, const char *why, const struct fo_now *now)
 {
-    if (endpoint->starting || endpoint->stopping)
+    if (endpoint->starting || endpoint->stopping || endpoint->shut)
         return;
     fo_endpoint_set_state(endpoint, fo_endpoint_state_alone(endpoint), why, now);
 }
@@ -84,7 +84,8 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
                         : !established && end->by_partner ? FO_NOTE_REJECTED
                         : !established                  ? FO_NOTE_ATTEMPT_FAILED
                         : end->reason == FO_REJECT_NONE || end->by_partner || endpoint->closing ||
-                                end->reason == FO_REJECT_NO_TRAFFIC || endpoint->stopping
+                                end->reason == FO_REJECT_NO_TRAFFIC || endpoint->stopping ||
+                                endpoint->shut
                             ? FO_NOTE_LOST
                             : FO_NOTE_PROTOCOL;
     endpoint->last_end = *end;
@@ -96,6 +97,10 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
     fo_endpoint_note(endpoint, what, end->text);
     endpoint->host.disconnect(endpoint->host.context, false);
     forget_connection(endpoint);
+    if (endpoint->shut_deadline != 0) {
+        endpoint->shut_deadline = 0;
+        fo_endpoint_note(endpoint, FO_NOTE_SHUTDOWN, end->text);
+    }
     interrupted(endpoint, end->text, now);
 }
 
@@ -171,7 +176,7 @@ static const struct fo_session_settings *session_settings(struct fo_endpoint *en
 void fo_endpoint_connected(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     endpoint->attempting = false;
-    if (!endpoint->settings.session.primary || endpoint->stopping) {
+    if (!endpoint->settings.session.primary || endpoint->stopping || endpoint->shut) {
         /* A stimulus (8.2): the primary now makes a connection of its own. */
         endpoint->host.disconnect(endpoint->host.context, true);
         if (endpoint->attempt_at <= now->ms + FO_HANDSHAKE_MS) /* later: it has just refused */
@@ -264,7 +269,7 @@ bool fo_endpoint_accept(struct fo_endpoint *endpoint, const struct fo_message *c
 void fo_endpoint_stimulated(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     endpoint->sign_of_life = now->ms;
-    if (!endpoint->settings.session.primary || endpoint->stopping)
+    if (!endpoint->settings.session.primary || endpoint->stopping || endpoint->shut)
         return;
     if (endpoint->attempting) { /* given up at attempt_at */
         if (endpoint->attempt_at - now->ms > FO_HANDSHAKE_MS - FO_FRESH_ATTEMPT_MS)

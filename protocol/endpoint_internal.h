@@ -37,6 +37,11 @@ void fo_endpoint_move_past(struct fo_endpoint *endpoint);
 /* The partner says whether it has ever spoken with this server (9.6.2). */
 void fo_endpoint_note_first_time(struct fo_endpoint *endpoint);
 
+/* ------------------------------------------------------------------ endpoint_shutdown.c */
+/* The partner's STATE while this server is shut down. False: it is not any more. */
+bool fo_endpoint_shut_heard(struct fo_endpoint *endpoint, const struct fo_now *now);
+void fo_endpoint_shut_timer(struct fo_endpoint *endpoint, const struct fo_now *now);
+
 /* ------------------------------------------------------------------ endpoint_updates.c */
 /* UPDREQ and UPDREQALL. */
 void fo_take_update_request(struct fo_endpoint *endpoint, const struct fo_message *message,

@@ -73,7 +73,7 @@ static bool send_updates(struct fo_endpoint *endpoint, bool requested, const str
 
 void fo_endpoint_pump(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
-    if (!endpoint->communicating || endpoint->state_unsaid || endpoint->stopping)
+    if (!endpoint->communicating || endpoint->state_unsaid || endpoint->stopping || endpoint->shut)
         return;
     if (endpoint->pools_unsaid) {
         endpoint->pools_unsaid = false;

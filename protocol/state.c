@@ -117,7 +117,8 @@ static const struct service_rule services[ROWS] = {
     [FO_STATE_RECOVER] = {{NONE}, FO_FREE_FROM_NONE,
                           "gets its bindings from the partner before it serves clients"},
     [FO_STATE_PAUSED] = {{NONE}, FO_FREE_FROM_NONE, "stops for a short time"},
-    [FO_STATE_SHUTDOWN] = {{NONE}, FO_FREE_FROM_NONE, "stops for a long time"},
+    [FO_STATE_SHUTDOWN] = {{NONE}, FO_FREE_FROM_NONE,
+                           "shut down by command for a long time: the partner serves the clients"},
     [FO_STATE_RECOVER_DONE] =
         {{NONE, NONE, NONE, ALL, ALL, NONE, NONE, NONE}, FO_FREE_FROM_NONE,
          "has its bindings again and waits for the partner to agree; leases are renewed"},

@@ -249,9 +249,6 @@ std::string wanted_relationship(const ConstElementPtr &arguments)
     if (!arguments) {
         return name;
     }
-    if (arguments->getType() != Element::map) {
-        refuse("'arguments' must be a map");
-    }
     for (const auto &entry : arguments->mapValue()) {
         if (entry.first != "relationship" || entry.second->getType() != Element::string) {
             refuse("'" + entry.first +
@@ -281,21 +278,14 @@ ConstElementPtr status_answer(const std::string &wanted)
     return createAnswer(isc::config::CONTROL_RESULT_SUCCESS, arguments);
 }
 
+ConstElementPtr status(const ConstElementPtr &arguments)
+{
+    return status_answer(wanted_relationship(arguments));
+}
+
 extern "C" int failover_status_get(CalloutHandle &handle)
 {
-    const bool answered = guarded("failover-status-get", [&handle] {
-        ConstElementPtr response;
-        try {
-            ConstElementPtr command, arguments;
-            handle.getArgument("command", command);
-            isc::config::parseCommand(arguments, command);
-            response = status_answer(wanted_relationship(arguments));
-        } catch (const std::exception &error) {
-            response = createAnswer(isc::config::CONTROL_RESULT_ERROR, error.what());
-        }
-        handle.setArgument("response", response);
-    });
-    return answered ? 0 : 1;
+    return answer_command(handle, "failover-status-get", status);
 }
 
 /* ------------------------------------------------------------------ status-get */

@@ -183,6 +183,11 @@ void add_to_status(isc::hooks::CalloutHandle &handle);
 /* ------------------------------------------------------------------ orders.cc */
 
 void register_orders(isc::hooks::LibraryHandle &handle);
+/* The callout of a command: `answer` gets its arguments, a map or null; what it throws becomes an
+   error's text. */
+int answer_command(isc::hooks::CalloutHandle &handle, const char *name,
+                   isc::data::ConstElementPtr (*answer)(
+                       const isc::data::ConstElementPtr &arguments)) noexcept;
 
 /* ------------------------------------------------------------------ here */
 

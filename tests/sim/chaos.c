@@ -50,6 +50,8 @@ static bool must_be_told(struct world *world)
     const struct fo_endpoint *endpoint =
         runs(other) ? &other->service->relationships[0]->endpoint : NULL;
     const bool alone = endpoint != NULL && endpoint->record.state == FO_STATE_PARTNER_DOWN;
+    if (server_state(&world->servers[world->declared]) == FO_STATE_SHUTDOWN)
+        return false;
     if (endpoint != NULL && !alone && world->declared_done)
         world->declared = -1;
     return world->declared >= 0 && world->servers[world->declared].service != NULL &&
@@ -58,14 +60,26 @@ static bool must_be_told(struct world *world)
              endpoint->record.partner_state != FO_STATE_NORMAL);
 }
 
+static void end_maintenance(struct server *server)
+{
+    const struct fo_leave_order order = {.dry_run = false};
+    char text[512];
+    if (server_state(server) == FO_STATE_SHUTDOWN && !server->service->stopping &&
+        !server->suspended && fo_come_back(server->service, &order, text, sizeof text))
+        world_tell(server->world, "server %d: %s", server->number, text);
+}
+
+/* From wherever it is: its process begins, or its maintenance is over. */
 static void start(struct world *world, void *subject, uint64_t unused)
 {
     struct server *server = subject;
     (void)unused;
     if (comes_back_too_early(world, server))
         world_schedule(world, world->now + 1000, start, server, 0);
-    else
+    else if (server->service == NULL)
         server_start(server);
+    else
+        end_maintenance(server);
 }
 
 /* What was rejected (its pool was away) the partner does not know. */
@@ -214,6 +228,25 @@ static void disk_fails(struct server *server, int64_t *until, uint32_t a_while)
                        server->life);
 }
 
+/* It is as good as declared down from then on: nor may it come back where it does not hear of that. */
+static void maintain(struct server *server)
+{
+    struct world *world = server->world;
+    const struct fo_leave_order order = {.maintenance = true, .dry_run = world_chance(world, 100)};
+    char text[512];
+    if (world->declared >= 0 || world->rolled_back >= 0 || !runs(server) ||
+        server->frozen_until > world->now || world->servers[0].store_lost ||
+        world->servers[1].store_lost || rejects(world) || !topology_is_whole(&world->servers[0]) ||
+        !topology_is_whole(&world->servers[1]) ||
+        !fo_leave(server->service, &order, text, sizeof text) || order.dry_run)
+        return;
+    world_tell(world, "server %d: %s", server->number, text);
+    world->declared = server->number;
+    world->declared_done = true;
+    world_schedule(world, world->now + 100 + world_random(world, 4 * world->plan.mclt * 1000), start,
+                   server, 0);
+}
+
 static void cut(struct world *world, int way, uint32_t ms)
 {
     world_tell(world, "the way from server %d is cut", way);
@@ -287,6 +320,10 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         server->frozen_until = world->now + a_while;
         break;
     case MISHAP_PARTNER_DOWN:
+        if (world->mishaps_done % 3 == 0) {
+            maintain(server);
+            break;
+        }
         if (world->declared >= 0 || world->rolled_back >= 0 || world->servers[0].store_lost ||
             world->servers[1].store_lost || !topology_is_whole(&world->servers[0]) ||
             !topology_is_whole(&world->servers[1]) || rejects(world))
@@ -423,6 +460,8 @@ static const char *disagreement(struct world *world)
         }
         if (server->service->stopping || world->now < server->frozen_until)
             return "a server still stops, or gets no time";
+        if (!comes_back_too_early(world, server))
+            end_maintenance(server);
         if (!topology_is_whole(server)) {
             server_reload_begin(server); /* it could not then */
             server_reload_end(server);

@@ -97,7 +97,7 @@ enum mishap {
     MISHAP_FREEZE,
     MISHAP_CLOCK_SET,
     MISHAP_ROW_DELETED,
-    MISHAP_PARTNER_DOWN, /* a server dies, and an operator tells the other */
+    MISHAP_PARTNER_DOWN, /* a server dies, and an operator tells the other; or takes one out of service */
     MISHAP_ROLLED_BACK, /* somebody copies a store; next time, the copy comes back */
     MISHAPS,
 };
