@@ -192,10 +192,21 @@ void fo_rows_done(struct fo_service *service, const struct fo_row *row, const st
     service->env->unlock(service->env->context);
 }
 
+/* Are there clients whose packets wait while Kea's main thread writes rows? */
+static bool serves_anybody(const struct fo_service *service)
+{
+    const char *way_out;
+    for (size_t i = 0; i < service->relationship_count; i++)
+        if (fo_refusing(service->relationships[i], &way_out) == NULL)
+            return true;
+    return service->ungoverned;
+}
+
 void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds)
 {
     service->env->lock(service->env->context);
-    const int64_t resume_at = fo_service_now(service).ms + (microseconds + 999) / 1000;
+    const uint32_t pause = serves_anybody(service) ? (2 * microseconds + 999) / 1000 : 0;
+    const int64_t resume_at = fo_service_now(service).ms + pause;
     if (resume_at > service->rows_resume_at) /* a failure's pause may be longer */
         service->rows_resume_at = resume_at;
     service->rows_wanted = true;

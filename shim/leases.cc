@@ -5,7 +5,7 @@
  *
  * The service's thread must not touch Kea's lease manager: without multi-threading it takes no
  * lock. An eventfd among the sockets that the main loop watches wakes that loop within
- * microseconds. Kea receives no packet while we work, so a slice ends after 2 ms; the service sees
+ * microseconds. Kea receives no packet while we work, so a slice ends after 1 ms; the service sees
  * to it that the next one does not come at once.
  *
  * A row is read before it is written. The engine may have changed it meanwhile, in a packet's
@@ -42,7 +42,7 @@ using isc::dhcp::LeaseMgrFactory;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-const std::chrono::microseconds SLICE(2000);
+const std::chrono::microseconds SLICE(1000);
 const size_t PAGE = 1000; /* rows read at a time in the walk */
 
 int wake_fd = -1;
