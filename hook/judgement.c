@@ -62,13 +62,17 @@ static void settle_near_transactions(struct fo_judgement *judgement, bool crossi
 /* 7.1.3 lets the primary's client have the address where both gave it to different ones. But what one
    server gave while the other was down, after all the waits of 9.4.2, is no conflict: the other only
    holds the address because of what it may have forgotten. (Such doubts date from the second of the
-   start; no client is served in it.) */
+   start; no client is served in it.) The partner's lease must have begun since: it may have doubts of
+   its own, which date from its start, but of leases that are older. */
 static bool given_while_we_were_down(const struct fo_relationship *relationship,
-                                     const struct fo_judgement *j, const struct fo_binding *binding)
+                                     const struct fo_judgement *j, const struct fo_binding *binding,
+                                     const struct fo_update *update)
 {
     const struct fo_endpoint *endpoint = &relationship->endpoint;
-    return binding->cltt <= endpoint->started && endpoint->record.last_operational != 0 &&
-           j->received_transaction > endpoint->record.last_operational;
+    const uint32_t stop = endpoint->record.last_operational;
+    return binding->cltt <= endpoint->started && stop != 0 && j->received_transaction > stop &&
+           (!(update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE)) ||
+            fo_session_permits(&endpoint->session, update->start_of_state) > stop);
 }
 
 /* Where 7.1.3 compares times to the second, which two clocks cannot, or knows nothing of ours. */
@@ -93,7 +97,7 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
     if (j->own_status == FO_ACTIVE && update->status == FO_ACTIVE && other) {
         if (binding->flags & FO_FLAG_ALONE)
             return FO_REJECT_OUTDATED;
-        if (given_while_we_were_down(relationship, j, binding))
+        if (given_while_we_were_down(relationship, j, binding, update))
             return FO_REJECT_NONE;
     }
     /* The end of one client's lease is none of another's. */

@@ -182,15 +182,20 @@ static void end_startup(struct fo_endpoint *endpoint, const struct fo_now *now)
    the copy says is worth less than nothing, and the partner's acknowledgements of what it knew are, too.
    So it is a lost store (5.16), in whose past nobody can tell when this server last ran. Where both were
    restored, so that each knows more of the other than that does itself, the secondary yields. */
+static bool was_rolled_back(const struct fo_endpoint *endpoint)
+{
+    const struct fo_session *session = &endpoint->session;
+    const bool theirs = session->partner.own_connections < session->settings.partner_connections;
+    return fo_endpoint_is_behind(endpoint) && !(theirs && endpoint->settings.session.primary);
+}
+
 static void look_for_rollback(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     struct fo_endpoint_record *record = &endpoint->record;
-    const struct fo_session *session = &endpoint->session;
-    const bool theirs = session->partner.own_connections < session->settings.partner_connections;
-    if (!fo_endpoint_is_behind(endpoint))
-        return;
-    fo_endpoint_move_past(endpoint);
-    if (theirs && endpoint->settings.session.primary)
+    const bool rolled_back = was_rolled_back(endpoint);
+    if (fo_endpoint_is_behind(endpoint))
+        fo_endpoint_move_past(endpoint);
+    if (!rolled_back)
         return;
     record->need_all = true;
     record->first_time = record->update_all_owed = false;
@@ -389,8 +394,11 @@ void fo_endpoint_set_pools(struct fo_endpoint *endpoint, const struct fo_ranges 
 
 void fo_endpoint_stored(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
+    /* What a copy says of our state the partner must not act on: it is said when its own first STATE has
+       shown that it is none, or that all is to be recovered. */
+    const bool waits = !endpoint->communicating && was_rolled_back(endpoint);
     if (endpoint->session.phase == FO_SESSION_ESTABLISHED && endpoint->state_unsaid &&
-        !endpoint->stopping)
+        !endpoint->stopping && !waits)
         say_state(endpoint, now);
     if (endpoint->count_unsaid && endpoint->communicating) {
         endpoint->count_unsaid = false;

@@ -13,7 +13,7 @@
 
 #include "tests/sim/planted.h"
 
-enum { EVENTS = 7000, BATCH = 50, BATCHES = 10, FAULT_LIVES = 1000 };
+enum { EVENTS = 7000, BATCH = 50, BATCHES = 10, FAULT_LIVES = 2000 };
 
 START_TEST(no_seed_breaks_an_invariant)
 {
