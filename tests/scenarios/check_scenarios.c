@@ -83,6 +83,8 @@ START_TEST(a_wrong_cell_is_found)
         if (script_play(&script[cell.table], false, report))
             ck_abort_msg("%s does not miss row %u, column %u", made_for[cell.table], cell.row, cell.column);
     }
+    for (int k = 1; k < 4; k++)
+        script_free(&script[k]);
     ck_assert_uint_eq(count, 9 * 11 + 7 * 7 + 10 * 7);
 }
 END_TEST
