@@ -297,13 +297,19 @@ bool fo_table_set_details(struct fo_table *table, struct fo_binding *binding,
 bool fo_table_has_names(const struct fo_binding *binding)
 {
     const struct fo_details details = fo_table_details(binding);
-    return details.forward || details.reverse;
+    return (details.forward || details.reverse) && !details.removed;
 }
 
 void fo_table_forget_names(struct fo_binding *binding)
 {
     fo_details_forget_names(identity_bytes(binding) + client_length(binding),
                             binding->details_length);
+}
+
+void fo_table_names_removed(struct fo_binding *binding)
+{
+    fo_details_names_removed(identity_bytes(binding) + client_length(binding),
+                             binding->details_length);
 }
 
 /* Needs no memory. */

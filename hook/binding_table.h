@@ -42,6 +42,11 @@ enum {
                                 (5.13, rule of safety 16) */
 };
 
+/* struct fo_binding ip_flags: names in DNS that nobody else will remove, of a lease that another one
+   displaces: those that Kea's row alone tells of, and those of the binding itself, before it is
+   another client's. */
+enum { FO_NAMES_IN_ROW = 0x80, FO_NAMES_DUE = 0x40 };
+
 /* The record of one address. */
 struct fo_binding {
     uint32_t address;
@@ -56,7 +61,7 @@ struct fo_binding {
     uint8_t hardware_type;
     uint8_t hardware_length;
     uint8_t identifier_length;
-    uint8_t ip_flags;        /* FO_IP_FLAG_BOOTP or 0: the client's, not the address's */
+    uint8_t ip_flags;        /* FO_IP_FLAG_BOOTP (the client's, not the address's), FO_NAMES_... */
     uint16_t details_length; /* packed; 0: nothing is told */
     union {
         uint8_t inside[FO_IDENTITY_INLINE]; /* hardware address, client identifier, details */
@@ -208,9 +213,10 @@ struct fo_details fo_table_details(const struct fo_binding *binding);
 /* Keeps what is told (nothing: what there was stays). False where memory ran out (nothing changed). */
 bool fo_table_set_details(struct fo_table *table, struct fo_binding *binding,
                           const struct fo_details *details);
-/* Has DNS something of this lease that is to be removed by us? */
+/* Has DNS something of this lease that is to be removed by us? It is not ours to do, or it is done. */
 bool fo_table_has_names(const struct fo_binding *binding);
 void fo_table_forget_names(struct fo_binding *binding);
+void fo_table_names_removed(struct fo_binding *binding);
 
 /* ------------------------------------------------------------------ changes */
 

@@ -223,6 +223,8 @@ struct fo_row {
     uint32_t length; /* valid lifetime, seconds; UINT32_MAX: infinite */
     struct fo_client client;
     struct fo_details details;
+    bool displaces;  /* PUT, DELETE: queue the removal of what DNS has of the row that there is, for its
+                        lease is over, and nobody else will */
     uint32_t serial; /* the service's own */
     uint8_t bytes[20 + 255 + 2 * FO_DETAIL_MAX]; /* what these two point to, where the service filled
                                                     them in */

@@ -243,7 +243,7 @@ void fo_released(struct fo_service *service, struct fo_decision *decision, bool 
         binding->status == FO_ACTIVE) {
         binding->cltt = fo_transaction_now(binding, now.seconds);
         if (names_removed)
-            fo_table_forget_names(binding);
+            fo_table_names_removed(binding);
         fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
     }
     service->env->unlock(service->env->context);

@@ -15,36 +15,6 @@
 
 /* ------------------------------------------------------------------ one binding */
 
-/* What the update says of the lease beside client and times (7.1.4), of the later transaction where
-   both servers have something to say: nobody is told anything for that, or the two would correct each
-   other for ever. Before its transaction time becomes ours. */
-static void apply_details(struct fo_relationship *relationship, const struct fo_pool *pool,
-                          struct fo_binding *binding, const struct fo_update *update, bool merge,
-                          uint32_t cltt)
-{
-    struct fo_service *service = relationship->service;
-    uint8_t space[FO_DETAIL_MAX];
-    struct fo_details details;
-    fo_details_hear(update, &details, space);
-    if (!details.told)
-        return;
-    if (details.forward || details.reverse)
-        fo_note_partners_names(relationship);
-    const bool ours = merge && fo_partner_unaware(pool, bit_in(pool, update->address)) &&
-                      (cltt < binding->cltt || (cltt == binding->cltt && pool->primary));
-    if (!ours && !fo_table_set_details(&service->table, binding, &details))
-        fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);
-}
-
-/* The partner ends the lease, and removes what DNS has of it: not so one of another make, which does
-   not know our names. */
-static void leave_names_to_partner(const struct fo_relationship *relationship,
-                                   struct fo_binding *binding)
-{
-    if (relationship->endpoint.session.partner.own_kind)
-        fo_table_forget_names(binding);
-}
-
 /* ACTIVE: of the client that we have, the times merge (nothing is lowered: rule of safety 5);
    of another, a new tenure begins. */
 static bool apply_active(struct fo_relationship *relationship, struct fo_pool *pool,
@@ -62,11 +32,12 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
     if (bootp) /* no term, whatever is said of it (5.14) */
         end = potential = FO_TIME_LAST;
     bool merge = binding->status == FO_ACTIVE && fo_table_same_client(binding, &client);
+    const uint8_t names = merge ? 0 : fo_names_displaced(pool, binding);
     bool tell = false;
 
     if (!fo_table_set_client(&service->table, binding, &client))
         return false;
-    apply_details(relationship, pool, binding, update, merge, cltt);
+    fo_apply_details(relationship, pool, binding, update, merge, cltt);
     if (merge) {
         /* Within the guard it is the same end, or two clocks would correct each other for ever. */
         tell = binding->times.lease_expiration > end &&
@@ -91,7 +62,8 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
         binding->times.received_potential = potential;
     if (cltt > binding->cltt)
         binding->cltt = cltt;
-    binding->ip_flags = bootp ? FO_IP_FLAG_BOOTP : 0;
+    binding->ip_flags = (uint8_t)((binding->ip_flags & FO_NAMES_IN_ROW) | names |
+                                  (bootp ? FO_IP_FLAG_BOOTP : 0));
     binding->flags &= (uint8_t)~FO_FLAG_DOUBTFUL;
     fo_table_watch_end(&service->table, binding);
     fo_mark_row(service, pool, update->address);
@@ -111,11 +83,11 @@ static void apply_crossing_end(struct fo_relationship *relationship, struct fo_p
                                uint32_t cltt, uint32_t now)
 {
     struct fo_service *service = relationship->service;
-    if (cltt > binding->cltt)
-        binding->cltt = cltt;
     if (fo_status_becomes_free((enum fo_binding_status)binding->status) &&
         !(pool->primary && fo_bitmap_test(&pool->in_flight, bit_in(pool, update->address))))
-        leave_names_to_partner(relationship, binding);
+        fo_leave_names(relationship, pool, binding, update);
+    if (cltt > binding->cltt)
+        binding->cltt = cltt;
     if (!fo_status_becomes_free((enum fo_binding_status)binding->status))
         fo_end_lease(service, pool, binding, (enum fo_binding_status)update->status, now);
     else if (fo_bitmap_test(&pool->rejected, bit_in(pool, update->address)))
@@ -133,12 +105,12 @@ static void apply_ended(struct fo_relationship *relationship, struct fo_pool *po
     enum fo_binding_status through = (enum fo_binding_status)update->status;
     if (!fo_status_becomes_free(through))
         through = FO_EXPIRED; /* FREE or BACKUP: ends here too */
+    if (!(binding->flags & FO_FLAG_FREEING))
+        fo_leave_names(relationship, pool, binding, update);
     if (cltt > binding->cltt)
         binding->cltt = cltt;
     binding->generation++;
     binding->start_of_state = now->seconds;
-    if (!(binding->flags & FO_FLAG_FREEING))
-        leave_names_to_partner(relationship, binding);
     fo_table_set_status(&service->table, binding, through);
     binding->flags |= FO_FLAG_FREEING;
     binding->flags &= (uint8_t) ~(FO_FLAG_TO_BACKUP | FO_FLAG_RESERVED);
@@ -213,8 +185,10 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
              (binding->status == FO_ACTIVE &&
               fo_partner_unaware(pool, bit_in(pool, update->address)))))
             until = binding->times.lease_expiration;
+        const uint8_t names = fo_names_displaced(pool, binding);
         binding->generation++;
         fo_abandon(service, pool, binding, since, until);
+        binding->ip_flags |= names;
         fo_settle(service, pool, update->address);
         fo_mark_row(service, pool, update->address);
         return true;
@@ -276,12 +250,6 @@ static void abandon_longer(struct fo_relationship *relationship, struct fo_pool 
     fo_mark_dirty(service, pool, update->address);
 }
 
-/* The address becomes free as soon as Kea's main thread has passed on what is to be removed from DNS. */
-static bool removes_names(const struct fo_binding *binding)
-{
-    return binding != NULL && (binding->flags & FO_FLAG_FREEING) && fo_table_has_names(binding);
-}
-
 /* Judges the next binding of a BNDUPD; false where it must wait. */
 static bool take_update(struct fo_relationship *relationship, struct fo_inbound *inbound,
                         const struct fo_now *now)
@@ -294,13 +262,16 @@ static bool take_update(struct fo_relationship *relationship, struct fo_inbound 
     if (pool == NULL || pool->relationship != relationship->index) {
         verdict->reject = FO_REJECT_ILLEGAL_ADDRESS;
     } else {
-        const struct fo_binding *binding = fo_table_find(&service->table, update->address);
+        struct fo_binding *binding = fo_table_find(&service->table, update->address);
         if ((fo_table_claimed(&service->table, update->address) && !FO_FAULTY(CLAIMED_JUDGED)) ||
-            removes_names(binding))
+            fo_names_wait(service, pool, binding))
             return false;
         bool crossing = inbound->crossing[inbound->done] ||
                         fo_partner_unaware(pool, bit_in(pool, update->address));
         verdict->reject = fo_judge_update(relationship, pool, binding, update, crossing, now);
+        if (verdict->reject == FO_REJECT_NONE &&
+            fo_names_come_first(service, pool, binding, update))
+            return false;
         if (verdict->reject == FO_REJECT_NONE && !apply(relationship, pool, update, crossing, now)) {
             verdict->reject = FO_REJECT_OTHER;
             fo_say(service, FAILOVER_OUT_OF_MEMORY, "a binding update", NULL);

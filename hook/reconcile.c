@@ -203,7 +203,8 @@ static void complete_rows(struct fo_service *service)
         const struct fo_bitmap *seen = &service->seen[pool - service->table.pools];
         bool shown = seen->bits > 0 && fo_bitmap_test(seen, bit_in(pool, binding->address));
         bool needs = binding->status == FO_ACTIVE || binding->status == FO_ABANDONED;
-        if ((needs && !shown) || (binding->flags & FO_FLAG_FREEING))
+        if ((needs && !shown) || (binding->flags & FO_FLAG_FREEING) ||
+            (binding->ip_flags & (FO_NAMES_DUE | FO_NAMES_IN_ROW)))
             correct(service, pool, binding->address, &service->corrected);
     }
 }

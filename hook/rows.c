@@ -44,7 +44,8 @@ static void fill(struct fo_service *service, const struct fo_pool *pool,
         row->job = FO_ROW_READ;
         return;
     }
-    if (binding->flags & FO_FLAG_FREEING) {
+    row->displaces = (binding->ip_flags & FO_NAMES_IN_ROW) != 0;
+    if (fo_names_due(binding)) {
         fill_client(row, binding); /* the removal from DNS wants to know */
         return;
     }
@@ -119,6 +120,17 @@ static void row_gone(struct fo_service *service, struct fo_pool *pool, struct fo
     fo_mark_dirty(service, pool, binding->address);
 }
 
+static void names_seen_to(struct fo_service *service, struct fo_pool *pool,
+                          struct fo_binding *binding, const struct fo_row *row)
+{
+    if (!row->displaces && !(binding->ip_flags & FO_NAMES_DUE))
+        return;
+    if (binding->ip_flags & FO_NAMES_DUE)
+        fo_table_names_removed(binding);
+    binding->ip_flags &= (uint8_t) ~(FO_NAMES_DUE | (row->displaces ? FO_NAMES_IN_ROW : 0));
+    fo_mark_dirty(service, pool, row->address);
+}
+
 /* A claim ended without commit, and the engine may have written: the row decides, where the table
    allows what it says (rules of safety 1 and 17). */
 static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
@@ -139,7 +151,10 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
         memset(&binding->times, 0, sizeof binding->times);
         binding->start_of_state = fo_from_wall(service, found->cltt);
     } else if (!(same && binding->status == FO_ACTIVE && end >= binding->times.lease_expiration)) {
-        /* The table stands: written, or deleted, from it. */
+        /* The table stands: written, or deleted, from it. The engine has entered names in DNS, too. */
+        if (leased && !(same && binding->status == FO_ACTIVE) &&
+            (found->details.forward || found->details.reverse))
+            binding->ip_flags |= FO_NAMES_IN_ROW;
         if (there || binding->status == FO_ACTIVE || binding->status == FO_ABANDONED ||
             (binding->flags & FO_FLAG_FREEING))
             fo_mark_row(service, pool, binding->address);
@@ -183,6 +198,8 @@ void fo_rows_done(struct fo_service *service, const struct fo_row *row, const st
     } else if (pool != NULL) {
         struct fo_binding *binding = fo_table_find(&service->table, row->address);
         fo_bitmap_clear(&pool->rows, bit_in(pool, row->address));
+        if (row->job != FO_ROW_READ && binding != NULL)
+            names_seen_to(service, pool, binding, row);
         if (row->job == FO_ROW_DELETE)
             row_gone(service, pool, binding);
         else if (row->job == FO_ROW_READ)

@@ -322,6 +322,25 @@ void fo_inbound_drop(struct fo_relationship *relationship);
 void fo_inbound_carry_on(struct fo_relationship *relationship,
                          bool (*known)(void *relationship, uint32_t address));
 
+/* ------------------------------------------------------------------ names.c */
+/* What the update says of the lease beside; before its transaction time becomes ours. `merge`: of a
+   lease that runs here, too. */
+void fo_apply_details(struct fo_relationship *relationship, const struct fo_pool *pool,
+                      struct fo_binding *binding, const struct fo_update *update, bool merge,
+                      uint32_t cltt);
+/* An update ends the lease: are its names the partner's to remove? */
+void fo_leave_names(struct fo_relationship *relationship, const struct fo_pool *pool,
+                    struct fo_binding *binding, const struct fo_update *update);
+/* An update is about to displace the lease: FO_NAMES_IN_ROW, or 0. */
+uint8_t fo_names_displaced(const struct fo_pool *pool, const struct fo_binding *binding);
+/* Is Kea's main thread to remove names of the binding? And must an update wait for that? */
+bool fo_names_due(const struct fo_binding *binding);
+bool fo_names_wait(struct fo_service *service, struct fo_pool *pool,
+                   const struct fo_binding *binding);
+/* An update is about to displace an ended lease: true where its names are removed before. */
+bool fo_names_come_first(struct fo_service *service, struct fo_pool *pool,
+                         struct fo_binding *binding, const struct fo_update *update);
+
 /* ------------------------------------------------------------------ sharing.c */
 uint32_t fo_pool_requested(void *relationship);
 /* Looks at pools whose counts changed. True where more is to be moved. */

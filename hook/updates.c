@@ -129,9 +129,9 @@ static void describe(struct fo_service *service, struct fo_pool *pool, uint32_t 
     }
     if (binding == NULL)
         return;
-    if (binding->ip_flags != 0) {
+    if (binding->ip_flags & FO_IP_FLAG_BOOTP) {
         update->present |= FO_HAS(FO_OPT_IP_FLAGS);
-        update->ip_flags |= binding->ip_flags;
+        update->ip_flags |= FO_IP_FLAG_BOOTP;
     }
     out->generation = binding->generation;
     if (update->status != FO_ABANDONED)

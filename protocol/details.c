@@ -22,7 +22,7 @@
 enum { PAD = 0, HOST_NAME = 12, CLIENT_FQDN = 81, RELAY_AGENT = 82, END = 255 };
 enum { DDNS_A = 0x0002, DDNS_P = 0x0008 }; /* 12.9: bits 1 and 3, from the least significant */
 enum { FQDN_IN_WIRE_FORM = 0x04, FQDN_HEAD = 3 };
-enum { PACKED_FORWARD = 1, PACKED_REVERSE = 2, PACKED_HEAD = 3 };
+enum { PACKED_FORWARD = 1, PACKED_REVERSE = 2, PACKED_REMOVED = 4, PACKED_HEAD = 3 };
 
 static const uint8_t magic[4] = {99, 130, 83, 99};
 
@@ -33,7 +33,8 @@ size_t fo_details_pack(const struct fo_details *details, uint8_t space[FO_DETAIL
     if (!details->told)
         return 0;
     space[0] = (uint8_t)((details->forward ? PACKED_FORWARD : 0) |
-                         (details->reverse ? PACKED_REVERSE : 0));
+                         (details->reverse ? PACKED_REVERSE : 0) |
+                         (details->removed ? PACKED_REMOVED : 0));
     space[1] = details->name_length;
     space[2] = details->agent_length;
     if (details->name_length != 0)
@@ -54,6 +55,7 @@ bool fo_details_unpack(const uint8_t *bytes, size_t length, struct fo_details *d
         .told = true,
         .forward = (bytes[0] & PACKED_FORWARD) != 0,
         .reverse = (bytes[0] & PACKED_REVERSE) != 0,
+        .removed = (bytes[0] & PACKED_REMOVED) != 0,
         .name_length = bytes[1],
         .agent_length = bytes[2],
         .name = bytes + PACKED_HEAD,
@@ -66,6 +68,17 @@ void fo_details_forget_names(uint8_t *bytes, size_t length)
 {
     if (length >= PACKED_HEAD)
         bytes[0] &= (uint8_t) ~(PACKED_FORWARD | PACKED_REVERSE);
+}
+
+void fo_details_names_removed(uint8_t *bytes, size_t length)
+{
+    if (length >= PACKED_HEAD)
+        bytes[0] |= PACKED_REMOVED;
+}
+
+bool fo_details_names_taken(const struct fo_update *update)
+{
+    return (update->present & FO_HAS(FO_OPT_DDNS)) && (update->ddns_flags & (DDNS_A | DDNS_P));
 }
 
 /* ------------------------------------------------------------------ names of DNS */

@@ -34,6 +34,7 @@ enum {
 struct fo_details {
     bool told;             /* something is known, be it that there is nothing */
     bool forward, reverse; /* one of the servers entered name to address, address to name in DNS */
+    bool removed;          /* and we have removed them since, at the end of the lease */
     uint8_t name_length, agent_length; /* 0: none */
     const uint8_t *name;   /* host name; what DNS has ends in a dot */
     const uint8_t *agent;  /* sub-options of option 82 */
@@ -43,8 +44,12 @@ struct fo_details {
 size_t fo_details_pack(const struct fo_details *details, uint8_t space[FO_DETAILS_PACKED_MAX]);
 /* Points into `bytes`. False where they are damaged (`details` is empty then); length 0 is right. */
 bool fo_details_unpack(const uint8_t *bytes, size_t length, struct fo_details *details);
-/* Of packed ones: DNS has nothing (more) that somebody must remove. */
+/* Of packed ones: the names in DNS are the partner's to remove (it has said that it will), or there are
+   none; or we have removed them. */
 void fo_details_forget_names(uint8_t *bytes, size_t length);
+void fo_details_names_removed(uint8_t *bytes, size_t length);
+/* Does an update of an ended lease say that its sender removes the names, or has done so? */
+bool fo_details_names_taken(const struct fo_update *update);
 
 /* Where the options of one update are. */
 struct fo_details_space {

@@ -121,21 +121,18 @@ void keep_details(const Lease4 &before, Lease4 &after)
     after.fqdn_rev_ = before.fqdn_rev_;
 }
 
-/* Writes the row. Of names in DNS those are removed here that the partner could not know of, for it
-   gave the address to another client. */
+/* Writes the row. */
 void put(const fo_row &row)
 {
     isc::dhcp::LeaseMgr &leases = LeaseMgrFactory::instance();
     const Lease4Ptr before = leases.getLease4(IOAddress(row.address));
     const Lease4Ptr after = new_lease(row);
     note_pool(*after);
-    if (before && row.state == FO_ROW_LEASED) {
-        if (same_client(*before, *after)) {
-            keep_details(*before, *after);
-            after->setContext(before->getContext());
-        } else {
-            remove_names(before);
-        }
+    if (before && row.displaces) {
+        remove_names(before);
+    } else if (before && row.state == FO_ROW_LEASED && same_client(*before, *after)) {
+        keep_details(*before, *after);
+        after->setContext(before->getContext());
     }
     write_details(row.details, *after);
     if (!before) {
@@ -168,7 +165,7 @@ void work_on(fo_service *to, const fo_row &row)
                 write_details(row.details, *lease);
                 remove_names(lease);
             }
-            remove_row(row.address);
+            remove_row(row.address, row.displaces);
             break;
         case FO_ROW_READ:
             lease = LeaseMgrFactory::instance().getLease4(IOAddress(row.address));
@@ -224,12 +221,15 @@ void woken(int)
 
 } // namespace
 
-void remove_row(uint32_t address)
+void remove_row(uint32_t address, bool with_names)
 {
     isc::dhcp::LeaseMgr &leases = LeaseMgrFactory::instance();
     const Lease4Ptr before = leases.getLease4(IOAddress(address));
     if (!before) {
         return;
+    }
+    if (with_names) {
+        remove_names(before);
     }
     if (!leases.deleteLease(before)) {
         isc_throw(isc::Unexpected, "the row changed while it was being deleted");

@@ -158,7 +158,7 @@ void reconcile_rows();
 
 /* Deletes the row of an address, if there is one; what DNS has of its lease is the service's concern.
    Throws where it cannot. */
-void remove_row(uint32_t address);
+void remove_row(uint32_t address, bool with_names = false);
 /* A row of Kea as the service sees it. The pointers in it point into `lease`. */
 void describe_row(const isc::dhcp::Lease4 &lease, fo_row &row);
 

@@ -161,6 +161,7 @@ static void lose_store(struct server *server)
     server_kill(server);
     world_tell(server->world, "server %d loses its store", server->number);
     disk_lose(server);
+    server->world->names_forgotten = true;
     server->store_lost = true;
     if (world_chance(server->world, 500)) {
         memset(server->kea.rows, 0, sizeof server->kea.rows);
@@ -201,6 +202,7 @@ static void roll_back(struct server *server)
     world_tell(world, "server %d has its store rolled back", server->number);
     disk_restore(server);
     server->store_lost = true;
+    world->names_forgotten = true;
     world->rolled_back = server->number;
     if (world_chance(world, 500)) {
         memcpy(server->kea.rows, server->kea.copy, sizeof server->kea.rows);
@@ -386,7 +388,7 @@ static void give_history(struct world *world)
         if (!world_chance(world, 500))
             continue;
         server->kea.rows[i] = (struct lease_row){FO_ROW_LEASED, (int)i, server_wall(server) - 1,
-                                                 left + 1};
+                                                 left + 1, 0};
         server->kea.on_disk[i] = server->kea.rows[i];
         client->holds = client->wish = FIRST_ADDRESS + i;
         client->until = (int64_t)left * 1000;

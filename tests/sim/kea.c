@@ -138,7 +138,9 @@ static enum stage write_lease(struct packet *packet)
 {
     struct server *server = packet->server;
     const struct lease_row *row = kea_row(server, packet->address);
-    const struct lease_row fresh = {FO_ROW_LEASED, packet->client, packet->cltt, packet->length};
+    const uint16_t name = name_of_client(packet->client, packet->xid);
+    const uint16_t before = packet->renewed ? row->name : 0;
+    const struct lease_row fresh = {FO_ROW_LEASED, packet->client, packet->cltt, packet->length, name};
     /* Gone since, or there since: the manager refuses. */
     const bool fits = packet->renewed ? row->state != FO_ROW_ABSENT
                                       : engine_may_give(server, packet->address);
@@ -146,6 +148,11 @@ static enum stage write_lease(struct packet *packet)
         return refuse_request(packet);
     const uint32_t old = packet->renewed ? 0 : kea_client_row(server, packet->client);
     kea_write_row(server, packet->address, fresh);
+    if (before != name) {
+        name_remove(server->world, packet->address, before);
+        if (name != 0)
+            name_enter(server->world, packet->address, name);
+    }
     packet->written = true;
     if (old != 0 && old != packet->address) {
         struct fo_client client = kea_identity(server->world, packet->client);
@@ -185,8 +192,11 @@ static enum stage committed(struct packet *packet)
         packet->answer = -1;
         return STAGE_END;
     }
+    char text[NAME_TEXT];
+    const struct fo_details details =
+        name_details(name_of_client(packet->client, packet->xid), text);
     if (fo_committed(server->service, 1, &packet->query, &packet->decision, packet->cltt,
-                     packet->length, packet->desired, NULL, &packet->row_length) == FO_DROP)
+                     packet->length, packet->desired, &details, &packet->row_length) == FO_DROP)
         return STAGE_END;
     oracle_granted(server->world, server, packet->client, packet->address, packet->asked,
                    packet->length, packet->alone);
@@ -216,9 +226,10 @@ static enum stage give_back(struct packet *packet)
     const struct lease_row *row = kea_row(server, address);
     if (row == NULL || row->state != FO_ROW_LEASED || row->client != packet->client)
         return STAGE_END;
+    name_remove(server->world, address, row->name);
     if (decline) {
         const uint32_t now = server_wall(server), length = server->world->plan.probation;
-        kea_write_row(server, address, (struct lease_row){FO_ROW_DECLINED, -1, now, length});
+        kea_write_row(server, address, (struct lease_row){FO_ROW_DECLINED, -1, now, length, 0});
         fo_declined(server->service, &packet->decision, now + length);
     } else {
         kea_write_row(server, address, (struct lease_row){.client = -1});
@@ -406,6 +417,7 @@ void kea_process_ends(struct server *server, bool power)
         free(packet);
     }
     kea->working = false;
+    server->world->names_forgotten |= !server->world->plan.persistent;
     if (!server->world->plan.persistent)
         for (int i = 0; i < ADDRESSES_MAX; i++)
             kea->rows[i] = (struct lease_row){.client = -1};

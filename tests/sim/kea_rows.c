@@ -68,14 +68,20 @@ static int client_number(struct world *world, const struct fo_client *client)
 
 /* ------------------------------------------------------------------ the main thread */
 
+/* As the shim. */
 static void put_row(struct server *server, const struct fo_row *row)
 {
-    kea_write_row(server, row->address,
-                  (struct lease_row){row->state,
-                                     row->state == FO_ROW_DECLINED
-                                         ? -1
-                                         : client_number(server->world, &row->client),
-                                     row->cltt, row->length});
+    const struct lease_row *before = kea_row(server, row->address);
+    struct lease_row after = {row->state, -1, row->cltt, row->length, 0};
+    if (row->displaces)
+        name_remove(server->world, row->address, before->name);
+    if (row->state == FO_ROW_LEASED) {
+        after.client = client_number(server->world, &row->client);
+        after.name = row->details.told            ? name_in(&row->details)
+                     : before->client == after.client ? before->name
+                                                      : 0;
+    }
+    kea_write_row(server, row->address, after);
 }
 
 static void do_job(struct server *server, const struct fo_row *row)
@@ -83,6 +89,7 @@ static void do_job(struct server *server, const struct fo_row *row)
     struct world *world = server->world;
     const struct lease_row *there = kea_row(server, row->address);
     struct fo_row found = *row;
+    char text[NAME_TEXT];
     if (world->now < server->kea.bad_until) {
         fo_rows_done(server->service, row, NULL, "the database is away");
         return;
@@ -92,6 +99,10 @@ static void do_job(struct server *server, const struct fo_row *row)
         put_row(server, row);
         break;
     case FO_ROW_DELETE:
+        if (row->displaces)
+            name_remove(world, row->address, there->name);
+        if (row->details.forward)
+            name_remove(world, row->address, name_in(&row->details));
         kea_write_row(server, row->address, (struct lease_row){.client = -1});
         break;
     case FO_ROW_READ:
@@ -101,6 +112,7 @@ static void do_job(struct server *server, const struct fo_row *row)
         memset(&found.client, 0, sizeof found.client);
         if (there->client >= 0)
             found.client = kea_identity(world, there->client);
+        found.details = name_details(there->name, text);
         fo_rows_done(server->service, row, &found, NULL);
         return;
     }
@@ -141,6 +153,11 @@ static void plan_job(struct world *world, int64_t at, const struct job_event *ev
     *planned = *event;
     if (planned->row.client.hardware != NULL) /* they point into the row itself */
         planned->row.client.hardware = planned->row.bytes;
+    if (event->row.details.told) {
+        planned->row.details.name = planned->row.bytes + (event->row.details.name - event->row.bytes);
+        planned->row.details.agent =
+            planned->row.bytes + (event->row.details.agent - event->row.bytes);
+    }
     if (planned->row.client.identifier != NULL)
         planned->row.client.identifier = planned->row.bytes + planned->row.client.hardware_length;
     world_post(world, at, job_event, planned, number);
@@ -184,8 +201,10 @@ void kea_reconcile(struct server *server)
     fo_reconcile_begin(server->service);
     for (uint32_t i = 0; i < server->world->plan.addresses; i++) {
         const struct lease_row *there = &server->kea.rows[i];
+        char text[NAME_TEXT];
         struct fo_row row = {.state = there->state, .address = FIRST_ADDRESS + i, .subnet_id = 1,
-                             .cltt = there->cltt, .length = there->length};
+                             .cltt = there->cltt, .length = there->length,
+                             .details = name_details(there->name, text)};
         if (there->client >= 0)
             row.client = kea_identity(server->world, there->client);
         if (there->state != FO_ROW_ABSENT)
@@ -206,8 +225,10 @@ void kea_reclaim(struct server *server)
             row->state == FO_ROW_ABSENT ||
             !kea_row_is_over(server, row) || !world_chance(world, 300))
             continue;
-        if (row->state == FO_ROW_LEASED)
+        if (row->state == FO_ROW_LEASED) {
             row->state = FO_ROW_RECLAIMED;
+            row->name = 0; /* the shim sees to it that it stays in DNS */
+        }
         else
             *row = (struct lease_row){.client = -1};
     }

@@ -41,9 +41,10 @@ static bool row_fits(const struct server *server, const struct fo_binding *bindi
         return row->state == FO_ROW_DECLINED || row->state == FO_ROW_ABSENT;
     if (status != FO_ACTIVE || (binding->flags & FO_FLAG_DOUBTFUL))
         return row->state == FO_ROW_ABSENT;
+    const struct fo_details details = fo_table_details(binding);
     return row->client == oracle_client(server->world, binding) &&
            (row->state == FO_ROW_RECLAIMED ||
-            (row->state == FO_ROW_LEASED &&
+            (row->state == FO_ROW_LEASED && row->name == name_in(&details) &&
              row->cltt + row->length + 2 - binding->times.lease_expiration <= 4));
 }
 
@@ -95,6 +96,11 @@ static const char *bindings_differ(struct world *world, uint32_t address)
                         world_address(address),
                         (long long)(oracle_true(&s[0], times[0]->lease_expiration) -
                                     oracle_true(&s[1], times[1]->lease_expiration)));
+    const struct fo_details one = fo_table_details(bindings[0]), two = fo_table_details(bindings[1]);
+    if (name_in(&one) != name_in(&two))
+        return COMPLAIN("client %d at %s is h%u at server 0, h%u at server 1",
+                        oracle_client(world, bindings[0]), world_address(address), name_in(&one),
+                        name_in(&two));
     for (int i = 0; i < 2; i++)
         if (times[i]->acked_potential != 0 &&
             oracle_true(&s[i], times[i]->acked_potential) >
@@ -167,5 +173,5 @@ const char *oracle_lost(struct world *world)
         if (givers == 0 || (givers == 2 && !oracle_reserved(world, address)))
             return COMPLAIN("%s can be given by %d servers", world_address(address), givers);
     }
-    return NULL;
+    return names_left(world, text, sizeof text);
 }

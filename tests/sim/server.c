@@ -260,6 +260,7 @@ void server_kill(struct server *server)
 void server_power_cut(struct server *server)
 {
     world_tell(server->world, "server %d loses power", server->number);
+    server->world->names_forgotten = true;
     if (server->service != NULL) {
         disk_process_ends(server);
         process_ends(server, true);

@@ -159,6 +159,7 @@ struct lease_row {
     enum fo_row_state state;
     int client; /* -1: none */
     uint32_t cltt, length;
+    uint16_t name; /* entered in DNS, 0: none */
 };
 
 struct kea {
@@ -264,6 +265,8 @@ struct world {
     bool declared_done;    /* the operator has had its say */
     int declared;          /* the server that was declared down and has not met the other since; -1 */
     int rolled_back;       /* the server whose store was, and which has not met the other since; -1 */
+    uint16_t names[ADDRESSES_MAX]; /* that DNS has, 0: none */
+    bool names_forgotten;  /* maybe: of leases that only somebody knew who has forgotten them */
     uint64_t grants, refusals, mishaps_done;
     bool trace, failed;
     enum invariant broken; /* with `failed` */
@@ -361,6 +364,18 @@ void kea_reconcile(struct server *server);
 /* A slice of the main thread's work at rows. */
 void kea_rows(struct world *world, void *server, uint64_t life);
 void kea_reclaim(struct server *server);
+
+/* names.c */
+enum { NAME_TEXT = 16 };
+/* The name that a client tells in this exchange, 0: none. */
+uint16_t name_of_client(int client, uint32_t xid);
+/* What a row with it says beside client and times, and back. */
+struct fo_details name_details(uint16_t name, char text[NAME_TEXT]);
+uint16_t name_in(const struct fo_details *details);
+void name_enter(struct world *world, uint32_t address, uint16_t name);
+void name_remove(struct world *world, uint32_t address, uint16_t name);
+/* NULL, or a name that nobody has removed. */
+const char *names_left(const struct world *world, char *text, size_t size);
 
 /* clients.c */
 void clients_init(struct world *world);
