@@ -233,6 +233,15 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
     return answer;
 }
 
+/* Did the process get no time since the query was taken? Its client may have got a lease elsewhere. Kea's
+   row is written again from the table. */
+static bool is_old(struct fo_service *service, struct fo_pool *pool, const struct fo_now *now)
+{
+    const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    const enum fo_state state = relationship != NULL ? fo_serving_state(relationship) : FO_STATE_NONE;
+    return fo_watchdog_late(service, now) || state == FO_STATE_STARTUP || state == FO_STATE_PAUSED;
+}
+
 void fo_released(struct fo_service *service, struct fo_decision *decision, bool names_removed)
 {
     service->env->lock(service->env->context);
@@ -240,7 +249,10 @@ void fo_released(struct fo_service *service, struct fo_decision *decision, bool 
     struct fo_binding *binding = fo_table_find(&service->table, decision->claim.address);
     struct fo_now now = fo_service_now(service);
     if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
-        binding->status == FO_ACTIVE) {
+        binding->status == FO_ACTIVE && is_old(service, pool, &now)) {
+        fo_mark_row(service, pool, binding->address);
+    } else if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
+               binding->status == FO_ACTIVE) {
         binding->cltt = fo_transaction_now(binding, now.seconds);
         if (names_removed)
             fo_table_names_removed(binding);
@@ -256,7 +268,10 @@ void fo_declined(struct fo_service *service, struct fo_decision *decision, uint3
     struct fo_binding *binding = fo_table_find(&service->table, decision->claim.address);
     struct fo_now now = fo_service_now(service);
     if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
-        binding->status == FO_ACTIVE) {
+        binding->status == FO_ACTIVE && is_old(service, pool, &now)) {
+        fo_mark_row(service, pool, binding->address);
+    } else if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
+               binding->status == FO_ACTIVE) {
         fo_abandon(service, pool, binding, now.seconds, fo_from_wall(service, probation_end));
         fo_touch(service, pool, binding->address);
     }

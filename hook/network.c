@@ -152,7 +152,7 @@ static void accepted(struct fo_service *service, fo_connection connection, uint3
     const struct fo_env *env = service->env;
     char text[16], count[8];
     fo_address_text(remote, text);
-    bool closed = service->stopping || fo_service_removed(service);
+    bool closed = service->stopping || service->paused != NULL || fo_service_removed(service);
     if (closed || !is_peer(service, local, port, remote)) {
         if (!closed && may_log(&service->stranger_logged, now))
             fo_say(service, FAILOVER_STRANGER, text, NULL);

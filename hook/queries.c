@@ -126,6 +126,16 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
     return why ? why : "this state does not answer such queries";
 }
 
+/* Where an answer is decided: what waited in the socket of a frozen process is not answered. */
+static const char *late_or_not_ours(struct fo_relationship *relationship, const struct fo_query *query,
+                                    struct fo_decision *decision)
+{
+    const struct fo_now now = fo_service_now(relationship->service);
+    if (fo_watchdog_late(relationship->service, &now))
+        return "this process got no time for a while; the query may be old";
+    return not_ours(relationship, query, decision);
+}
+
 /* ------------------------------------------------------------------ refusing */
 
 void fo_refuse(struct fo_relationship *relationship, struct fo_decision *decision, const char *why)
@@ -478,7 +488,7 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
         struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
         if (relationship != NULL) {
             decision->governed = true;
-            why = not_ours(relationship, query, decision);
+            why = late_or_not_ours(relationship, query, decision);
             const struct fo_binding *binding = fo_table_find(&service->table, address);
             if (why != NULL)
                 fo_refuse(relationship, decision, why);
@@ -511,7 +521,7 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
     struct fo_relationship *relationship =
         subnet && subnet->relationship >= 0 ? service->relationships[subnet->relationship] : NULL;
     if (relationship != NULL) {
-        const char *why = not_ours(relationship, query, decision);
+        const char *why = late_or_not_ours(relationship, query, decision);
         struct choice choice = {service,         relationship, query,
                                 subnet->network, pool_allowed, argument};
         decision->governed = true;

@@ -276,7 +276,10 @@ void fo_relationship_free(struct fo_relationship *relationship)
 
 enum fo_state fo_serving_state(const struct fo_relationship *relationship)
 {
-    return relationship->leaving ? FO_STATE_SHUTDOWN : fo_endpoint_state(&relationship->endpoint);
+    return relationship->leaving                   ? FO_STATE_SHUTDOWN
+           : relationship->service->paused != NULL && !relationship->endpoint.shut
+               ? FO_STATE_PAUSED
+               : fo_endpoint_state(&relationship->endpoint);
 }
 
 const char *fo_refusing(const struct fo_relationship *relationship, const char **way_out)
@@ -286,6 +289,10 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
     if (!fo_promises_count(relationship->service)) {
         *way_out = "the first commit of the state file";
         return "nothing of this run is in stable storage yet";
+    }
+    if (relationship->service->paused != NULL) {
+        *way_out = "a Kea that serves clients again";
+        return relationship->service->paused;
     }
     switch (state) {
     case FO_STATE_STARTUP:

@@ -197,6 +197,7 @@ static int64_t next_deadline(struct fo_service *service, const struct fo_now *no
     if (service->rows_wanted && service->rows_resume_at > now->ms)
         deadline = earlier(deadline, service->rows_resume_at);
     deadline = earlier(deadline, commit_deadline(service, now));
+    deadline = earlier(deadline, fo_watchdog_deadline(service));
     if (service->stopping && !service->stop_said)
         deadline = earlier(deadline, service->stop_until);
     if (service->suspend_until != 0)
@@ -214,6 +215,7 @@ int64_t fo_service_step(struct fo_service *service)
     service->env->lock(service->env->context);
     struct fo_now now = fo_service_now(service);
     if (service->configured) {
+        fo_watchdog_step(service, &now);
         fo_network_timer(service, &now);
         fo_table_expire_offers(&service->table, now.ms);
         end_quarantine(service, &now);
@@ -231,6 +233,7 @@ int64_t fo_service_step(struct fo_service *service)
             service->env->wake_rows(service->env->context);
     }
     int64_t deadline = service->configured ? next_deadline(service, &now, more) : INT64_MAX;
+    service->step_due_at = deadline;
     service->env->unlock(service->env->context);
     return deadline;
 }

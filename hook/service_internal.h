@@ -194,6 +194,12 @@ struct fo_service {
     size_t listener_count;
     int64_t stranger_logged, crowd_logged;
     int64_t suspend_until, stop_until;
+    /* watchdogs; nothing is watched before Kea's first pulse */
+    int64_t pulse_at, pulse_asked_at; /* ms: when its main thread was last seen to run, and asked */
+    bool kea_serves;                  /* its DHCP service was enabled then */
+    int64_t step_due_at;              /* ms: when our own thread was to run next */
+    const char *paused;               /* why clients are not served and partners know, or NULL */
+    uint32_t paused_since;
 };
 
 /* The design's invariants, asserted in builds made for that (configure --enable-debug). */
@@ -439,6 +445,12 @@ void fo_doubt_partners_past(void *relationship);
 void fo_forget_bindings(void *relationship);
 /* ... and now all are: the rows of those that are no more go. */
 void fo_forgotten_rows_go(struct fo_relationship *relationship);
+
+/* ------------------------------------------------------------------ watchdog.c */
+/* Our own thread did not run when it was to (rule of safety 14): what a client says now may be old. */
+bool fo_watchdog_late(const struct fo_service *service, const struct fo_now *now);
+void fo_watchdog_step(struct fo_service *service, const struct fo_now *now);
+int64_t fo_watchdog_deadline(const struct fo_service *service);
 
 /* ------------------------------------------------------------------ network.c */
 /* Makes room for so many more listeners; false: no memory. */

@@ -441,6 +441,26 @@ void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now)
     fo_session_close(&endpoint->session, FO_REJECT_OTHER, "orderly stop", now);
 }
 
+void fo_endpoint_resume(struct fo_endpoint *endpoint, uint32_t last_operational, const char *why,
+                        const struct fo_now *now)
+{
+    endpoint->stopping = false;
+    fo_endpoint_close(endpoint, FO_REJECT_OTHER, why, now);
+    fo_endpoint_set_state(endpoint, fo_endpoint_state_alone(endpoint), why, now);
+    endpoint->starting = true;
+    endpoint->state_unsaid = true;
+    endpoint->started = now->seconds;
+    endpoint->record.last_operational = last_operational;
+    endpoint->startup_deadline = now->ms + (int64_t)endpoint->settings.startup_delay * 1000;
+    if (endpoint->attempting)
+        endpoint->host.disconnect(endpoint->host.context, true);
+    endpoint->attempting = false;
+    endpoint->attempt_at = now->ms;
+    fo_endpoint_store(endpoint);
+    fo_endpoint_note(endpoint, FO_NOTE_STATE, why);
+    endpoint->host.entered(endpoint->host.context, FO_STATE_NONE);
+}
+
 void fo_endpoint_close(struct fo_endpoint *endpoint, enum fo_reject_reason reason, const char *text,
                        const struct fo_now *now)
 {

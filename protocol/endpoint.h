@@ -257,6 +257,10 @@ void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now);
 void fo_endpoint_shut_down(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* ... until this, or a restart. */
 void fo_endpoint_come_back(struct fo_endpoint *endpoint, const struct fo_now *now);
+/* After that, or where time has passed unseen since `last_operational`: everything is as after a start,
+   by a new connection and through STARTUP (9.3). */
+void fo_endpoint_resume(struct fo_endpoint *endpoint, uint32_t last_operational, const char *why,
+                        const struct fo_now *now);
 /* What kept the two from connecting may be mended: the next attempt is made at once. */
 void fo_endpoint_retry(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* Closes the connection in order because the operator wants it; a new one is made at once. */

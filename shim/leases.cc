@@ -217,6 +217,7 @@ void woken(int)
     }
     get_in_step();
     guarded("lease rows", work_on_rows);
+    guarded("pulse", give_pulse);
 }
 
 } // namespace

@@ -21,6 +21,7 @@
 #include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/lease_mgr.h>
 #include <dhcpsrv/lease_mgr_factory.h>
+#include <dhcpsrv/network_state.h>
 #include <process/daemon.h>
 #include <util/multi_threading_mgr.h>
 
@@ -64,6 +65,7 @@ public:
     /* The one that could not be told to the service: not tried again for each packet. */
     std::atomic<const SrvConfig *> refused{nullptr};
     int loads = 0;
+    isc::dhcp::NetworkStatePtr network_state;
 
 private:
     void create(const std::string &state_file);
@@ -250,6 +252,8 @@ extern "C" int dhcp4_srv_configured(CalloutHandle &handle)
         SrvConfigPtr server;
         handle.getArgument("server_config", server);
         life.configure(server);
+        handle.getArgument("network_state", life.network_state);
+        give_pulse();
     } catch (const std::exception &error) {
         reject(handle, error.what());
     } catch (...) {
@@ -292,6 +296,8 @@ extern "C" int command_processed(CalloutHandle &handle)
                 handle.setArgument("response", isc::config::createAnswer(
                                                    isc::config::CONTROL_RESULT_ERROR, error.what()));
             }
+        } else if (name == "dhcp-disable" || name == "dhcp-enable") {
+            give_pulse();
         } else if (edits_configuration(name)) {
             configuration_edited();
         } else if (is_lease_command(name)) {
@@ -374,6 +380,14 @@ void configuration_edited()
     get_in_step();
 }
 
+void give_pulse()
+{
+    if (life.service != nullptr) {
+        fo_kea_pulse(life.service,
+                     !life.network_state || life.network_state->isServiceEnabled());
+    }
+}
+
 void get_in_step() noexcept
 {
     guarded("configuration", [] {
@@ -426,6 +440,7 @@ int unload()
             failover::life.suspend();
         } else {
             failover::life.end();
+            failover::life.network_state.reset();
         }
     });
     return 0;

@@ -127,6 +127,8 @@ bool guarded_by_class(uint32_t subnet_id);
 void configuration_edited();
 /* Main thread: reconfigures where Kea went back to an older configuration. */
 void get_in_step() noexcept;
+/* Main thread: tells the service that it runs, and whether DHCP is enabled (rule of safety 14). */
+void give_pulse();
 
 /* ------------------------------------------------------------------ callouts.cc */
 

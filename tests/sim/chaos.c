@@ -30,7 +30,8 @@ static bool comes_back_too_early(struct world *world, const struct server *serve
         world->servers[i].deaf_until = 0;
     }
     const struct server *other = &world->servers[1 - server->number];
-    return !runs(other) || other->frozen_until > world->now || server->frozen_until > world->now;
+    return !runs(other) || server_main_runs(other) > world->now || server_main_runs(server) > world->now ||
+           other->service->paused != NULL;
 }
 
 /* It is back: nothing else may happen before it has been told. */
@@ -317,6 +318,14 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
             kea_write_row(server, address, (struct lease_row){.client = -1});
         break;
     }
+    case MISHAP_DISABLED:
+        world_tell(world, "server %d has its DHCP service disabled for %u ms", server->number, a_while);
+        server->disabled_until = world->now + a_while;
+        break;
+    case MISHAP_SILENT:
+        world_tell(world, "server %d's main thread does not run for %u ms", server->number, a_while);
+        server->silent_until = world->now + a_while;
+        break;
     case MISHAP_FREEZE:
         world_tell(world, "server %d freezes for %u ms", server->number, a_while);
         server->frozen_until = world->now + a_while;
@@ -412,7 +421,8 @@ void chaos_begin(struct world *world)
 
 static bool is_frozen(const struct world *world)
 {
-    return world->servers[0].frozen_until > world->now || world->servers[1].frozen_until > world->now;
+    return server_main_runs(&world->servers[0]) > world->now ||
+           server_main_runs(&world->servers[1]) > world->now;
 }
 
 static void heal(struct world *world)
@@ -425,6 +435,7 @@ static void heal(struct world *world)
     for (int i = 0; i < 2; i++) {
         struct server *server = &world->servers[i];
         server->disk.slow_until = server->disk.full_until = server->kea.bad_until = 0;
+        server->disabled_until = 0;
         network_cut(world, i, false);
         if (server->service != NULL)
             server_reload_begin(server);
@@ -460,7 +471,7 @@ static const char *disagreement(struct world *world)
                 server_start(server); /* it was stopping when peace came */
             return "a server does not run";
         }
-        if (server->service->stopping || world->now < server->frozen_until)
+        if (server->service->stopping || world->now < server_main_runs(server))
             return "a server still stops, or gets no time";
         if (!comes_back_too_early(world, server))
             end_maintenance(server);
@@ -489,7 +500,7 @@ static void await_agreement(struct world *world)
             return;
         if (strstr(wrong, "is rejected") != NULL)
             rejected = world->now;
-        if (world->now > soon && (world->now > rejected + 10000 || world->now > latest))
+        if (world->now > soon && (world->now > rejected + 60000 || world->now > latest))
             break;
     }
     world_break(world, INVARIANT_AGREE, "left alone they do not agree: %s", wrong);

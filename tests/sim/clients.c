@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7, TRIES = 4 };
+enum { DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7, TRIES = 4,
+       SOON_MS = 15000 /* that its main thread was silent, a server finds out sooner */ };
 
 static void timer(struct world *world, void *subject, uint64_t serial);
 
@@ -31,6 +32,8 @@ struct query_event {
     struct client *client;
     struct fo_query query;
     uint32_t xid;
+    int64_t said;
+    uint32_t life; /* of the process in whose socket it waits */
     bool late;
 };
 
@@ -40,12 +43,16 @@ static void query_arrives(struct world *world, void *subject, uint64_t number)
     struct server *server = &world->servers[number];
     const bool busy = kea_has_packet_of(server, event->client->number) &&
                       world_chance(world, 800); /* Kea keeps the last one of several */
-    const bool frozen = world->now < server->frozen_until;
+    const int64_t runs_again = server_main_runs(server);
+    const bool waits = world->now < runs_again;
     /* What a client said before it began something else would undo that, if it comes after: so it is
-       with any server of DHCP. */
-    if (event->late && event->query.message_type != DISCOVER && event->xid != event->client->xid)
+       with any server of DHCP. But what has waited for long is to be recognised (rule of safety 14). */
+    if (event->late && world->now - event->said < SOON_MS && event->query.message_type != DISCOVER &&
+        event->xid != event->client->xid)
         return;
-    if (!frozen && !busy) {
+    if (server->service == NULL || (event->late && event->life != server->life))
+        return; /* the socket that it waited in is gone */
+    if (!waits && !busy) {
         kea_receive(server, event->client->number, &event->query, event->xid);
         return;
     }
@@ -53,8 +60,9 @@ static void query_arrives(struct world *world, void *subject, uint64_t number)
     if (waiting == NULL)
         abort();
     *waiting = *event;
-    waiting->late = event->late || frozen;
-    world_post(world, frozen ? server->frozen_until : world->now + 3, query_arrives, waiting, number);
+    waiting->late = event->late || waits;
+    waiting->life = server->life;
+    world_post(world, waits ? runs_again : world->now + 3, query_arrives, waiting, number);
 }
 
 /* `to`: a server, or -1 for both (broadcast). */
@@ -76,7 +84,8 @@ static void send_query(struct client *client, struct fo_query query, int to)
         struct query_event *event = malloc(sizeof *event);
         if (event == NULL)
             abort();
-        *event = (struct query_event){.client = client, .query = query, .xid = client->xid};
+        *event = (struct query_event){.client = client, .query = query, .xid = client->xid,
+                                       .said = world->now};
         world_post(world, world->now + world_random(world, 10), query_arrives, event,
                    (uint64_t)server);
     }

@@ -330,7 +330,8 @@ bool kea_has_packet_of(const struct server *server, int client)
 void kea_receive(struct server *server, int client, const struct fo_query *query, uint32_t xid)
 {
     struct world *world = server->world;
-    if (server->service == NULL || server->suspended || world->now < server->deaf_until)
+    if (server->service == NULL || server->suspended || world->now < server->deaf_until ||
+        world->now < server->disabled_until)
         return;
     for (struct packet *other = server->kea.packets; other != NULL; other = other->next)
         if (other->client == client || other->xid == xid)

@@ -133,8 +133,8 @@ static void job_event(struct world *world, void *subject, uint64_t number)
 {
     struct server *server = &world->servers[number];
     struct job_event *event = subject;
-    if (world->now < server->frozen_until) {
-        plan_job(world, server->frozen_until, event, number);
+    if (world->now < server_main_runs(server)) {
+        plan_job(world, server_main_runs(server), event, number);
         return;
     }
     if (event->life == server->life && server->service != NULL) {
@@ -188,11 +188,12 @@ void kea_rows(struct world *world, void *subject, uint64_t life)
     if (life != server->life || server->service == NULL ||
         server_puts_off(server, kea_rows, server, life))
         return;
-    if (server->suspended || server->kea.working) {
-        world_schedule(world, world->now + 20, kea_rows, server, life); /* what woke it waits */
+    if (server->suspended || server->kea.working || world->now < server->silent_until) {
+        world_schedule(world, world->now < server->silent_until ? server->silent_until : world->now + 20, kea_rows, server, life); /* what woke it waits */
         return;
     }
     server->rows_planned = false;
+    fo_kea_pulse(server->service, world->now >= server->disabled_until);
     work(server, 1 + world_random(world, 8));
 }
 
@@ -221,7 +222,7 @@ void kea_reclaim(struct server *server)
         struct lease_row *row = &server->kea.rows[i];
         if (world_chance(world, 500))
             server->kea.on_disk[i] = *row;
-        if (server->service == NULL || world->now < server->frozen_until ||
+        if (server->service == NULL || world->now < server_main_runs(server) ||
             row->state == FO_ROW_ABSENT ||
             !kea_row_is_over(server, row) || !world_chance(world, 300))
             continue;

@@ -118,7 +118,8 @@ static bool in_trouble(const struct world *world)
         if (!oracle_runs(server) || server->suspended || server->service->stopping ||
             server_state(server) != FO_STATE_NORMAL || server->disk.slow_until > world->now ||
             server->disk.full_until > world->now || server->kea.bad_until > world->now ||
-            server->deaf_until > world->now || server->frozen_until > world->now ||
+            server->deaf_until > world->now || server->disabled_until > world->now ||
+            server->silent_until > world->now || server->frozen_until > world->now ||
             world->way_cut[i] || !topology_is_whole(server))
             return true;
     }

@@ -118,6 +118,11 @@ bool server_puts_off(struct server *server, event_action *action, void *subject,
     return true;
 }
 
+int64_t server_main_runs(const struct server *server)
+{
+    return server->frozen_until > server->silent_until ? server->frozen_until : server->silent_until;
+}
+
 static void step(struct world *world, void *subject, uint64_t life)
 {
     struct server *server = subject;
@@ -208,6 +213,7 @@ static bool configure(struct server *server)
     }
     kea_reconcile(server);
     server->suspended = false;
+    fo_kea_pulse(server->service, server->world->now >= server->disabled_until);
     return true;
 }
 
@@ -222,7 +228,7 @@ void server_start(struct server *server)
         sim_random(server, server->boot_id, sizeof server->boot_id);
     }
     world_tell(server->world, "server %d starts", server->number);
-    server->frozen_until = 0;
+    server->frozen_until = server->silent_until = server->disabled_until = 0;
     server->wall_step = 0; /* a start takes the wall clock anew: were it another, all would be moved */
     server->anchored = server->world->plan.skew[server->number];
     server->service = fo_service_new(&server->env, error);
@@ -236,7 +242,7 @@ void server_start(struct server *server)
 static void process_ends(struct server *server, bool power)
 {
     server->life++;
-    server->frozen_until = 0;
+    server->frozen_until = server->silent_until = server->disabled_until = 0;
     network_process_ends(server, power);
     kea_process_ends(server, power);
     fo_service_free(server->service);
@@ -274,7 +280,7 @@ void server_power_cut(struct server *server)
 void server_stop(struct server *server)
 {
     if (server->service == NULL || server->service->stopping ||
-        server->world->now < server->frozen_until)
+        server->world->now < server_main_runs(server))
         return;
     world_tell(server->world, "server %d stops", server->number);
     kea_finish_packets(server);
@@ -294,7 +300,7 @@ bool server_stop_ends(struct server *server)
 void server_reload_begin(struct server *server)
 {
     if (server->service == NULL || server->suspended || server->service->stopping ||
-        server->kea.working || server->world->now < server->frozen_until)
+        server->kea.working || server->world->now < server_main_runs(server))
         return;
     world_tell(server->world, "server %d reloads", server->number);
     kea_finish_packets(server);

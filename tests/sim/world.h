@@ -95,6 +95,8 @@ enum mishap {
     MISHAP_DEAF_SERVER,
     MISHAP_LOST_STORE,
     MISHAP_FREEZE,
+    MISHAP_DISABLED,
+    MISHAP_SILENT,
     MISHAP_CLOCK_SET,
     MISHAP_ROW_DELETED,
     MISHAP_PARTNER_DOWN, /* a server dies, and an operator tells the other; or takes one out of service */
@@ -194,6 +196,8 @@ struct server {
     uint32_t part_away;          /* the part of the addresses that is in no pool here; or none */
     struct disk disk;
     struct kea kea;
+    int64_t disabled_until; /* by dhcp-disable: its Kea takes no queries */
+    int64_t silent_until;   /* its Kea's main thread does not run */
     int64_t deaf_until;  /* hears no client before */
     int64_t frozen_until; /* its process gets no time before (SIGSTOP, a virtual machine that is moved) */
     bool store_lost;     /* and has not been in NORMAL since */
@@ -328,6 +332,8 @@ void server_free(struct server *server);
 void server_step_now(struct server *server);
 /* Puts an event of the server's off until its process gets time again; false where it has. */
 bool server_puts_off(struct server *server, event_action *action, void *subject, uint64_t argument);
+/* When its Kea's main thread gets time, true ms; not later than now: it has. */
+int64_t server_main_runs(const struct server *server);
 uint32_t server_wall(const struct server *server); /* seconds since 1970 */
 enum fo_state server_state(const struct server *server);
 

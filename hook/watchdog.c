@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * Watchdogs, both ways (rule of safety 14). Kea's main thread is asked for a sign of life every few
+ * seconds. Where it gives none, or its DHCP service is disabled, clients of this server get no answer
+ * while its failover connection lives on, and the partner would leave them alone: so the partner is told
+ * PAUSED (9.13) and takes over. And where our own thread was late, the whole process may have been frozen,
+ * with what clients said long ago still in its socket: callouts drop until the loop has made its round.
+ *
+ * Back in service comes a server as after a start, by a new connection and through STARTUP (9.3).
+ */
+#include "hook/service_internal.h"
+
+enum {
+    PULSE_MS = 3000,   /* Kea's main thread is asked so often */
+    SILENT_MS = 10000, /* it is not there, or our partner would hear too late: max-response-delay is 60 s */
+    LATE_MS = 5000,    /* our own thread is, or less would come of a busy machine */
+};
+
+bool fo_watchdog_late(const struct fo_service *service, const struct fo_now *now)
+{
+    return service->pulse_at != 0 && now->ms - LATE_MS > service->step_due_at;
+}
+
+void fo_kea_pulse(struct fo_service *service, bool serves)
+{
+    service->env->lock(service->env->context);
+    service->pulse_at = fo_service_now(service).ms;
+    if (service->step_due_at == 0)
+        service->step_due_at = service->pulse_at; /* the first one: from now on both watch */
+    if (service->kea_serves != serves)
+        service->env->wake(service->env->context);
+    service->kea_serves = serves;
+    service->env->unlock(service->env->context);
+}
+
+static void pause_all(struct fo_service *service, const char *why, const struct fo_now *now)
+{
+    service->paused = why;
+    service->paused_since = now->seconds;
+    fo_say(service, FAILOVER_PAUSED, why, NULL);
+    for (size_t i = 0; i < service->relationship_count; i++)
+        if (!service->relationships[i]->endpoint.shut) /* that partner knows already */
+            fo_endpoint_pause(&service->relationships[i]->endpoint, now);
+}
+
+static void resume_all(struct fo_service *service, uint32_t since, const char *why,
+                       const struct fo_now *now)
+{
+    service->paused = NULL;
+    for (size_t i = 0; i < service->relationship_count; i++)
+        if (!service->relationships[i]->endpoint.shut)
+            fo_endpoint_resume(&service->relationships[i]->endpoint, since, why, now);
+}
+
+static void was_late(struct fo_service *service, const struct fo_now *now)
+{
+    char text[24];
+    const int64_t late = now->ms - service->step_due_at;
+    fo_say(service, FAILOVER_LATE, fo_print(text, sizeof text, "%lld", (long long)late / 1000), NULL);
+    service->pulse_at = service->pulse_asked_at = now->ms; /* nor could Kea's be seen */
+    if (service->paused == NULL)
+        resume_all(service, now->seconds - (uint32_t)(late / 1000), "this process got no time", now);
+}
+
+void fo_watchdog_step(struct fo_service *service, const struct fo_now *now)
+{
+    if (service->pulse_at == 0 || service->stopping || fo_service_removed(service))
+        return;
+    if (service->suspended)
+        service->pulse_at = now->ms; /* a new configuration is being loaded: Kea is at work */
+    if (fo_watchdog_late(service, now))
+        was_late(service, now);
+    if (now->ms >= service->pulse_asked_at + PULSE_MS) {
+        service->pulse_asked_at = now->ms;
+        service->env->wake_rows(service->env->context);
+    }
+    const char *why = !service->kea_serves                   ? "its DHCP service is disabled"
+                      : now->ms > service->pulse_at + SILENT_MS ? "its main thread does not run"
+                                                             : NULL;
+    if (why != NULL && service->paused == NULL) {
+        pause_all(service, why, now);
+    } else if (why == NULL && service->paused != NULL) {
+        fo_say(service, FAILOVER_RESUMED, NULL);
+        resume_all(service, service->paused_since, "Kea serves again", now);
+    }
+}
+
+int64_t fo_watchdog_deadline(const struct fo_service *service)
+{
+    return service->pulse_at == 0 || service->stopping || fo_service_removed(service)
+               ? INT64_MAX
+               : service->pulse_asked_at + PULSE_MS;
+}
