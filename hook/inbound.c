@@ -197,7 +197,7 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
     /* BACKUP that the secondary says without knowing of our end is no agreement to it, either: it
        follows ours, and then the address is FREE. */
     ended = ended || (pool->primary && update->status == FO_BACKUP && fo_status_becomes_free(own));
-    if (ended && crossing && !(binding->flags & FO_FLAG_FREEING) && !FO_FAULTY(CROSSING_AGREED))
+    if (ended && crossing && !(binding->flags & FO_FLAG_FREEING))
         apply_crossing_end(relationship, pool, binding, update, cltt, now->seconds);
     else
         apply_ended(relationship, pool, binding, update, cltt, now);

@@ -39,8 +39,6 @@
     X(REJECTED_DROPPED, "rejected-dropped", "5", ORDINARY, "what was rejected is not told again")  \
     X(FREE_OVER_ACTIVE, "free-over-active", "1 3", CROWDED,                                        \
       "FREE is accepted over a lease that runs")                                                   \
-    X(NEAR_LATER, "near-later", "1 3 5", FORGETFUL, "the later of two near transactions wins")       \
-    X(CROSSING_AGREED, "crossing-agreed", "1 3", CROWDED, "a crossing end is agreement")           \
     X(EXPIRED_FREE, "expired-free", "1 3", ORDINARY, "an expired address is free at once")         \
     X(RENEWED_ENDS, "renewed-ends", "1 3 5", ORDINARY,                                             \
       "a lease ends when it would have without renewal")                                           \
