@@ -112,9 +112,11 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
     if (by_table == FO_REJECT_OUTDATED && update->status == FO_ACTIVE &&
         j->own_status == FO_RESET && fo_partner_unaware(pool, bit) && runs)
         return FO_REJECT_NONE;
-    /* Another client's lease over an ended one is the later of the two. */
-    if (by_table == FO_REJECT_OUTDATED && update->status == FO_ACTIVE && other &&
-        (j->own_status == FO_EXPIRED || j->own_status == FO_RELEASED))
+    /* Another client's lease over an ended one is the later of the two. And where the same client's runs
+       at the partner, ours expired only because we did not know how long it is. */
+    if (by_table == FO_REJECT_OUTDATED && update->status == FO_ACTIVE &&
+        ((other && (j->own_status == FO_EXPIRED || j->own_status == FO_RELEASED)) ||
+         (j->own_status == FO_EXPIRED && runs)))
         return FO_REJECT_NONE;
     /* Rule of safety 7: what may have been leased in our forgotten past is not yielded. (What the
        secondary says to be BACKUP was handed over; it cannot be leased by the primary.) */

@@ -525,7 +525,8 @@ int64_t fo_endpoint_deadline(const struct fo_endpoint *endpoint, const struct fo
     if (endpoint->session.phase == FO_SESSION_CLOSED || endpoint->attempting)
         deadline = earlier(deadline, endpoint->attempt_at);
     if (endpoint->communicating && !endpoint->state_unsaid && endpoint->pool_request_due &&
-        endpoint->record.state == FO_STATE_NORMAL && endpoint->pool_request_xid == 0)
+        endpoint->record.state == FO_STATE_NORMAL && endpoint->pool_request_xid == 0 &&
+        !endpoint->shut && !endpoint->stopping)
         deadline = earlier(deadline, endpoint->pool_request_at);
     if (endpoint->record.state == FO_STATE_RECOVER_WAIT) {
         int64_t wait = endpoint->record.wait_until > now->seconds
