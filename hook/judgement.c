@@ -116,7 +116,7 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
        at the partner, ours expired only because we did not know how long it is. */
     if (by_table == FO_REJECT_OUTDATED && update->status == FO_ACTIVE &&
         ((other && (j->own_status == FO_EXPIRED || j->own_status == FO_RELEASED)) ||
-         (j->own_status == FO_EXPIRED && runs)))
+         (j->own_status == FO_EXPIRED && runs && j->received_transaction != 0)))
         return FO_REJECT_NONE;
     /* Rule of safety 7: what may have been leased in our forgotten past is not yielded. (What the
        secondary says to be BACKUP was handed over; it cannot be leased by the primary.) */

@@ -189,7 +189,7 @@ static bool was_rolled_back(const struct fo_endpoint *endpoint)
     return fo_endpoint_is_behind(endpoint) && !(theirs && endpoint->settings.session.primary);
 }
 
-static void look_for_rollback(struct fo_endpoint *endpoint, const struct fo_now *now)
+void fo_endpoint_look_for_rollback(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     struct fo_endpoint_record *record = &endpoint->record;
     const bool rolled_back = was_rolled_back(endpoint);
@@ -252,13 +252,14 @@ static void take_state(struct fo_endpoint *endpoint, const struct fo_message *me
     if (endpoint->shut && fo_endpoint_shut_heard(endpoint, now))
         return;
     if (first) {
-        if (endpoint->session.partner.gives_nonce)
+        if (endpoint->session.partner.gives_nonce) {
             fo_endpoint_note_first_time(endpoint);
+            fo_endpoint_look_for_rollback(endpoint, now);
+        }
         endpoint->communicating = true;
         endpoint->failures = 0;
         endpoint->retry_delay = 0;
         endpoint->count_at = now->ms + FO_COUNT_MS;
-        look_for_rollback(endpoint, now);
         remember_count(endpoint);
         if (endpoint->starting)
             end_startup(endpoint, now);
@@ -394,9 +395,10 @@ void fo_endpoint_set_pools(struct fo_endpoint *endpoint, const struct fo_ranges 
 
 void fo_endpoint_stored(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
-    /* What a copy says of our state the partner must not act on: it is said when its own first STATE has
-       shown that it is none, or that all is to be recovered. */
-    const bool waits = !endpoint->communicating && was_rolled_back(endpoint);
+    /* What a copy says of our state the partner must not act on: where only its own first STATE tells, ours
+       is said after that. */
+    const bool waits = !endpoint->communicating && endpoint->session.partner.gives_nonce &&
+                       was_rolled_back(endpoint);
     if (endpoint->session.phase == FO_SESSION_ESTABLISHED && endpoint->state_unsaid &&
         !endpoint->stopping && !waits)
         say_state(endpoint, now);

@@ -146,6 +146,8 @@ static void on_established(void *context, const struct fo_now *now)
        rolled back: the connection may break before. */
     if (!fo_endpoint_is_behind(endpoint))
         fo_endpoint_move_past(endpoint);
+    else if (!partner->gives_nonce)
+        fo_endpoint_look_for_rollback(endpoint, now);
     record->last_contact = now->seconds;
     endpoint->sign_of_life = 0; /* from now on the connection is */
     endpoint->state_unsaid = true;

@@ -34,6 +34,8 @@ uint32_t fo_endpoint_next_count(uint32_t own, uint32_t remembered);
 /* Does the partner remember a later state of this store than there is? */
 bool fo_endpoint_is_behind(const struct fo_endpoint *endpoint);
 void fo_endpoint_move_past(struct fo_endpoint *endpoint);
+/* endpoint.c: where it does, and the partner does not itself: all is to be recovered. */
+void fo_endpoint_look_for_rollback(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* The partner says whether it has ever spoken with this server (9.6.2). */
 void fo_endpoint_note_first_time(struct fo_endpoint *endpoint);
 
