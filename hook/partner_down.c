@@ -49,7 +49,7 @@ static bool helps_itself(const struct fo_relationship *relationship, const struc
                          const struct fo_now *now)
 {
     const int64_t since = relationship->interrupted_at;
-    const int64_t wait = (int64_t)relationship->endpoint.record.mclt + FO_EXPIRY_GUARD;
+    const int64_t wait = (int64_t)fo_endpoint_lead_time(&relationship->endpoint) + FO_EXPIRY_GUARD;
     return relationship->config.interrupted_takes_all && since != 0 && !relationship->alone &&
            fo_serving_state(relationship) == FO_STATE_COMMUNICATIONS_INTERRUPTED &&
            relationship->endpoint.session.phase != FO_SESSION_ESTABLISHED &&
@@ -94,7 +94,8 @@ static uint32_t lapses_at(const struct fo_relationship *relationship,
 {
     const struct fo_endpoint_record *record = &relationship->endpoint.record;
     const struct fo_times *times = &binding->times;
-    uint32_t mclt = latest(record->mclt, record->wait_until - record->state_since);
+    uint32_t mclt = latest(fo_endpoint_lead_time(&relationship->endpoint),
+                           record->wait_until - record->state_since);
     uint32_t end = latest(latest(times->lease_expiration, times->sent_potential),
                           latest(times->acked_potential, times->received_potential));
     end = end > UINT32_MAX - mclt ? UINT32_MAX : end + mclt;
@@ -250,7 +251,7 @@ bool fo_partner_down(struct fo_service *service, const struct fo_partner_down_or
     char when[32], all[32];
     /* After a long stop (rule of safety 9) the order is news even in this state. */
     if (done && (!is_down(relationship) || relationship->alone)) {
-        uint32_t wait_until = since + relationship->endpoint.record.mclt;
+        uint32_t wait_until = since + fo_endpoint_lead_time(&relationship->endpoint);
         if (!order->dry_run) {
             relationship->alone = false;
             fo_endpoint_partner_down(&relationship->endpoint, since, "an operator's command", &now);

@@ -199,6 +199,8 @@ static bool put_endpoint(struct fo_service *service, const char *name,
     fo_write_u32(&writer, record->connect_time);
     fo_write_u32(&writer, record->connect_count);
     fo_write_u32(&writer, record->shut_at);
+    fo_write_u32(&writer, record->past_mclt);
+    fo_write_u32(&writer, record->past_until);
     return put(service, FO_STORE_KEY_ENDPOINT, name, strlen(name), value,
                fo_writer_length(&writer));
 }

@@ -316,7 +316,7 @@ void fo_doubt_partners_past(void *context)
     struct fo_relationship *relationship = context;
     struct fo_service *service = relationship->service;
     const struct fo_now now = fo_service_now(service);
-    const uint32_t mclt = relationship->endpoint.record.mclt;
+    const uint32_t mclt = fo_endpoint_lead_time(&relationship->endpoint);
     struct fo_binding *binding;
     struct fo_pool *pool;
     if (FO_FAULTY(PARTNER_UNDOUBTED))
@@ -340,8 +340,8 @@ static uint32_t longest_lead_time(const struct fo_service *service)
 {
     uint32_t longest = 0;
     for (size_t i = 0; i < service->relationship_count; i++)
-        if (service->relationships[i]->endpoint.record.mclt > longest)
-            longest = service->relationships[i]->endpoint.record.mclt;
+        if (fo_endpoint_lead_time(&service->relationships[i]->endpoint) > longest)
+            longest = fo_endpoint_lead_time(&service->relationships[i]->endpoint);
     return longest;
 }
 
@@ -372,7 +372,7 @@ void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
             continue;
         if (is_lease(binding) && !FO_FAULTY(LEASES_UNDOUBTED))
             doubt_lease(service, pool, binding, last_moment,
-                        relationship ? relationship->endpoint.record.mclt : longest);
+                        relationship ? fo_endpoint_lead_time(&relationship->endpoint) : longest);
         else if (binding->status != FO_FREE && binding->status != FO_ABANDONED)
             /* On its way to be free: it may have been, and have been given, in the lost moments. */
             fo_bitmap_set(&pool->quarantined, bit_in(pool, binding->address));

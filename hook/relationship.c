@@ -261,6 +261,38 @@ void fo_relationship_set(struct fo_relationship *relationship,
     fo_relationship_new_nonce(relationship);
 }
 
+/* A lease that was promised under a larger MCLT ends at the latest that long after the latest time that
+   either server knew of it, or after the moment at which the partner has heard of the lower one. */
+static uint32_t past_promises_end(const struct fo_relationship *relationship, uint32_t now)
+{
+    struct fo_table *table = &relationship->service->table;
+    const uint32_t mclt = relationship->endpoint.record.past_mclt + FO_EXPIRY_GUARD;
+    const struct fo_binding *binding;
+    uint32_t latest = now;
+    for (uint32_t i = 0; (binding = fo_table_record(table, i)) != NULL; i++) {
+        const uint32_t times[] = {binding->times.lease_expiration, binding->times.sent_potential,
+                                  binding->times.acked_potential, binding->times.received_potential};
+        for (size_t k = 0; k < sizeof times / sizeof times[0]; k++)
+            if (times[k] > latest)
+                latest = times[k];
+    }
+    return latest > UINT32_MAX - 1 - mclt ? UINT32_MAX - 1 : latest + mclt;
+}
+
+void fo_watch_mclt(struct fo_relationship *relationship, const struct fo_now *now)
+{
+    struct fo_endpoint_record *record = &relationship->endpoint.record;
+    if (record->past_mclt == 0)
+        return;
+    if (record->past_until == UINT32_MAX && relationship->endpoint.communicating)
+        record->past_until = past_promises_end(relationship, now->seconds);
+    else if (record->past_until < UINT32_MAX - 1 && now->seconds > record->past_until)
+        record->past_mclt = record->past_until = 0;
+    else
+        return;
+    host_store(relationship);
+}
+
 void fo_relationship_free(struct fo_relationship *relationship)
 {
     const struct fo_env *env = relationship->service->env;

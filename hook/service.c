@@ -135,6 +135,7 @@ static bool step_relationship(struct fo_relationship *relationship, const struct
 {
     bool more = fo_partner_down_step(relationship, now);
     fo_leaving_step(relationship, now);
+    fo_watch_mclt(relationship, now);
     if (now->ms >= relationship->rejected_retry_at) {
         relationship->rejected_retry_at = now->ms + FO_REJECTED_RETRY_MS;
         fo_retry_rejected(relationship);

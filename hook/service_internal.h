@@ -471,6 +471,8 @@ void fo_relationship_start(struct fo_relationship *relationship, int index,
 void fo_relationship_set(struct fo_relationship *relationship,
                          const struct fo_config_relationship *config, struct fo_digest *digest);
 void fo_relationship_free(struct fo_relationship *relationship);
+/* When the waits may count with a lowered MCLT (rule of safety 12). */
+void fo_watch_mclt(struct fo_relationship *relationship, const struct fo_now *now);
 /* Before each handshake, where messages are signed. */
 void fo_relationship_new_nonce(struct fo_relationship *relationship);
 /* The state that decides about clients, and why nobody is served, or NULL. */

@@ -27,6 +27,41 @@ enum fo_state fo_endpoint_state(const struct fo_endpoint *endpoint)
                                 : (enum fo_state)endpoint->record.state;
 }
 
+/* ------------------------------------------------------------------ MCLT */
+
+void fo_endpoint_set_mclt(struct fo_endpoint *endpoint, uint32_t mclt)
+{
+    struct fo_endpoint_record *record = &endpoint->record;
+    /* A new server's configured one was in force nowhere. */
+    if (mclt < record->mclt && !(endpoint->fresh && record->state == FO_STATE_RECOVER)) {
+        if (record->past_mclt < record->mclt)
+            record->past_mclt = record->mclt;
+        record->past_until = UINT32_MAX;
+    }
+    record->mclt = mclt;
+}
+
+/* The primary's own, before the secondary has heard of it: a lower one at once, a higher one with the
+   next connection, for a partner that does not know it waits for the old one. */
+static void configure_mclt(struct fo_endpoint *endpoint)
+{
+    const uint32_t mclt = endpoint->settings.session.mclt;
+    if (endpoint->record.mclt == 0 || mclt < endpoint->record.mclt)
+        fo_endpoint_set_mclt(endpoint, mclt);
+}
+
+uint32_t fo_endpoint_lead_time(const struct fo_endpoint *endpoint)
+{
+    const struct fo_endpoint_record *record = &endpoint->record;
+    uint32_t lead = record->mclt;
+    if (record->past_mclt > lead)
+        lead = record->past_mclt;
+    /* A secondary may have heard a higher one in a CONNECT that got no answer. */
+    if (endpoint->settings.session.primary && endpoint->settings.session.mclt > lead)
+        lead = endpoint->settings.session.mclt;
+    return lead;
+}
+
 /* ------------------------------------------------------------------ saying things */
 
 void fo_endpoint_store(struct fo_endpoint *endpoint)
@@ -81,7 +116,7 @@ void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, co
     endpoint->record.state_since = now->seconds;
     endpoint->state_unsaid = true;
     if (state == FO_STATE_PARTNER_DOWN)
-        endpoint->record.wait_until = now->seconds + endpoint->record.mclt; /* 9.4.2 */
+        endpoint->record.wait_until = now->seconds + fo_endpoint_lead_time(endpoint); /* 9.4.2 */
     if (state != FO_STATE_RECOVER && state != FO_STATE_RECOVER_WAIT)
         endpoint->record.shut_at = 0;
     if (state == FO_STATE_NORMAL) {
@@ -117,7 +152,7 @@ static void enter_recover_wait(struct fo_endpoint *endpoint, const struct fo_now
                                       : (endpoint->record.last_operational
                                              ? endpoint->record.last_operational
                                              : endpoint->started) +
-                                            endpoint->record.mclt;
+                                            fo_endpoint_lead_time(endpoint);
     if (endpoint->record.wait_until > now->seconds)
         fo_endpoint_note(endpoint, FO_NOTE_RECOVER_WAIT, "");
     else
@@ -362,7 +397,7 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
     if (endpoint->record.state != record->state)
         endpoint->record.state_since = now->seconds;
     if (settings->session.primary || record->mclt == 0) {
-        endpoint->record.mclt = settings->session.mclt;
+        configure_mclt(endpoint);
         memcpy(endpoint->record.secondary_buckets, settings->session.secondary_buckets,
                FO_HBA_SIZE);
     }
@@ -375,7 +410,7 @@ void fo_endpoint_set(struct fo_endpoint *endpoint, const struct fo_endpoint_sett
     endpoint->settings = *settings;
     endpoint->settings.session.pools = pools;
     if (settings->session.primary && endpoint->session.phase == FO_SESSION_CLOSED) {
-        endpoint->record.mclt = settings->session.mclt;
+        configure_mclt(endpoint);
         memcpy(endpoint->record.secondary_buckets, settings->session.secondary_buckets,
                FO_HBA_SIZE);
         fo_endpoint_store(endpoint);
@@ -416,7 +451,7 @@ void fo_endpoint_partner_down(struct fo_endpoint *endpoint, uint32_t since, cons
     endpoint->starting = false;
     fo_endpoint_set_state(endpoint, FO_STATE_PARTNER_DOWN, why, now);
     endpoint->record.state_since = since;
-    endpoint->record.wait_until = since + endpoint->record.mclt;
+    endpoint->record.wait_until = since + fo_endpoint_lead_time(endpoint);
     fo_endpoint_store(endpoint); /* also where the state was this one already */
     follow_partner(endpoint, "the partner's state", now);
 }

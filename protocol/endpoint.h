@@ -60,6 +60,10 @@ struct fo_endpoint_record {
     /* 0, or when this server was shut down by command; until it has its partner's bindings again, or
        knows that it needs none (9.14.1: "MUST record the current time as the last time operational") */
     uint32_t shut_at;
+    /* Rule of safety 12: a larger MCLT than the present, and until when leases promised under it may
+       run; UINT32_MAX: until contact the partner may promise more. 0: none. */
+    uint32_t past_mclt;
+    uint32_t past_until;
 };
 
 struct fo_endpoint_settings {
@@ -269,6 +273,10 @@ void fo_endpoint_close(struct fo_endpoint *endpoint, enum fo_reject_reason reaso
 
 void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now);
 int64_t fo_endpoint_deadline(const struct fo_endpoint *endpoint, const struct fo_now *now);
+
+/* The MCLT that waits count with: the largest under which a lease may still run. What is promised counts
+   with record.mclt. */
+uint32_t fo_endpoint_lead_time(const struct fo_endpoint *endpoint);
 
 /* The state that decides about clients: STARTUP while starting. */
 enum fo_state fo_endpoint_state(const struct fo_endpoint *endpoint);

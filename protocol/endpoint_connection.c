@@ -148,6 +148,8 @@ static void on_established(void *context, const struct fo_now *now)
         fo_endpoint_move_past(endpoint);
     else if (!partner->gives_nonce)
         fo_endpoint_look_for_rollback(endpoint, now);
+    if (endpoint->settings.session.primary)
+        fo_endpoint_set_mclt(endpoint, endpoint->session.settings.mclt);
     record->last_contact = now->seconds;
     endpoint->sign_of_life = 0; /* from now on the connection is */
     endpoint->state_unsaid = true;
@@ -196,7 +198,7 @@ static void adopt_primary(struct fo_endpoint *endpoint)
     const struct fo_session_partner *partner = &endpoint->session.partner;
     struct fo_endpoint_record *record = &endpoint->record;
     bool differs = partner->mclt != endpoint->settings.session.mclt;
-    record->mclt = partner->mclt;
+    fo_endpoint_set_mclt(endpoint, partner->mclt);
     if (differs)
         fo_endpoint_note(endpoint, FO_NOTE_MCLT, "");
     differs = memcmp(partner->secondary_buckets, endpoint->settings.session.secondary_buckets,

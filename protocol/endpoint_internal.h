@@ -22,6 +22,8 @@ uint32_t fo_endpoint_send_bare(struct fo_endpoint *endpoint, enum fo_message_typ
                                const struct fo_now *now);
 void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, const char *why,
                            const struct fo_now *now);
+/* This MCLT is in force. */
+void fo_endpoint_set_mclt(struct fo_endpoint *endpoint, uint32_t mclt);
 /* The state that follows where there is no connection (any more). */
 enum fo_state fo_endpoint_state_alone(const struct fo_endpoint *endpoint);
 /* The session's call for each message after the handshake. */

@@ -147,6 +147,11 @@ void topology_change(struct server *server)
     if (world_chance(world, plan->restless ? 800 : 200))
         divide(server->config.relationships,
                plan->hot_standby ? 100 * world_random(world, 2) : world_random(world, 101));
+    /* The primary's MCLT, lowered or what it was (rule of safety 12); by no draw of its own. */
+    if (server->number == 0 && world->mishaps_done % 3 == 0)
+        server->config.relationships->mclt = server->config.relationships->mclt < plan->mclt
+                                                 ? plan->mclt
+                                                 : plan->mclt / 4 + 5;
     /* Whoever has lost its store, or was down, cannot be told of what either has in no pool. */
     if (plan->parts > 1 && !world->servers[0].store_lost && !world->servers[1].store_lost &&
         world->declared < 0) {

@@ -279,6 +279,36 @@ START_TEST(what_is_claimed_is_told_before_upddone)
 }
 END_TEST
 
+/* Rule of safety 12: until all that was promised under the larger one is over, and the partner has heard
+   of the lower one. */
+START_TEST(a_lowered_mclt_waits_for_old_promises)
+{
+    struct fo_endpoint_record *record;
+    begin(true);
+    record = &relationship->endpoint.record;
+    const uint32_t address = offered(1);
+    ck_assert_uint_eq(leased(1, address), MCLT);
+    const uint32_t potential = fo_table_find(&service->table, address)->times.sent_potential;
+    record->past_mclt = MCLT;
+    record->past_until = UINT32_MAX;
+    record->mclt = 10;
+    ck_assert_uint_eq(leased(1, address), 10);
+    still_later(service, 20000);
+    ck_assert_uint_eq(record->past_until, UINT32_MAX);
+    relationship->endpoint.count_at = INT64_MAX; /* nothing is said by a session that there is not */
+    relationship->endpoint.communicating = true;
+    still_later(service, 1000);
+    relationship->endpoint.communicating = false;
+    ck_assert_uint_ge(record->past_until, potential + MCLT + GUARD);
+    ck_assert(order(false, 0, false, false));
+    ck_assert_uint_eq(record->wait_until, now() + MCLT);
+    still_later(service, ((int64_t)record->past_until - now() + 1) * 1000);
+    ck_assert_uint_eq(record->past_mclt, 0);
+    ck_assert_uint_eq(fo_endpoint_lead_time(&relationship->endpoint), MCLT); /* configured: primary */
+    end();
+}
+END_TEST
+
 /* Away for longer than the MCLT in this very state: the partner may have been alone meanwhile. An order
    ends the doubt, and its waits begin anew (rule of safety 9). */
 START_TEST(an_order_after_a_long_stop_is_news)
@@ -387,6 +417,7 @@ int main(void)
     tcase_add_loop_test(tests, a_connection_ends_the_taking, 0, 2);
     tcase_add_test(tests, what_is_claimed_is_told_before_upddone);
     tcase_add_test(tests, an_order_after_a_long_stop_is_news);
+    tcase_add_test(tests, a_lowered_mclt_waits_for_old_promises);
     tcase_add_test(tests, a_lease_whose_pool_was_away_lapses_too);
     tcase_add_test(tests, a_living_partner);
     tcase_add_loop_test(tests, by_itself, 0, 3);
