@@ -407,7 +407,28 @@ uint32_t fo_updates_requested(void *context, bool all)
     return (uint32_t)relationship->requested;
 }
 
+/* In PARTNER-DOWN it gave the partner's addresses, and a power cut may have made it forget to whom. It
+   cannot tell that; so the partner hears of the end when such leases are over (rule of safety 7). */
+static bool may_have_given_partners(const struct fo_relationship *relationship)
+{
+    const struct fo_table *table = &relationship->service->table;
+    if (relationship->service->quarantine_until == 0 ||
+        relationship->endpoint.record.state != FO_STATE_PARTNER_DOWN)
+        return false;
+    for (size_t i = 0; i < table->pool_count; i++) {
+        const struct fo_pool *pool = &table->pools[i];
+        uint32_t bit = fo_bitmap_next(&pool->quarantined, 0);
+        while (bit != FO_BITMAP_NONE && fo_bitmap_test(&pool->backup, bit) != pool->primary)
+            bit = fo_bitmap_next(&pool->quarantined, bit + 1);
+        if (pool->relationship == relationship->index && bit != FO_BITMAP_NONE)
+            return true;
+    }
+    return false;
+}
+
 bool fo_requested_left(void *context)
 {
-    return ((struct fo_relationship *)context)->requested > 0 && !FO_FAULTY(DONE_EARLY);
+    const struct fo_relationship *relationship = context;
+    return (relationship->requested > 0 && !FO_FAULTY(DONE_EARLY)) ||
+           may_have_given_partners(relationship);
 }
