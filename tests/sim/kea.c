@@ -297,6 +297,8 @@ static bool move_on(struct packet *packet)
             fo_claim_release(packet->server->service, &packet->decision.claim);
     if (packet->stage != STAGE_END)
         return true;
+    if (packet->decision.answer == FO_DROP)
+        oracle_dropped(packet->server, &packet->decision.refusal);
     world_tell(packet->server->world, "server %d ends query %d of client %d after stage %d: %s%s%s",
                packet->server->number, packet->query.message_type, packet->client, before,
                packet->answer < 0 ? "silence" : ((const char *[]){"OFFER ", "ACK ", "NAK "})[packet->answer],

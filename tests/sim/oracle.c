@@ -11,6 +11,7 @@
  *
  *   4  nothing is said to the partner that a crash could forget        (oracle_frames.c)
  *   5  connected and left alone, both reach NORMAL and agree           (oracle_peace.c)
+ *   6  every refusal has a reason, and a deadline or a way out         (oracle_words.c)
  */
 #include "tests/sim/oracle.h"
 

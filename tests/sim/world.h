@@ -51,6 +51,7 @@ enum invariant {
     INVARIANT_OWNERS,
     INVARIANT_STORED,
     INVARIANT_AGREE,
+    INVARIANT_WORDS,
 };
 
 /* ------------------------------------------------------------------ what a seed decides */
@@ -404,6 +405,8 @@ void oracle_refused(struct world *world, struct client *client, uint32_t address
                     const struct reply *reply);
 void oracle_frame(struct server *server, struct side *own, struct side *other,
                   const uint8_t *frame, size_t length);
+/* A query is dropped by this decision. */
+void oracle_dropped(struct server *server, const struct fo_refusal *refusal);
 /* Is it in the server's store as it is in its table? */
 bool oracle_remembers(const struct server *server, uint32_t address);
 /* NULL where both servers agree on everything, and with the clients. */
