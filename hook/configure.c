@@ -188,6 +188,7 @@ static void change_relationship(struct fo_relationship *relationship, int index,
                                 struct fo_digest *digest, const struct fo_now *now)
 {
     const bool same = same_wire(&relationship->config, wanted);
+    const bool other_skew = relationship->config.max_clock_skew != wanted->max_clock_skew;
     const enum fo_without_partner rule = fo_alone_rule(relationship);
     if (!same && relationship->connection != 0) {
         fo_say(relationship->service, FAILOVER_CONFIG_CHANGED, wanted->name,
@@ -198,10 +199,10 @@ static void change_relationship(struct fo_relationship *relationship, int index,
     relationship->index = index;
     fo_relationship_set(relationship, wanted, digest);
     fo_alone_changed(relationship, rule);
-    if (!same) {
+    if (!same)
         relationship->stranger_logged = 0;
+    if (!same || other_skew) /* the partner may not be refused any more */
         fo_endpoint_retry(&relationship->endpoint, now);
-    }
 }
 
 static void remove_relationship(struct fo_relationship *relationship, const struct fo_now *now)
