@@ -2,9 +2,9 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * A server that was away for longer than the MCLT, or shut down by command, and finds no partner (draft
- * 9.3.2 step 6, rule of safety 9): meanwhile the partner may have been declared to be the only one, and have leased this
- * server's free addresses. `startup-without-partner` says whom it serves until there is contact, or an
- * operator declares the partner down:
+ * 9.3.2 step 6, rule of safety 9): meanwhile the partner may have been declared to be the only one, and
+ * have leased this server's free addresses. `startup-without-partner` says whom it serves until there is
+ * contact, or an operator declares the partner down:
  *
  *   known   RENEW and REBIND of unexpired leases, to at most max(acknowledged, received) + MCLT
  *   all     as in COMMUNICATIONS-INTERRUPTED, also where it was in PARTNER-DOWN when it stopped
@@ -15,6 +15,9 @@
  * Whichever it is, the server does not declare its partner down by itself.
  */
 #include "hook/service_internal.h"
+
+#define AFTER_LONG_STOP "started alone after a stop longer than the MCLT, or by command: "
+#define MAYBE_THE_ONLY_ONE "for the partner may have been declared the only one"
 
 static bool stopped_for_long(const struct fo_endpoint *endpoint)
 {
@@ -61,9 +64,9 @@ const char *fo_alone_refusing(const struct fo_relationship *relationship)
     case FO_WITHOUT_ALL:
         return NULL;
     case FO_WITHOUT_NONE:
-        return "started alone after a stop longer than the MCLT, or by command: nobody is served";
+        return AFTER_LONG_STOP "nobody is served";
     default:
-        return "started alone after a stop longer than the MCLT, or by command: only unexpired leases are renewed";
+        return AFTER_LONG_STOP "only unexpired leases are renewed";
     }
 }
 
@@ -71,14 +74,13 @@ const char *fo_alone_meaning(const struct fo_relationship *relationship)
 {
     switch (fo_alone_rule(relationship)) {
     case FO_WITHOUT_ALL:
-        return "started alone after a stop longer than the MCLT, or by command: every client is served as in "
-               "communications-interrupted, although the partner may have been declared the only one";
+        return AFTER_LONG_STOP "every client is served as in communications-interrupted, although the "
+                               "partner may have been declared the only one";
     case FO_WITHOUT_NONE:
-        return "started alone after a stop longer than the MCLT, or by command: nobody is served, for the partner may "
-               "have been declared the only one";
+        return AFTER_LONG_STOP "nobody is served, " MAYBE_THE_ONLY_ONE;
     default:
-        return "started alone after a stop longer than the MCLT, or by command: only unexpired leases are renewed, for "
-               "the partner may have been declared the only one and have given free addresses of both";
+        return AFTER_LONG_STOP "only unexpired leases are renewed, " MAYBE_THE_ONLY_ONE
+                               " and have given free addresses of both";
     }
 }
 

@@ -133,7 +133,8 @@ bool fo_table_stored(const struct fo_pool *pool, uint32_t address)
 void fo_table_refresh(struct fo_table *table, struct fo_pool *pool, uint32_t address)
 {
     uint32_t bit = address - pool->range.first;
-    bool can = fo_table_ours(table, pool, address) && (fo_table_hold(table, address) == NULL || FO_FAULTY(HELD_MOVED));
+    bool can = fo_table_ours(table, pool, address) &&
+               (fo_table_hold(table, address) == NULL || FO_FAULTY(HELD_MOVED));
     bool ready = can && fo_bitmap_test(&pool->open, fo_pool_group(pool, bit)) &&
                  (fo_table_stored(pool, address) || FO_FAULTY(FREE_UNSTORED));
     fo_bitmap_put(&pool->available, bit, ready);

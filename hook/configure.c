@@ -140,7 +140,8 @@ static bool make_plan(struct fo_service *service, const struct fo_config *config
     *plan = (struct plan){.missing = "out of memory"};
     if (fo_network_reserve(service, config->count) && fo_persistence_reserve(service) &&
         fo_config_copy(&plan->config, config) == 0 && plan_relationships(service, plan) &&
-        plan_digests(service, plan) && plan_subnets(service, topology, plan) && plan_pools(service, topology, plan))
+        plan_digests(service, plan) && plan_subnets(service, topology, plan) &&
+        plan_pools(service, topology, plan))
         return true;
     discard(service, plan);
     return false;
@@ -170,8 +171,8 @@ static void warn_of(struct fo_service *service, const struct fo_config_relations
                "have given since it declared this one down by itself; take auto, or known", NULL);
     if (config->interrupted_takes_all)
         fo_say(service, FAILOVER_CONFIG_WARNING, config->name,
-               "interrupted-use-partner-addresses is true: two servers that are cut off from each other, and not "
-               "from their clients, may lease one address to two of them; failover-partner-down, or "
+               "interrupted-use-partner-addresses is true: two servers that are cut off from each other, "
+               "and not from their clients, may lease one address to two of them; failover-partner-down, or "
                "auto-partner-down, do the same for a partner that is known to be down", NULL);
     if (config->secret_short)
         fo_say(service, FAILOVER_CONFIG_WARNING, config->name,

@@ -230,7 +230,8 @@ static void refused(struct fo_relationship *relationship, struct fo_pool *pool,
         fo_say(service,
                fo_reject_is_ordinary((uint8_t)reason) ? FAILOVER_UPDATE_SURPASSED
                                                       : FAILOVER_UPDATE_REFUSED,
-               relationship->config.name, address, fo_status_name(update->status), own, fo_reject_name((uint8_t)reason), NULL);
+               relationship->config.name, address, fo_status_name(update->status), own,
+               fo_reject_name((uint8_t)reason), NULL);
     }
 }
 
@@ -335,7 +336,8 @@ bool fo_inbound_defer(struct fo_relationship *relationship, const struct fo_ackn
     struct fo_inbound *last = relationship->inbound;
     while (last != NULL && last->next != NULL)
         last = last->next;
-    if (last == NULL || last->done == last->count || FO_FAULTY(ACK_UNDEFERRED)) /* judged in their order: so are all before it */
+    /* Judged in their order: so are all before it. */
+    if (last == NULL || last->done == last->count || FO_FAULTY(ACK_UNDEFERRED))
         return false;
     struct fo_deferred *deferred = service->env->allocate(service->env->context, sizeof *deferred);
     if (deferred == NULL) {

@@ -123,11 +123,13 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
     if (own_free && ended && update->status != FO_BACKUP &&
         fo_bitmap_test(&pool->quarantined, bit) && fo_bitmap_test(&pool->backup, bit))
         return FO_REJECT_OUTDATED;
-    /* Nor is one of ours for a lease of the partner's: what it could give, it had from us, which is not forgotten; so it
-       only holds what it may have forgotten itself. (Of what it gave alone we hear in RECOVER.) */
+    /* Nor is one of ours for a lease of the partner's: what it could give, it had from us, which is not
+       forgotten; so it only holds what it may have forgotten itself. (Of what it gave alone we hear in
+       RECOVER.) */
     if (own_free && update->status == FO_ACTIVE && fo_bitmap_test(&pool->quarantined, bit) &&
         fo_bitmap_test(&pool->backup, bit) == !pool->primary &&
-        !fo_bitmap_test(&pool->returning, bit) && !j->own_reserved && relationship->endpoint.record.state == FO_STATE_NORMAL)
+        !fo_bitmap_test(&pool->returning, bit) && !j->own_reserved &&
+        relationship->endpoint.record.state == FO_STATE_NORMAL)
         return FO_REJECT_OUTDATED;
     /* It was leased by one server while the other's client had declined it: it stays abandoned until
        that lease is over, too. */

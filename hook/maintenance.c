@@ -19,23 +19,6 @@ enum {
     LOOK_MS = 50,    /* while leaving it is looked at so often whether all is said */
 };
 
-struct fo_relationship *fo_relationship_named(struct fo_service *service, const char *name, char *text,
-                                              size_t size)
-{
-    if (name == NULL && service->relationship_count == 1)
-        return service->relationships[0];
-    for (size_t i = 0; name != NULL && i < service->relationship_count; i++)
-        if (strcmp(service->relationships[i]->config.name, name) == 0)
-            return service->relationships[i];
-    size_t used = (size_t)snprintf(text, size, name ? "there is no relationship \"%s\"; there are:"
-                                                    : "which relationship%s? Name one of:",
-                                   name ? name : "");
-    for (size_t i = 0; i < service->relationship_count && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, " %s",
-                                 service->relationships[i]->config.name);
-    return NULL;
-}
-
 /* ------------------------------------------------------------------ going */
 
 static uint64_t unknown_to_partner(const struct fo_relationship *relationship)

@@ -153,6 +153,7 @@ static void host_note(void *context, enum fo_note what, const char *detail)
         break;
     case FO_NOTE_REQUEST_RECEIVED:
         fo_say(service, FAILOVER_UPDATES_SENDING, name, detail, NULL);
+        fo_note_updates_wait(relationship);
         break;
     case FO_NOTE_REQUEST_DONE:
         fo_forgotten_rows_go(relationship);
@@ -302,6 +303,23 @@ void fo_relationship_free(struct fo_relationship *relationship)
     fo_secret_close(&relationship->digest);
     explicit_bzero(relationship->config.secret, sizeof relationship->config.secret);
     env->release(env->context, relationship);
+}
+
+struct fo_relationship *fo_relationship_named(struct fo_service *service, const char *name, char *text,
+                                              size_t size)
+{
+    if (name == NULL && service->relationship_count == 1)
+        return service->relationships[0];
+    for (size_t i = 0; name != NULL && i < service->relationship_count; i++)
+        if (strcmp(service->relationships[i]->config.name, name) == 0)
+            return service->relationships[i];
+    size_t used = (size_t)snprintf(text, size, name ? "there is no relationship \"%s\"; there are:"
+                                                    : "which relationship%s? Name one of:",
+                                   name ? name : "");
+    for (size_t i = 0; i < service->relationship_count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, " %s",
+                                 service->relationships[i]->config.name);
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ what it is for clients */

@@ -286,6 +286,8 @@ void fo_updates_lost(void *relationship);
 void fo_updates_carry_on(struct fo_relationship *relationship);
 uint32_t fo_updates_requested(void *relationship, bool all);
 bool fo_requested_left(void *relationship);
+/* Where the partner has to wait for UPDDONE though all is told, the operator hears why, and until when. */
+void fo_note_updates_wait(struct fo_relationship *relationship);
 void fo_retry_rejected(struct fo_relationship *relationship);
 
 /* ------------------------------------------------------------------ rows.c */
@@ -386,9 +388,6 @@ int64_t fo_partner_down_deadline(const struct fo_relationship *relationship,
                                  const struct fo_now *now);
 
 /* ------------------------------------------------------------------ maintenance.c */
-/* The one of this name, or the only one; NULL: there is none, and `text` says which there are. */
-struct fo_relationship *fo_relationship_named(struct fo_service *service, const char *name, char *text,
-                                              size_t size);
 void fo_leaving_step(struct fo_relationship *relationship, const struct fo_now *now);
 int64_t fo_leaving_deadline(const struct fo_relationship *relationship, const struct fo_now *now);
 /* The partner has taken over, or why it may have not. */
@@ -463,6 +462,9 @@ void fo_listen_error(struct fo_service *service, const struct fo_relationship *r
                      char *text, size_t size);
 
 /* ------------------------------------------------------------------ relationship.c */
+/* The one of this name, or the only one; NULL: there is none, and `text` says which there are. */
+struct fo_relationship *fo_relationship_named(struct fo_service *service, const char *name, char *text,
+                                              size_t size);
 /* An empty one, or NULL; it begins to live with fo_relationship_start. */
 struct fo_relationship *fo_relationship_new(struct fo_service *service);
 /* Both take `digest` over, and leave it empty. */

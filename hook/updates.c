@@ -29,7 +29,8 @@ static bool sendable(struct fo_table *table, const struct fo_pool *pool, uint32_
            (fo_table_stored(pool, pool->range.first + bit) || FO_FAULTY(UPDATE_EARLY)) &&
            (!fo_bitmap_test(&pool->rows, bit) || FO_FAULTY(ROW_LATER)) &&
            !fo_bitmap_test(&pool->answering, bit) &&
-           (!fo_table_claimed(table, pool->range.first + bit) || FO_FAULTY(CLAIMED_SENT) || FO_FAULTY(HELD_MOVED));
+           (!fo_table_claimed(table, pool->range.first + bit) || FO_FAULTY(CLAIMED_SENT) ||
+            FO_FAULTY(HELD_MOVED));
 }
 
 bool fo_update_sendable(struct fo_service *service, const struct fo_pool *pool, uint32_t address)
@@ -417,13 +418,25 @@ static bool may_have_given_partners(const struct fo_relationship *relationship)
         return false;
     for (size_t i = 0; i < table->pool_count; i++) {
         const struct fo_pool *pool = &table->pools[i];
+        if (pool->relationship != relationship->index)
+            continue;
         uint32_t bit = fo_bitmap_next(&pool->quarantined, 0);
         while (bit != FO_BITMAP_NONE && fo_bitmap_test(&pool->backup, bit) != pool->primary)
             bit = fo_bitmap_next(&pool->quarantined, bit + 1);
-        if (pool->relationship == relationship->index && bit != FO_BITMAP_NONE)
+        if (bit != FO_BITMAP_NONE)
             return true;
     }
     return false;
+}
+
+void fo_note_updates_wait(struct fo_relationship *relationship)
+{
+    struct fo_service *service = relationship->service;
+    char until[32];
+    if (may_have_given_partners(relationship))
+        fo_say(service, FAILOVER_UPDATES_WAIT, relationship->config.name,
+               relationship->config.partner.name,
+               fo_time_text(fo_to_wall(service, service->quarantine_until), until), NULL);
 }
 
 bool fo_requested_left(void *context)

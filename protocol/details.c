@@ -5,8 +5,8 @@
  * followed by options of one byte code and one byte length.
  *
  * Of one of our own making the host name is in DDNS where DNS has it, and in the reply's option 12
- * where it has not, or where Kea's row has the name without its last dot. Of another maker it may be in either option 12, or in a client FQDN (81) in one of its two forms
- * (RFC 4702).
+ * where it has not, or where Kea's row has the name without its last dot. Of another maker it may be in
+ * either option 12, or in a client FQDN (81) in one of its two forms (RFC 4702).
  *
  * Whether an update of DNS has succeeded (the bits C and D of 12.9) Kea does not learn from the
  * daemon that it leaves them to, so they are never set; nor are they needed, for what was attempted

@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * The shim's rooms, one file each: life, config, topology, callouts, packet, leases, details, statistics,
- * commands, orders, log, version. The shim translates between Kea's objects and the service (hook/failover.h); it
- * decides nothing.
+ * commands, orders, log, version. The shim translates between Kea's objects and the service
+ * (hook/failover.h); it decides nothing.
  *
  * Kea's lease, statistics and configuration managers are called only from Kea's main thread or, in
  * a callout, from the thread that carries the packet. The service's own thread calls in here by two
