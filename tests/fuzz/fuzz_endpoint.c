@@ -52,6 +52,7 @@ static bool on_send(void *context, const uint8_t *frame, size_t length)
     fuzz_must(sent.type != FO_MSG_BNDUPD || endpoint.record.state == FO_STATE_NORMAL ||
                   endpoint.partner_request,
               "updates are sent in NORMAL or on request");
+    fuzz_must(sent.type != FO_MSG_BNDUPD || !endpoint.shut, "who has shut down tells nothing more");
     memcpy(own_frame, frame, length);
     own_length = length;
     return true;
@@ -333,6 +334,18 @@ static void order(struct fuzz_script *script)
         break;
     case 3:
         fo_endpoint_close(&endpoint, FO_REJECT_OTHER, "an operator wants it", &now);
+        break;
+    case 4:
+        if (endpoint.communicating && !endpoint.shut && !endpoint.stopping)
+            fo_endpoint_shut_down(&endpoint, &now);
+        break;
+    case 5:
+        if (endpoint.shut)
+            fo_endpoint_come_back(&endpoint, &now);
+        break;
+    case 6:
+        if (!endpoint.shut)
+            fo_endpoint_resume(&endpoint, now.seconds - 7, "time has passed", &now);
         break;
     default:
         fo_endpoint_request_pool(&endpoint, &now);
