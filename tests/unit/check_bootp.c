@@ -10,38 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/still_partner.h"
+#include "tests/unit/named_leases.h"
 
-enum { FIRST = 0x0a000040, SIZE = 64, RESERVED = FIRST + 7, SUBNET = 1, REQUEST = 3 };
+enum { RESERVED = FIRST + 7, REQUEST = 3 };
 
-static struct fo_service *service;
-static struct fo_relationship *relationship;
-static struct fo_pool *pool;
-static struct fo_config config;
-static const uint8_t hardware[] = {1, 2, 0, 0, 0, 0, 9}; /* with its type */
 static struct fo_query query;
 static struct fo_decision decision;
-static struct fo_row last_row;
 
 static void setup(void)
 {
-    char error[FO_CONFIG_ERROR_MAX];
-    struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0, reserved = RESERVED;
-    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                         .networks = &network, .subnet_count = 1,
-                                         .reserved = &reserved, .reserved_count = 1,
-                                         .persistent = true};
-    still_reset();
-    still_configuration(true, &config);
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
-    still_partner_start(service);
-    relationship = service->relationships[0];
-    pool = &service->table.pools[0];
+    named_setup_reserving(RESERVED);
     memset(&query, 0, sizeof query);
     query.client = (struct fo_client){
         .hardware = hardware + 1, .hardware_type = hardware[0], .hardware_length = 6};
@@ -55,28 +33,7 @@ static void setup(void)
 static void teardown(void)
 {
     fo_claim_release(service, &decision.claim);
-    fo_service_free(service);
-    fo_config_free(&config);
-    ck_assert_int_eq(still.blocks, 0);
-}
-
-static uint32_t now(void)
-{
-    return fo_service_now(service).seconds;
-}
-
-static void settle(void)
-{
-    static struct fo_row row;
-    for (int i = 0; i < 3; i++) {
-        still.ms += FO_COMMIT_DELAY_MS;
-        still_partner_settle(service);
-        while (fo_rows_next(service, &row)) {
-            memcpy(&last_row, &row, sizeof row);
-            fo_rows_done(service, &row, NULL, NULL);
-        }
-    }
-    still_partner_settle(service);
+    named_teardown();
 }
 
 static enum fo_answer ask(void)
@@ -87,12 +44,8 @@ static enum fo_answer ask(void)
     return decision.answer;
 }
 
-static enum fo_binding_status status_of(uint32_t address)
-{
-    return fo_table_status(&service->table, pool, address);
-}
-
-static void lease(void)
+/* The reserved address is given to it. */
+static void boots(void)
 {
     uint32_t length = UINT32_MAX, row_length;
     ck_assert_int_eq(ask(), FO_PASS);
@@ -125,10 +78,10 @@ END_TEST
 START_TEST(a_reservation_is_given_for_ever_with_the_b_flag)
 {
     query.reserved_address = RESERVED;
-    lease();
+    boots();
     ck_assert_int_eq(status_of(RESERVED), FO_ACTIVE);
     ck_assert_uint_eq(still_partner_told_flags(RESERVED), FO_IP_FLAG_RESERVED | FO_IP_FLAG_BOOTP);
-    lease(); /* it asks again at each boot */
+    boots(); /* it asks again at each boot */
     still.ms += (int64_t)100 * 365 * 86400 * 100;
     fo_service_step(service);
     ck_assert_int_eq(status_of(RESERVED), FO_ACTIVE);
@@ -177,7 +130,7 @@ START_TEST(a_partners_binding_is_kept_for_ever)
     ck_assert_uint_eq(still_partner_accepted(), 1);
     ck_assert_int_eq(last_row.job, FO_ROW_PUT);
     ck_assert_uint_eq(last_row.length, UINT32_MAX);
-    const struct fo_binding *binding = fo_table_find(&service->table, address);
+    const struct fo_binding *binding = record(address);
     ck_assert_uint_eq(binding->times.lease_expiration, FO_TIME_LAST);
     ck_assert_uint_eq(binding->times.received_potential, FO_TIME_LAST);
     fo_touch(service, pool, address); /* said once more, by us (UPDREQALL) */

@@ -26,11 +26,17 @@ const struct fo_details nothing = {.told = true};
 
 void named_setup(void)
 {
+    named_setup_reserving(0);
+}
+
+void named_setup_reserving(uint32_t address)
+{
     char error[FO_CONFIG_ERROR_MAX];
     struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
     uint32_t subnet = SUBNET, network = 0;
     const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
                                          .networks = &network, .subnet_count = 1,
+                                         .reserved = &address, .reserved_count = address != 0,
                                          .persistent = true};
     still_reset();
     still_configuration(true, &config);

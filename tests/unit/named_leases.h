@@ -20,6 +20,8 @@ extern struct fo_row last_row;    /* that it was given */
 extern const struct fo_details names, other_name, nothing;
 
 void named_setup(void);
+/* With this address reserved for somebody, 0: none. */
+void named_setup_reserving(uint32_t address);
 void named_teardown(void);
 uint32_t now(void);
 /* Kea's main thread does what there is to do. */
