@@ -16,7 +16,8 @@
  *   clients.c  DHCP clients as RFC 2131 has them, and clients that misbehave
  *   oracle.c   the invariants, checked on what clients really hold; with oracle_frames.c, oracle_peace.c
  *   plan.c     what a seed decides of its world
- *   chaos.c    what goes wrong, and when
+ *   chaos.c    what goes wrong, and when; with operators.c and stores.c
+ *   life.c     a life: mishaps, peace, silence
  *   planted.c  faults that must be found
  *
  * True time is in milliseconds from the world's begin. Servers have clocks of their own.
@@ -419,6 +420,8 @@ void chaos_plan(struct world *world);
 
 /* chaos.c */
 void chaos_begin(struct world *world);
+
+/* life.c */
 /* Runs a whole life: mishaps for `events` events, then peace, in which all must agree. True where no
    invariant broke. */
 bool simulate_life(struct world *world, uint64_t events);

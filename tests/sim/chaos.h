@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What the files share that make things go wrong: chaos.c, operators.c, stores.c and life.c.
+ */
+#ifndef FO_TESTS_SIM_CHAOS_H
+#define FO_TESTS_SIM_CHAOS_H
+
+#include "tests/sim/world.h"
+
+/* chaos.c */
+bool chaos_runs(const struct server *server);
+/* Has either server rejected what the other has? (Its pool was away.) The other does not know it. */
+bool chaos_rejects(const struct world *world);
+/* From wherever it is: its process begins, or its maintenance is over. */
+void chaos_start(struct world *world, void *server, uint64_t unused);
+void chaos_start_later(struct server *server);
+
+/* operators.c */
+/* May the server not come back yet? Mends what keeps it from being heard. */
+bool operators_hold_back(struct world *world, const struct server *server);
+/* Is a server back that has not been told? Then nothing else may happen. */
+bool operators_wait(struct world *world);
+void operators_declare(struct server *server);
+void operators_maintain(struct server *server);
+void operators_end_maintenance(struct server *server);
+
+/* stores.c */
+void stores_lose(struct server *server);
+void stores_roll_back(struct server *server);
+
+#endif
