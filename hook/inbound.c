@@ -15,6 +15,21 @@
 
 /* ------------------------------------------------------------------ one binding */
 
+/* What may have been promised of a lease that has ended here for now, and goes on for the same client
+   at the partner: there its tenure has not ended, and what we acknowledged in it still permits. So it
+   still forbids here, but permits nothing. */
+static uint32_t promised_before(const struct fo_binding *binding, const struct fo_client *client)
+{
+    const struct fo_times *times = &binding->times;
+    const bool ended = binding->status == FO_EXPIRED || binding->status == FO_RELEASED;
+    uint32_t latest = times->sent_potential;
+    if (!ended || !fo_table_same_client(binding, client))
+        return 0;
+    if (times->acked_potential > latest)
+        latest = times->acked_potential;
+    return times->received_potential > latest ? times->received_potential : latest;
+}
+
 /* ACTIVE: of the client that we have, the times merge (nothing is lowered: rule of safety 5);
    of another, a new tenure begins. */
 static bool apply_active(struct fo_relationship *relationship, struct fo_pool *pool,
@@ -33,6 +48,7 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
         end = potential = FO_TIME_LAST;
     bool merge = binding->status == FO_ACTIVE && fo_table_same_client(binding, &client);
     const uint8_t names = merge ? 0 : fo_names_displaced(pool, binding);
+    const uint32_t promised = promised_before(binding, &client);
     bool tell = false;
 
     if (!fo_table_set_client(&service->table, binding, &client))
@@ -45,6 +61,7 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
                !fo_bitmap_test(&pool->unacked, bit_in(pool, update->address));
     } else {
         memset(&binding->times, 0, sizeof binding->times);
+        binding->times.sent_potential = promised;
         binding->potential = 0;
         binding->cltt = 0;
         binding->generation++;

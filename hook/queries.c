@@ -209,6 +209,7 @@ bool fo_claimable(struct fo_service *service, struct fo_relationship *relationsh
     case FO_EXPIRED:
     case FO_RELEASED: /* "provided it has not sent a BNDUPD message to its partner" */
         return fo_table_same_client(binding, &query->client) &&
+               !(binding->flags & FO_FLAG_DOUBTFUL) && /* it was sent, before the power cut */
                (!(binding->flags & (FO_FLAG_SENT | FO_FLAG_FREEING)) || FO_FAULTY(SENT_RENEWED)) &&
                may_give_free(relationship);
     case FO_FREE:
