@@ -26,6 +26,7 @@ import threading
 import time
 
 PREFIX = "kfo"
+MEMORY = "/dev/shm"     # files that need not survive anything
 KEPT = "kfokept"        # what a demo left running on purpose; only remove_kept() removes it
 os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 _counter = itertools.count(1)
@@ -133,7 +134,8 @@ def _alive(pid):
 def remove_leftovers(prefix=PREFIX, even_alive=False):
     """Remove the namespaces and directories of processes that are gone."""
     places = (("/run/netns", re.compile(rf"{prefix}(\d+)n\d+-.*"), None),
-              (tempfile.gettempdir(), re.compile(rf"{prefix}-(\d+)n\d+-.*"), shutil.rmtree))
+              *((place, re.compile(rf"{prefix}-(\d+)n\d+-.*"), shutil.rmtree)
+                for place in (tempfile.gettempdir(), MEMORY)))
     removed = []
     for place, pattern, remove in places:
         for name in os.listdir(place) if os.path.isdir(place) else []:

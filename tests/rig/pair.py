@@ -20,6 +20,7 @@ import ipaddress
 import os
 
 from .clients import TOP, Clients
+from .databases import KINDS
 from .proxy import Proxy
 from .server import KeaServer
 
@@ -133,6 +134,8 @@ class Pair(Segment):
     hook        more parameters of the relationship; hook_s1, hook_s2 for one side only
                 (None as a value removes a parameter)
     kea         laid over Kea's configuration; kea_s1, kea_s2 for one side only
+    backends    where each keeps its leases: (of s1, of s2), or one name for both: "memfile",
+                "mariadb" or "postgresql"; the servers of these are pair.databases["s1"], ["s2"]
     proxy       put a Proxy between the partners (pair.proxy)
     wrap        put before kea-dhcp4's command line, e.g. ["valgrind", ...]
     environment more environment variables for Kea
@@ -141,13 +144,17 @@ class Pair(Segment):
     # pylint: disable-next=too-many-arguments
     def __init__(self, lab, *, threading="multi", subnet="192.0.2.0/24", pools=None, lifetime=3600,
                  mclt=60, hook=None, hook_s1=None, hook_s2=None, kea=None, kea_s1=None, kea_s2=None,
-                 proxy=False, wrap=(), environment=None):
+                 backends="memfile", proxy=False, wrap=(), environment=None):
         super().__init__(lab, subnet)
         self.threading, self.pools, self.lifetime, self.mclt = threading, pools, lifetime, mclt
         self.hook, self.hook_sides = hook, {"s1": hook_s1, "s2": hook_s2}
         self.kea, self.kea_sides = kea, {"s1": kea_s1, "s2": kea_s2}
         hosts = {"s1": self.host("s1", 1), "s2": self.host("s2", 2)}
         self._join(hosts, proxy)
+        if isinstance(backends, str):
+            backends = (backends, backends)
+        self.databases = {name: KINDS[kind](lab, hosts[name], f"database-{name}")
+                          for name, kind in zip(hosts, backends) if kind in KINDS}
         self.s1, self.s2 = (
             self.server(name, self.config_of(name), namespace=hosts[name], wrap=wrap,
                         environment=environment) for name in ("s1", "s2"))
@@ -193,12 +200,16 @@ class Pair(Segment):
         plain["hooks-libraries"] = [
             {"library": library(),
              "parameters": {"high-availability": [self.relationship_of(name)]}}]
+        if name in self.databases:
+            plain["lease-database"] = self.databases[name].lease_database()
         return merge(merge(plain, self.kea), self.kea_sides[name])
 
     def start(self, wait=None, timeout=60):
         """Start both servers and the clients; with wait="NORMAL" wait until both are in that state
         and have addresses to give: the first balance comes after it, and a client that is refused
         until then (it would ask again) is not what most tests are about."""
+        for database in self.databases.values():
+            database.start()
         self.s1.start(wait=False)
         self.s2.start(wait=False)
         for server in (self.s1, self.s2):
