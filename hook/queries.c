@@ -479,6 +479,7 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
     memset(decision, 0, sizeof *decision);
     decision->bucket = bucket_of(&query->client, false);
     service->env->lock(service->env->context);
+    service->queried = true;
     const char *why = "the service is not configured";
     struct fo_relationship *only = NULL;
     if (!service->configured || service->stopping) {

@@ -165,13 +165,23 @@ static void compare(struct fo_service *service, struct fo_pool *pool, const stru
     }
 }
 
+static void release_seen(struct fo_service *service)
+{
+    for (size_t i = 0; service->seen != NULL && i < service->seen_count; i++)
+        fo_bitmap_free(&service->seen[i], service->env);
+    service->env->release(service->env->context, service->seen);
+    service->seen = NULL;
+}
+
 void fo_reconcile_begin(struct fo_service *service)
 {
     const struct fo_env *env = service->env;
     env->lock(env->context);
     size_t count = service->table.pool_count;
     service->adopted = service->corrected = service->removed = 0;
+    release_seen(service); /* of a comparison that was broken off: Kea lost its lease database */
     service->seen = env->allocate(env->context, (count ? count : 1) * sizeof *service->seen);
+    service->seen_count = count;
     for (size_t i = 0; service->seen != NULL && i < count; i++)
         fo_bitmap_init(&service->seen[i], env, service->table.pools[i].size);
     env->unlock(env->context);
@@ -215,10 +225,7 @@ void fo_reconcile_end(struct fo_service *service)
     char adopted[24], corrected[24], removed[24];
     env->lock(env->context);
     complete_rows(service);
-    for (size_t i = 0; service->seen != NULL && i < service->table.pool_count; i++)
-        fo_bitmap_free(&service->seen[i], env);
-    env->release(env->context, service->seen);
-    service->seen = NULL;
+    release_seen(service);
     service->fresh_store = false;
     for (size_t i = 0; i < service->table.pool_count; i++)
         service->table.pools[i].reconciled = service->table.pools[i].relationship >= 0;

@@ -209,7 +209,7 @@ void fo_rows_done(struct fo_service *service, const struct fo_row *row, const st
     service->env->unlock(service->env->context);
 }
 
-/* Are there clients whose packets wait while Kea's main thread writes rows? */
+/* Are there clients whose packets may wait while Kea's main thread writes rows? */
 static bool serves_anybody(const struct fo_service *service)
 {
     const char *way_out;
@@ -219,10 +219,16 @@ static bool serves_anybody(const struct fo_service *service)
     return service->ungoverned;
 }
 
+/* Kea looks at no packet while it is woken for rows. Clients that ask have twice as long as rows; where
+   none has asked lately, one moment in which Kea sees that one does. A row costs microseconds with
+   memfile, and with a database milliseconds. */
 void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds)
 {
     service->env->lock(service->env->context);
-    const uint32_t pause = serves_anybody(service) ? (2 * microseconds + 999) / 1000 : 0;
+    const uint32_t pause = !serves_anybody(service) ? 0
+                           : service->queried       ? (2 * microseconds + 999) / 1000
+                                                    : 1;
+    service->queried = false;
     const int64_t resume_at = fo_service_now(service).ms + pause;
     if (resume_at > service->rows_resume_at) /* a failure's pause may be longer */
         service->rows_resume_at = resume_at;

@@ -185,9 +185,11 @@ struct fo_service {
     int64_t rows_resume_at;
     int64_t row_failed_logged;
     bool rows_wanted, rows_moved;
+    bool queried;              /* a query has come since the last slice of rows */
     uint32_t row_pool, row_bit;
     uint64_t adopted, corrected, removed; /* by the reconciliation */
     struct fo_bitmap *seen; /* by pool: a row was shown */
+    size_t seen_count;
     /* network */
     struct fo_pending_connection pending[FO_PENDING_MAX];
     struct fo_listener *listeners;

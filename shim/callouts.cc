@@ -353,6 +353,15 @@ void commit(CalloutHandle &handle, Packet &packet, const Lease4 &lease)
     packet.decision.claim.row_written = false; /* the row says what the service said */
 }
 
+/* The engine makes a NAK of every error, also where its database has failed and it knows nothing of the
+   lease. */
+bool database_answers(const Packet &packet)
+{
+    return guarded("Kea's lease database", [&packet] {
+        LeaseMgrFactory::instance().getLease4(IOAddress(packet.decision.claim.address));
+    });
+}
+
 void request_committed(CalloutHandle &handle, Packet &packet, const Lease4CollectionPtr &leases,
                        const Lease4CollectionPtr &deleted)
 {
@@ -361,7 +370,8 @@ void request_committed(CalloutHandle &handle, Packet &packet, const Lease4Collec
         drop(handle); /* the lease, or the engine's NAK for our refusal */
     } else if (!leases->empty()) {
         commit(handle, packet, *leases->front());
-    } else if (packet.granted || packet.decision.doubtful || leave_others(packet)) {
+    } else if (packet.granted || packet.decision.doubtful || leave_others(packet) ||
+               !database_answers(packet)) {
         packet.forbidden = true; /* the engine failed to write, or to see: no NAK for that */
         drop(handle);
     }

@@ -15,12 +15,14 @@
 #include "shim/shim.h"
 
 #include <cc/command_interpreter.h>
+#include <database/database_connection.h>
 #include <dhcp/iface_mgr.h>
 #include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/lease_mgr.h>
 #include <dhcpsrv/lease_mgr_factory.h>
 #include <dhcpsrv/ncr_generator.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -72,16 +74,27 @@ uint32_t kea_state(fo_row_state state)
     }
 }
 
+/* A database server keeps no time after this; a row that is to end later ends then. */
+uint32_t kept_length(const fo_row &row)
+{
+    const uint32_t last = isc::db::DatabaseConnection::MAX_DB_TIME;
+    if (row.length == Lease::INFINITY_LFT || LeaseMgrFactory::instance().getType() == "memfile") {
+        return row.length;
+    }
+    return row.cltt >= last ? 0 : std::min(row.length, last - row.cltt);
+}
+
 Lease4Ptr new_lease(const fo_row &row)
 {
+    const uint32_t length = kept_length(row);
     Lease4Ptr lease;
     if (row.state == FO_ROW_DECLINED) {
         /* As Kea declines: the client is forgotten, for it does not hold the address. */
         lease.reset(new Lease4(IOAddress(row.address), HWAddrPtr(new HWAddr()), ClientIdPtr(),
-                               row.length, row.cltt, row.subnet_id));
+                               length, row.cltt, row.subnet_id));
     } else {
         lease.reset(new Lease4(IOAddress(row.address), hardware_of(row.client),
-                               identifier_of(row.client), row.length, row.cltt, row.subnet_id));
+                               identifier_of(row.client), length, row.cltt, row.subnet_id));
     }
     lease->state_ = kea_state(row.state);
     return lease;

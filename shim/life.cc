@@ -64,6 +64,9 @@ public:
     std::atomic<const SrvConfig *> known{nullptr};
     /* The one that could not be told to the service: not tried again for each packet. */
     std::atomic<const SrvConfig *> refused{nullptr};
+    /* Kea has lost its lease database, or its rows could not be read: they are compared again when it
+       is back, for what it says then may be older than what it said. */
+    bool rows_unknown = false;
     int loads = 0;
     isc::dhcp::NetworkStatePtr network_state;
 
@@ -166,7 +169,9 @@ void Life::configure(const SrvConfigPtr &server)
     }
     try {
         learn_subnets(*server, config.get());
+        rows_unknown = true;
         reconcile_rows();
+        rows_unknown = false;
         start();
     } catch (...) {
         suspend(); /* or the partner would leave us clients whom nobody answers */
@@ -382,23 +387,34 @@ void configuration_edited()
 
 void give_pulse()
 {
-    if (life.service != nullptr) {
-        fo_kea_pulse(life.service,
-                     !life.network_state || life.network_state->isServiceEnabled());
+    if (life.service == nullptr) {
+        return;
     }
+    const bool leases = LeaseMgrFactory::haveInstance(); /* not while its database is lost */
+    if (!leases) {
+        life.rows_unknown = true;
+    } else if (life.rows_unknown && life.loads > 0) {
+        configuration_edited();
+    }
+    fo_kea_pulse(life.service,
+                 leases && (!life.network_state || life.network_state->isServiceEnabled()));
 }
 
 void get_in_step() noexcept
 {
     guarded("configuration", [] {
         const SrvConfigPtr running = CfgMgr::instance().getCurrentCfg();
-        if (life.loads == 0 || running.get() == life.known || running.get() == life.refused) {
+        if (life.loads == 0 || running.get() == life.known || running.get() == life.refused ||
+            !LeaseMgrFactory::haveInstance()) {
             return;
         }
         restore_threads(*running);
         isc::util::MultiThreadingCriticalSection no_packets;
         life.refused = running.get(); /* until it turns out otherwise */
         try {
+            if (life.rows_unknown) {
+                LeaseMgrFactory::instance().recountLeaseStats4();
+            }
             life.configure(running);
         } catch (const std::exception &error) {
             log(FAILOVER_CONFIG_REFUSED, {error.what()});
@@ -436,7 +452,8 @@ int unload()
             return;
         }
         failover::unwatch_wake();
-        if (failover::LeaseMgrFactory::haveInstance()) {
+        /* Without lease manager it is Kea's exit, unless that had lost its database before. */
+        if (failover::LeaseMgrFactory::haveInstance() || failover::life.rows_unknown) {
             failover::life.suspend();
         } else {
             failover::life.end();

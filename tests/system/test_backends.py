@@ -1,25 +1,203 @@
 # SPDX-License-Identifier: MPL-2.0
 # Copyright (C) 2026 the kea-failover contributors.
-"""Kea's lease backends: memfile, MariaDB, PostgreSQL."""
+"""Where Kea keeps its leases: in MariaDB, in PostgreSQL, in a lease file, or nowhere; and what becomes
+of a pair when a database is lost, slow, or knows less than it did."""
+
+import os
+import time
 
 import pytest
 
-from rig import agree, rfc3074
+from rig import agree, databases, rfc3074, server
 
 OURS = rfc3074.clients_of(True, 40)
 THEIRS = rfc3074.clients_of(False, 40)
 MCLT = 10
-SQL = ["mariadb", "postgresql"]
 QUICK = {"max-response-delay": 3, "startup-delay": 2, "offer-hold": 2}
+DATABASE = pytest.mark.parametrize("backend", ["mariadb", "postgresql"])
 
 
-@pytest.mark.parametrize("backend", SQL)
-def test_story(pair_of, backend):
-    made = pair_of(backends=backend, mclt=MCLT, lifetime=600, hook=QUICK).start(wait="NORMAL")
-    leases = agree.acknowledged(made.clients.do_all("discover", OURS[:10] + THEIRS[:10]))
+def with_leases(pair_of, **options):
+    """A running pair, and ten clients of each server with long leases."""
+    made = pair_of(mclt=MCLT, lifetime=600, hook=QUICK, **options).start(wait="NORMAL")
+    agree.acknowledged(made.clients.do_all("discover", OURS[:10] + THEIRS[:10]))
     agree.settled(made)
     leases = agree.acknowledged(made.clients.do_all("renew", OURS[:10] + THEIRS[:10]))
     agree.settled(made)
+    return made, leases
+
+
+def all_keep(pair, leases):
+    """Each client rebinds by broadcast and keeps its address, and both servers know it."""
+    answers = agree.acknowledged(pair.clients.do_all("rebind", leases))
+    assert {n: a["address"] for n, a in answers.items()} == \
+        {n: a["address"] for n, a in leases.items()}
+    agree.settled(pair, 30)
+    agree.until(lambda: agree.held_unknown(pair))
+
+
+def still_held(pair):
+    """Leases that clients hold, and for some seconds more."""
+    return {n: held for n, held in pair.clients.status().items() if held["end"] > time.time() + 5}
+
+
+def unacknowledged(by):
+    """How many bindings of one server its partner has not acknowledged."""
+    updates = by.failover()["updates"]
+    return updates["pending"] + updates["unacknowledged"]
+
+
+@DATABASE
+def test_life(pair_of, backend):
+    """What clients do is in both databases, and stays there through an orderly restart and a crash."""
+    made, leases = with_leases(pair_of, backends=backend)
     made.clients.do("release", OURS[0])
     made.clients.do("decline", THEIRS[0])
+    declined = leases.pop(THEIRS[0])["address"]
+    released = leases.pop(OURS[0])["address"]
+    agree.acknowledged(made.clients.do_all("renew", [OURS[1], THEIRS[1]], host_name=b"O'Name \\"))
     agree.settled(made)
+    made.s1.restart()
+    made.s2.restart(orderly=False)
+    made.wait_state("NORMAL")
+    all_keep(made, leases)
+    for each in (made.s1, made.s2):
+        rows = each.leases()
+        assert rows[declined]["state"] == agree.DECLINED
+        assert released not in rows
+        count, = made.databases[each.name].query("SELECT count(*) FROM lease4")
+        assert count == [str(len(leases) + 1)]
+
+
+@DATABASE
+def test_database_killed(pair_of, backend):
+    """Under load one server's database dies.  What it cannot write it does not acknowledge; its partner
+    takes over; when the database is back, nothing is lost, not even what it has forgotten itself."""
+    made, _leases = with_leases(pair_of, backends=backend)
+    made.databases["s1"].query("DELETE FROM lease4 WHERE address % 2 = 0")
+    load = made.clients.order_range("discover", 101, 160, rate=20, retransmit=True, timeout=60)
+    time.sleep(1)
+    made.databases["s1"].kill9()
+    agree.until(lambda: None if unacknowledged(made.s2) else "all is acknowledged")
+    made.s1.wait_log("FAILOVER_PAUSED")
+    made.s2.wait_state("COMMUNICATIONS-INTERRUPTED")
+    agree.acknowledged(made.clients.wait(load, range(101, 161), 60))
+    assert unacknowledged(made.s2)
+    made.databases["s1"].start()
+    made.s1.wait_log("FAILOVER_RESUMED")
+    made.wait_state("NORMAL")
+    all_keep(made, still_held(made))
+
+
+@pytest.mark.long
+@DATABASE
+def test_database_hangs(pair_of, backend):
+    """The same with one that gives no answer: Kea's main thread waits for it, and the pair does not."""
+    made, _leases = with_leases(pair_of, backends=backend)
+    load = made.clients.order_range("discover", 101, 160, rate=20, retransmit=True, timeout=60)
+    time.sleep(1)
+    made.databases["s1"].sigstop()
+    agree.until(lambda: None if unacknowledged(made.s2) else "all is acknowledged")
+    made.s2.wait_state("COMMUNICATIONS-INTERRUPTED", 40)
+    agree.acknowledged(made.clients.wait(load, range(101, 161), 60))
+    assert unacknowledged(made.s2)
+    made.databases["s1"].sigcont()
+    made.wait_state("NORMAL")
+    all_keep(made, still_held(made))
+
+
+@pytest.mark.long
+@DATABASE
+def test_mixed(pair_of, backend):
+    """One with a lease file, one with a database; leases end, and their rows with them."""
+    made, leases = with_leases(pair_of, backends=("memfile", backend))
+    agree.acknowledged(made.clients.do_all("discover", OURS[10:20] + THEIRS[10:20]))
+    agree.settled(made)
+    assert agree.count_of(made.s1, "active") == 40
+    agree.until(lambda: None if len(made.s1.leases()) == len(leases) else "not all have ended", 30)
+    agree.settled(made)
+    assert agree.count_of(made.s2, "active") == len(leases)
+    made.s2.restart()
+    made.wait_state("NORMAL")
+    all_keep(made, leases)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("backend", ["mariadb", "postgresql", "memfile"])
+def test_lost_store(pair_of, backend):
+    """A server that has lost store and rows gets some thousand from its partner, which serves all
+    clients meanwhile."""
+    made = pair_of(mclt=MCLT, lifetime=3600, hook=QUICK, backends=("memfile", backend),
+                   subnet="10.1.0.0/19", pools=["10.1.1.0 - 10.1.16.255"])
+    made.start(wait="NORMAL")
+    for first in range(1, 3000, 500):       # renewed before they end
+        for verb in ("discover", "renew"):
+            agree.acknowledged(made.clients.do_range(verb, first, first + 499, rate=250,
+                                                     retransmit=True))
+    agree.settled(made, 120)
+    made.s2.kill9()
+    for name in os.listdir(made.s2.directory):
+        if name.startswith("kea-leases4.csv"):
+            os.unlink(made.s2.path(name))
+    if backend in databases.KINDS:
+        made.databases["s2"].query("DELETE FROM lease4")
+    made.s1.wait_state("COMMUNICATIONS-INTERRUPTED")
+    made.s2.start(wait=False)
+    new = made.clients.do_range("discover", 3001, 3300, rate=30, retransmit=True)
+    agree.acknowledged(new)
+    made.wait_state("NORMAL", 120)
+    agree.settled(made, 120)
+    assert len(made.s2.leases()) >= 3000
+    agree.until(lambda: agree.held_unknown(made))
+
+
+@pytest.mark.long
+def test_without_persistence(pair_of):
+    """Kea keeps its leases in memory alone.  Our store brings them back after a restart, and after a
+    crash too, with the doubts of a power cut."""
+    made, leases = with_leases(pair_of, kea={"lease-database": {"type": "memfile", "persist": False}})
+    made.s1.restart()
+    made.wait_state("NORMAL")
+    all_keep(made, leases)
+    made.s2.restart(orderly=False)
+    made.wait_state("NORMAL")
+    all_keep(made, leases)
+    agree.acknowledged(made.clients.do_all("discover", OURS[10:20] + THEIRS[10:20],
+                                           retransmit=True))
+    agree.settled(made)
+
+
+@pytest.mark.long
+@DATABASE
+def test_kea_gives_up(pair_of, backend):
+    """By default Kea ends when it has lost its database: that is an orderly stop, and what comes after
+    is as after any other."""
+    made, leases = with_leases(pair_of, backends=backend)
+    database = made.databases["s1"]
+    made.kea_sides["s1"] = {"lease-database": {"max-reconnect-tries": 0}}
+    made.s1.reload(made.config_of("s1"))
+    made.wait_state("NORMAL")
+    database.kill9()
+    made.s1.process.wait(30)
+    assert "FAILOVER_STOPPED" in made.s1.log()
+    made.s2.wait_state("COMMUNICATIONS-INTERRUPTED", timeout=1)
+    database.start()
+    made.s1.start()
+    made.wait_state("NORMAL")
+    all_keep(made, leases)
+
+
+@pytest.mark.long
+@DATABASE
+def test_reload_without_database(pair_of, backend):
+    """A reload while the database is lost fails, and the next one is all that it takes."""
+    made, leases = with_leases(pair_of, backends=backend)
+    made.databases["s1"].kill9()
+    made.clients.order_range("rebind", OURS[0], OURS[0])
+    made.s1.wait_log("FAILOVER_PAUSED", 15)
+    with pytest.raises(server.CommandError):
+        made.s1.reload()
+    made.databases["s1"].start()
+    made.s1.reload()
+    made.wait_state("NORMAL")
+    all_keep(made, leases)

@@ -115,6 +115,24 @@ START_TEST(a_claimed_address_waits)
 }
 END_TEST
 
+/* Kea sees no packet while it is woken for rows: who asks has twice as long as rows. */
+START_TEST(clients_that_ask_have_twice_as_long_as_rows)
+{
+    const uint8_t hardware[6] = {2};
+    const struct fo_query query = {
+        .client = {.hardware = hardware, .hardware_type = 1, .hardware_length = 6},
+        .message_type = 1};
+    struct fo_decision decision;
+    const int64_t now = fo_service_now(service).ms; /* stands still */
+    service->ungoverned = true; /* others' clients wait, too */
+    fo_rows_slice_over(service, 7000);
+    ck_assert_int_eq(service->rows_resume_at, now + 1);
+    fo_query_received(service, &query, &decision);
+    fo_rows_slice_over(service, 7000);
+    ck_assert_int_eq(service->rows_resume_at, now + 14);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rows");
@@ -125,6 +143,7 @@ int main(void)
     tcase_add_test(all, rows_wiped_are_written_again);
     tcase_add_test(all, nothing_is_said_where_nothing_is_undone);
     tcase_add_test(all, a_claimed_address_waits);
+    tcase_add_test(all, clients_that_ask_have_twice_as_long_as_rows);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
