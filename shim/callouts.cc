@@ -377,12 +377,12 @@ void request_committed(CalloutHandle &handle, Packet &packet, const Lease4Collec
     }
 }
 
-void release_committed(Packet &packet, const Lease4CollectionPtr &leases,
-                       const Lease4CollectionPtr &deleted)
+/* Whatever the engine made of the row (newer Kea keeps it as released, and names it as deleted all the
+   same), the service sees to it that it goes. A row that was kept still has its names in DNS. */
+void release_committed(Packet &packet, const Lease4CollectionPtr &deleted)
 {
-    const bool kept = !leases->empty() && is_released(*leases->front());
-    if (!deleted->empty() || kept) {
-        fo_released(service(), &packet.decision, !kept);
+    if (!deleted->empty()) {
+        fo_released(service(), &packet.decision, !is_released(*deleted->front()));
     }
 }
 
@@ -409,7 +409,7 @@ extern "C" int leases4_committed(CalloutHandle &handle)
             request_committed(handle, *packet, leases, deleted);
             break;
         case DHCPRELEASE:
-            release_committed(*packet, leases, deleted);
+            release_committed(*packet, deleted);
             break;
         case DHCPDECLINE:
             decline_committed(*packet, leases);

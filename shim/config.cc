@@ -137,12 +137,17 @@ void redact_answer(isc::hooks::CalloutHandle &handle)
 
 static void refuse_unfit(const isc::dhcp::SrvConfig &server, const fo_config &config)
 {
+    const std::string reason = ": offer-lifetime must be 0 with failover: an offer must not become a "
+                               "lease before the client asks for it";
     for (const auto &subnet : *server.getCfgSubnets4()->getAll()) {
         if (fo_config_relationship_of(&config, subnet->getID()) >= 0 &&
             has_offer_lifetime(*subnet)) {
-            refuse("subnet " + std::to_string(subnet->getID()) +
-                   ": offer-lifetime must be 0 with failover: an offer must not become a lease "
-                   "before the client asks for it");
+            refuse("subnet " + std::to_string(subnet->getID()) + reason);
+        }
+    }
+    for (const auto &client_class : *server.getClientClassDictionary()->getClasses()) {
+        if (has_offer_lifetime(*client_class)) {
+            refuse("client class " + client_class->getName() + reason);
         }
     }
 }
@@ -157,12 +162,11 @@ void check_fit(const isc::dhcp::SrvConfig &server, const fo_config &config,
     }
 }
 
-#ifdef FO_KEA_BLIND_CONFIG_TEST
 /* Kea has parsed the configuration under test into its staging area, and leaves it there. */
 static void check_staging()
 {
     const auto server = isc::dhcp::CfgMgr::instance().getStagingCfg();
-    const auto libraries = server->getHooksConfig().get();
+    const auto libraries = libraries_of(*server);
     const bool named = std::any_of(
         libraries.begin(), libraries.end(),
         [](const LibraryEntry &entry) { return base_name(entry.first) == own_name(); });
@@ -189,8 +193,4 @@ void check_tested_config(isc::hooks::CalloutHandle &handle)
             "response", isc::config::createAnswer(isc::config::CONTROL_RESULT_ERROR, error.what()));
     }
 }
-#else
-void check_tested_config(isc::hooks::CalloutHandle &) {}
-#endif
-
 } // namespace failover

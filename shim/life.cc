@@ -148,7 +148,7 @@ void Life::configure(const SrvConfigPtr &server)
 {
     char error[FO_CONFIG_ERROR_MAX] = "";
     Config config;
-    config.parse(own_parameters(server->getHooksConfig().get()));
+    config.parse(own_parameters(libraries_of(*server)));
     const Topology topology(*server);
     check_fit(*server, config.get(), topology.get());
     if (!LeaseMgrFactory::haveInstance()) {

@@ -75,9 +75,6 @@ private:
     fo_config config_;
 };
 
-/* One entry of `hooks-libraries`: path or name, and parameters. */
-using LibraryEntry = std::pair<std::string, isc::data::ConstElementPtr>;
-
 /* Finds our own entry and returns its parameters. Refuses neighbours with which the library cannot
    work. */
 isc::data::ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries);

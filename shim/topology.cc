@@ -115,13 +115,15 @@ bool leases_persist(const SrvConfig &server)
 std::string default_state_file(const SrvConfig &server)
 {
     const std::string suffix = ".failover";
-    const auto database = lease_database(server);
-    const bool memfile = value_of(database, "type") == "memfile";
-    if (memfile && !value_of(database, "name").empty()) {
-        return value_of(database, "name") + suffix;
-    }
     const auto *manager = dynamic_cast<Memfile_LeaseMgr *>(
         &static_cast<isc::dhcp::LeaseMgr &>(isc::dhcp::LeaseMgrFactory::instance()));
+    const auto database = lease_database(server);
+    if (manager != nullptr && !manager->getLeaseFilePath(Memfile_LeaseMgr::V4).empty()) {
+        return manager->getLeaseFilePath(Memfile_LeaseMgr::V4) + suffix;
+    }
+    if (manager != nullptr && !value_of(database, "name").empty()) {
+        return value_of(database, "name") + suffix; /* leases that are not stored */
+    }
     if (manager != nullptr) {
         return manager->getDefaultLeaseFilePath(Memfile_LeaseMgr::V4) + suffix;
     }

@@ -19,6 +19,7 @@ import copy
 import ipaddress
 import os
 
+from . import installed
 from .clients import TOP, Clients
 from .databases import KINDS
 from .proxy import Proxy
@@ -28,9 +29,8 @@ FAILOVER_PORT = 647
 
 
 def library():
-    """The hook library under test."""
-    return os.environ.get("FO_LIBRARY") or os.path.join(TOP, "shim", ".libs",
-                                                        "libdhcp_ha_failover.so")
+    """The hook library under test, as the Kea under test is to load it."""
+    return installed.kea().library
 
 
 def merge(base, extra):
@@ -137,6 +137,8 @@ class Pair(Segment):
     backends    where each keeps its leases: (of s1, of s2), or one name for both: "memfile",
                 "mariadb" or "postgresql"; the servers of these are pair.databases["s1"], ["s2"]
     proxy       put a Proxy between the partners (pair.proxy)
+    keas        the versions of Kea: (of s1, of s2), or None; see installed.py
+    libraries   other builds of the hook library: (for s1, for s2)
     wrap        put before kea-dhcp4's command line, e.g. ["valgrind", ...]
     environment more environment variables for Kea
     """
@@ -144,7 +146,8 @@ class Pair(Segment):
     # pylint: disable-next=too-many-arguments
     def __init__(self, lab, *, threading="multi", subnet="192.0.2.0/24", pools=None, lifetime=3600,
                  mclt=60, hook=None, hook_s1=None, hook_s2=None, kea=None, kea_s1=None, kea_s2=None,
-                 backends="memfile", proxy=False, wrap=(), environment=None):
+                 backends="memfile", keas=(None, None), libraries=(None, None), proxy=False,
+                 wrap=(), environment=None):
         super().__init__(lab, subnet)
         self.threading, self.pools, self.lifetime, self.mclt = threading, pools, lifetime, mclt
         self.hook, self.hook_sides = hook, {"s1": hook_s1, "s2": hook_s2}
@@ -155,9 +158,11 @@ class Pair(Segment):
             backends = (backends, backends)
         self.databases = {name: KINDS[kind](lab, hosts[name], f"database-{name}")
                           for name, kind in zip(hosts, backends) if kind in KINDS}
+        self.keas = {name: installed.kea(version, built)
+                     for name, version, built in zip(hosts, keas, libraries)}
         self.s1, self.s2 = (
             self.server(name, self.config_of(name), namespace=hosts[name], wrap=wrap,
-                        environment=environment) for name in ("s1", "s2"))
+                        environment=environment, kea=self.keas[name]) for name in ("s1", "s2"))
 
     def _join(self, hosts, proxy):
         self.proxy = self._failover_port = None
@@ -198,7 +203,7 @@ class Pair(Segment):
         """Kea's configuration of one side, as the present settings of the pair make it."""
         plain = kea_config(self.subnet, self.pools, self.lifetime, self.threading)
         plain["hooks-libraries"] = [
-            {"library": library(),
+            {"library": self.keas[name].library,
              "parameters": {"high-availability": [self.relationship_of(name)]}}]
         if name in self.databases:
             plain["lease-database"] = self.databases[name].lease_database()

@@ -7,16 +7,15 @@ test cares about is filled in: control socket, memfile, logging to a file, the h
 lease commands.
 """
 
-import glob
 import json
 import os
 import signal
 import socket
 import subprocess
-import sysconfig
 import time
 
-from . import netns
+from . import installed, netns
+from .installed import hooks_directory  # noqa: F401 (others import it from here)
 
 # How much of its log is shown with a failure.
 LOG_LINES = int(os.environ.get("FO_LOG_LINES", "60"))
@@ -34,21 +33,18 @@ class ServerDied(RuntimeError):
     """kea-dhcp4 is not running although it should."""
 
 
-def hooks_directory():
-    """Where the distribution keeps Kea's own hook libraries."""
-    triplet = sysconfig.get_config_var("MULTIARCH") or "*"
-    found = glob.glob(f"/usr/lib/{triplet}/kea/hooks") or glob.glob("/usr/lib/*/kea/hooks")
-    return found[0] if found else "/usr/lib/kea/hooks"
-
-
 class KeaServer:
-    """A kea-dhcp4 process.  `wrap` is put before its command line (valgrind, strace -D -f)."""
+    """A kea-dhcp4 process.  `wrap` is put before its command line (valgrind, strace -D -f); `kea`
+    is an installed.Kea."""
 
-    def __init__(self, name, namespace, workdir, config, wrap=(), environment=None):
+    # pylint: disable-next=too-many-arguments
+    def __init__(self, name, namespace, workdir, config, wrap=(), environment=None, kea=None):
         self.name = name
         self.namespace = namespace
+        self.kea = kea or installed.kea()
         self.directory = os.path.join(workdir, name)
         os.makedirs(self.directory, exist_ok=True)
+        os.chmod(self.directory, 0o750)     # newer versions want that of where their socket is
         self.config_file = self.path("kea-dhcp4.conf")
         self.socket_path = self.path("ctrl.sock")
         self.lease_file = self.path("kea-leases4.csv")
@@ -79,9 +75,9 @@ class KeaServer:
                          "output_options": [{"output": self.log_file, "flush": True,
                                              "maxsize": 0}]}],
             **config}
-        commands = os.path.join(hooks_directory(), "libdhcp_lease_cmds.so")
+        commands = os.path.join(self.kea.hooks, "libdhcp_lease_cmds.so")
         libraries = full.get("hooks-libraries", [])
-        if os.path.exists(commands) and not any(commands == lib["library"] for lib in libraries):
+        if self.kea.has_hook("libdhcp_lease_cmds.so") and not any(commands == lib["library"] for lib in libraries):
             full["hooks-libraries"] = [{"library": commands}, *libraries]
         return full
 
@@ -120,7 +116,7 @@ class KeaServer:
             # pylint: disable-next=consider-using-with
             self.process = subprocess.Popen(
                 netns.command_in(self.namespace, *self.wrap,
-                                 netns.unconfined("kea-dhcp4", self.directory),
+                                 *self.kea.command("kea-dhcp4", self.directory),
                                  "-c", self.config_file),
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=self.environment,
                 start_new_session=True)

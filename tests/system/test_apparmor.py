@@ -11,7 +11,11 @@ import os
 import re
 import time
 
+import pytest
+
 from rig import agree, netns, pair as pairs, rfc3074
+
+pytestmark = pytest.mark.native
 
 PROFILE = "/etc/apparmor.d/usr.sbin.kea-dhcp4"
 # What of ours the profile allows by the abstractions that it includes: base, and nss-systemd by

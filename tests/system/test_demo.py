@@ -16,6 +16,8 @@ import pytest
 from rig import agree
 from rig.clients import TOP
 
+pytestmark = pytest.mark.native
+
 STORY = [
     "both servers are in state NORMAL",
     r"60 clients have leases: (\d+) from s1, (\d+) from s2",

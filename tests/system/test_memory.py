@@ -15,7 +15,7 @@ import pytest
 from rig import agree, rfc3074
 from rig.clients import TOP
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.native]
 
 OURS = rfc3074.clients_of(True, 6)
 THEIRS = rfc3074.clients_of(False, 6)

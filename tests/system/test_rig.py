@@ -22,6 +22,8 @@ from rig import netns, pair, realism, rfc3074
 from rig.clients import OracleViolation
 from rig.server import hooks_directory
 
+pytestmark = pytest.mark.native
+
 
 # ---- simulated clients ----
 

@@ -12,6 +12,8 @@ import pytest
 
 from rig import netns, proxy
 
+pytestmark = pytest.mark.native
+
 
 def frame(text):
     """A frame as the proxy counts them: its length in two bytes, itself included."""
