@@ -11,8 +11,8 @@
 #include "protocol/binding.h"
 
 /* What the update says of the lease beside client and times (7.1.4), of the later transaction where
-   both servers have something to say: nobody is told anything for that, or the two would correct each
-   other for ever. Before its transaction time becomes ours. */
+   both servers have something to say (who knows of no name says nothing, and so takes what it hears, or
+   each would keep its own): nobody is told anything for that, or the two would correct each other for ever. Before its transaction time becomes ours. */
 void fo_apply_details(struct fo_relationship *relationship, const struct fo_pool *pool,
                       struct fo_binding *binding, const struct fo_update *update, bool merge,
                       uint32_t cltt)
@@ -25,7 +25,8 @@ void fo_apply_details(struct fo_relationship *relationship, const struct fo_pool
         return;
     if (details.forward || details.reverse)
         fo_note_partners_names(relationship);
-    const bool ours = merge && fo_partner_unaware(pool, bit_in(pool, update->address)) &&
+    const bool ours = merge && fo_table_details(binding).told &&
+                      fo_partner_unaware(pool, bit_in(pool, update->address)) &&
                       (cltt < binding->cltt || (cltt == binding->cltt && pool->primary));
     if (!ours && !fo_table_set_details(&service->table, binding, &details))
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);

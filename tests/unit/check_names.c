@@ -90,6 +90,21 @@ START_TEST(of_two_renewals_the_later_ones_name_counts)
 }
 END_TEST
 
+/* The later one has no name, of which it says nothing: were it to keep that, the two would never agree
+   (seed 5293). */
+START_TEST(a_name_counts_against_a_renewal_that_says_nothing)
+{
+    const uint32_t address = lease(&nothing, 0);
+    settle();
+    still_partner_hold(true);
+    still.ms += 10000;
+    lease(&nothing, address);
+    says(address, FO_ACTIVE, &names, now() - 8);
+    settle();
+    same(fo_table_details(record(address)), names);
+}
+END_TEST
+
 START_TEST(of_two_in_one_second_the_primarys_counts)
 {
     const uint32_t address = lease(&names, 0);
@@ -281,6 +296,7 @@ int main(void)
     tcase_add_test(all, what_the_partner_says_reaches_the_row);
     tcase_add_test(all, a_difference_in_names_alone_is_told_once);
     tcase_add_test(all, of_two_renewals_the_later_ones_name_counts);
+    tcase_add_test(all, a_name_counts_against_a_renewal_that_says_nothing);
     tcase_add_loop_test(all, of_two_in_one_second_the_primarys_counts, 0, 2);
     tcase_add_test(all, the_operator_hears_that_only_the_partner_enters_names);
     tcase_add_test(all, a_row_from_before_failover_is_told_with_its_name);
