@@ -214,7 +214,7 @@ static bool apply(struct fo_relationship *relationship, struct fo_pool *pool,
     /* BACKUP that the secondary says without knowing of our end is no agreement to it, either: it
        follows ours, and then the address is FREE. */
     ended = ended || (pool->primary && update->status == FO_BACKUP && fo_status_becomes_free(own));
-    if (ended && crossing && !(binding->flags & FO_FLAG_FREEING))
+    if (ended && crossing && !(binding->flags & FO_FLAG_FREEING) && !FO_FAULTY(CROSSING_AGREED))
         apply_crossing_end(relationship, pool, binding, update, cltt, now->seconds);
     else
         apply_ended(relationship, pool, binding, update, cltt, now);
@@ -537,7 +537,12 @@ void fo_update_received(void *context, const struct fo_message *message)
         inbound->crossing[i] =
             pool != NULL && fo_partner_unaware(pool, bit_in(pool, inbound->updates[i].address));
     }
-    *relationship->inbound_tail = inbound;
-    relationship->inbound_tail = &inbound->next;
+    if (FO_FAULTY(REPLAYED) && relationship->inbound != NULL) {
+        inbound->next = relationship->inbound;
+        relationship->inbound = inbound;
+    } else {
+        *relationship->inbound_tail = inbound;
+        relationship->inbound_tail = &inbound->next;
+    }
     fo_inbound_advance(relationship, &now);
 }

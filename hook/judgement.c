@@ -50,7 +50,7 @@ bool fo_partner_unaware(const struct fo_pool *pool, uint32_t bit)
 static void settle_near_transactions(struct fo_judgement *judgement, bool crossing, bool runs)
 {
     const uint32_t near = FO_TRANSACTION_GUARD;
-    if (!crossing || judgement->own_transaction <= near)
+    if (!crossing || judgement->own_transaction <= near || FO_FAULTY(NEAR_LATER))
         return;
     if (judgement->own_status == FO_ACTIVE && judgement->received_status == FO_RELEASED)
         judgement->own_transaction += near;

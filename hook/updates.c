@@ -302,7 +302,8 @@ void fo_updates_lost(void *context)
             fo_bitmap_clear_all(&table->pools[i].requested);
         }
     relationship->requested = 0;
-    fo_inbound_drop(relationship);
+    if (!FO_FAULTY(REPLAYED))
+        fo_inbound_drop(relationship);
 }
 
 /* Whether what is in flight is an address of the relationship's still, or again; then its bit says so. */

@@ -54,7 +54,7 @@ uint32_t fo_endpoint_lead_time(const struct fo_endpoint *endpoint)
 {
     const struct fo_endpoint_record *record = &endpoint->record;
     uint32_t lead = record->mclt;
-    if (record->past_mclt > lead)
+    if (record->past_mclt > lead && !FO_FAULTY(MCLT_LOWERED))
         lead = record->past_mclt;
     /* A secondary may have heard a higher one in a CONNECT that got no answer. */
     if (endpoint->settings.session.primary && endpoint->settings.session.mclt > lead)

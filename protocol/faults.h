@@ -39,6 +39,10 @@
     X(REJECTED_DROPPED, "rejected-dropped", "5", ORDINARY, "what was rejected is not told again")  \
     X(FREE_OVER_ACTIVE, "free-over-active", "1 3", CROWDED,                                        \
       "FREE is accepted over a lease that runs")                                                   \
+    X(NEAR_LATER, "near-later", "1 3 5", FICKLE, "the later of two near transactions wins")        \
+    X(CROSSING_AGREED, "crossing-agreed", "1 3", FICKLE, "a crossing end is agreement")            \
+    X(REPLAYED, "replayed", "1 3 5", FICKLE,                                                       \
+      "an update of an earlier connection is taken after a newer one")                             \
     X(EXPIRED_FREE, "expired-free", "1 3", ORDINARY, "an expired address is free at once")         \
     X(RENEWED_ENDS, "renewed-ends", "1 3 5", ORDINARY,                                             \
       "a lease ends when it would have without renewal")                                           \
@@ -58,6 +62,8 @@
     X(ROWS_IGNORED, "rows-ignored", "1 3 5", ORDINARY,                                             \
       "Kea's rows are not compared at the start")                                                  \
     X(PAGE_ALONE, "page-alone", "4", ORDINARY, "bits are stored without their records")            \
+    X(STATE_AHEAD, "state-ahead", "1 3 5", FORGETFUL,                                              \
+      "a state is stored before the bindings that it implies")                                     \
     X(PARTNER_UNDOUBTED, "partner-undoubted", "1 3", FORGETFUL,                                    \
       "a partner's lost promises end as known")                                                    \
     X(ALL_UNACKED, "all-unacked", "1 3 5", FORGETFUL,                                              \
@@ -70,6 +76,8 @@
     X(TAKES_AT_ONCE, "takes-at-once", "1 3", LONELY, "the partner's addresses are taken at once")  \
     X(LAPSES_AT_ONCE, "lapses-at-once", "1 3", LONELY,                                             \
       "an ended lease's address is free at once")                                                  \
+    X(MCLT_LOWERED, "mclt-lowered", "1 3", THRIFTY,                                                \
+      "waits go by a lowered MCLT at once")                                                        \
     X(CONNECTED_ALONE, "connected-alone", "1 2 3", LONELY, "alone even while connected")           \
     X(STARTUP_SKIPPED, "startup-skipped", "1 3", LONELY, "a start does not wait for its partner")  
 

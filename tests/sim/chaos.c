@@ -25,6 +25,14 @@ bool chaos_rejects(const struct world *world)
     return false;
 }
 
+bool chaos_calm(const struct world *world)
+{
+    const struct server *s = world->servers;
+    return world->declared < 0 && world->rolled_back < 0 && !world->forced && !world->apart &&
+           !s[0].store_lost && !s[1].store_lost && topology_is_whole(&s[0]) &&
+           topology_is_whole(&s[1]) && !chaos_rejects(world);
+}
+
 /* ------------------------------------------------------------------ up again */
 
 void chaos_start(struct world *world, void *subject, uint64_t unused)
@@ -106,6 +114,70 @@ static void cut(struct world *world, int way, uint32_t ms)
     world_schedule(world, world->now + ms, mend, NULL, (uint64_t)way);
 }
 
+/* NTP, or somebody, notices. */
+static void clock_is_corrected(struct world *world, void *subject, uint64_t life)
+{
+    struct server *server = subject;
+    if (server->life != life)
+        return;
+    world_tell(world, "server %d has its wall clock corrected", server->number);
+    server->wall_step = 0;
+}
+
+/* By less than what leases are guarded with: then it stays so. Or by far, for a while: rows of that time may
+   then say a day more, for which the two servers' clocks must not drift apart. */
+static void set_clock(struct server *server, uint32_t a_while)
+{
+    static const int32_t far[] = {-86400000, -3600000, 3600000, 86400000};
+    struct world *world = server->world;
+    server->wall_step = (int32_t)world_random(world, 2800) - 1400;
+    if (world_chance(world, 300) && world->plan.drift[0] == 0 && world->plan.drift[1] == 0) {
+        server->wall_step += far[world_random(world, 4)];
+        world_schedule(world, world->now + a_while, clock_is_corrected, server, server->life);
+    }
+    world_tell(world, "server %d has its wall clock set: now %d ms off what it was", server->number,
+               server->wall_step);
+}
+
+static void reload(struct server *server)
+{
+    server_reload_begin(server);
+    world_schedule(server->world, server->world->now + 50 + world_random(server->world, 8000), reload_ends,
+                   server, server->life);
+}
+
+static void reload_later(struct world *world, void *subject, uint64_t life)
+{
+    struct server *server = subject;
+    if (server->life == life && !world->quiet)
+        reload(server);
+}
+
+static void declare_later(struct world *world, void *subject, uint64_t unused)
+{
+    (void)unused;
+    if (!world->quiet)
+        operators_declare(subject);
+}
+
+/* Where the MCLT is lowered, it is while the line is cut, so that the secondary promises by the larger one
+   until it dies. */
+static void declare_in_time(struct server *server)
+{
+    struct world *world = server->world;
+    if (!world->plan.thrifty || world->servers[0].service == NULL) {
+        operators_declare(server);
+        return;
+    }
+    const uint32_t long_while = 1000 * (100 + world_random(world, 400));
+    cut(world, 0, long_while);
+    cut(world, 1, long_while);
+    world_schedule(world, world->now + world_random(world, 60000), reload_later, &world->servers[0],
+                   world->servers[0].life);
+    world_schedule(world, world->now + world_random(world, long_while), declare_later,
+                   &world->servers[1], 0);
+}
+
 static void happen(struct world *world, enum mishap mishap, struct server *server)
 {
     const uint32_t a_while = 200 + world_random(world, world_chance(world, 500) ? 5000 : 150000);
@@ -123,9 +195,7 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         stop_goes_on(world, server, server->life);
         break;
     case MISHAP_RELOAD:
-        server_reload_begin(server);
-        world_schedule(world, world->now + 50 + world_random(world, 8000), reload_ends, server,
-                       server->life);
+        reload(server);
         break;
     case MISHAP_CUT:
         cut(world, 0, a_while);
@@ -156,10 +226,8 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
     case MISHAP_LOST_STORE:
         stores_lose(server);
         break;
-    case MISHAP_CLOCK_SET: /* by less than what leases are guarded with; it keeps near the true one */
-        server->wall_step = (int32_t)world_random(world, 2800) - 1400;
-        world_tell(world, "server %d has its wall clock set: now %d ms off what it was", server->number,
-                   server->wall_step);
+    case MISHAP_CLOCK_SET:
+        set_clock(server, a_while);
         break;
     case MISHAP_ROW_DELETED: { /* by a command */
         const uint32_t address = FIRST_ADDRESS + world_random(world, world->plan.addresses);
@@ -184,7 +252,17 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
             operators_maintain(server);
             break;
         }
-        operators_declare(server);
+        declare_in_time(server);
+        break;
+    case MISHAP_FORCED:
+        if (operators_force(server) && world_chance(world, 700)) {
+            const uint32_t long_while = 1000 * (world->plan.mclt + world_random(world, 2 * world->plan.mclt));
+            cut(world, 0, long_while);
+            cut(world, 1, long_while);
+        }
+        break;
+    case MISHAP_BOTH_STORES:
+        stores_lose_both(world);
         break;
     case MISHAP_ROLLED_BACK:
         stores_roll_back(server);

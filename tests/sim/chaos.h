@@ -12,6 +12,8 @@
 bool chaos_runs(const struct server *server);
 /* Has either server rejected what the other has? (Its pool was away.) The other does not know it. */
 bool chaos_rejects(const struct world *world);
+/* Is nothing so that what follows nobody could protect: a store lost, a server to be told, a pool away? */
+bool chaos_calm(const struct world *world);
 /* From wherever it is: its process begins, or its maintenance is over. */
 void chaos_start(struct world *world, void *server, uint64_t unused);
 void chaos_start_later(struct server *server);
@@ -22,11 +24,15 @@ bool operators_hold_back(struct world *world, const struct server *server);
 /* Is a server back that has not been told? Then nothing else may happen. */
 bool operators_wait(struct world *world);
 void operators_declare(struct server *server);
+/* Its partner is declared down, whatever is so. */
+bool operators_force(struct server *server);
 void operators_maintain(struct server *server);
 void operators_end_maintenance(struct server *server);
 
 /* stores.c */
 void stores_lose(struct server *server);
+/* Both at once. */
+void stores_lose_both(struct world *world);
 void stores_roll_back(struct server *server);
 
 #endif

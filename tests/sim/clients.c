@@ -32,6 +32,7 @@ struct query_event {
     struct client *client;
     struct fo_query query;
     uint32_t xid;
+    int link; /* the relay that passes it on */
     int64_t said;
     uint32_t life; /* of the process in whose socket it waits */
     bool late;
@@ -53,7 +54,7 @@ static void query_arrives(struct world *world, void *subject, uint64_t number)
     if (server->service == NULL || (event->late && event->life != server->life))
         return; /* the socket that it waited in is gone */
     if (!waits && !busy) {
-        kea_receive(server, event->client->number, &event->query, event->xid);
+        kea_receive(server, event->client->number, event->link, &event->query, event->xid);
         return;
     }
     struct query_event *waiting = malloc(sizeof *waiting); /* in the socket, or for the one before */
@@ -85,7 +86,7 @@ static void send_query(struct client *client, struct fo_query query, int to)
         if (event == NULL)
             abort();
         *event = (struct query_event){.client = client, .query = query, .xid = client->xid,
-                                       .said = world->now};
+                                       .link = client->link, .said = world->now};
         world_post(world, world->now + world_random(world, 10), query_arrives, event,
                    (uint64_t)server);
     }
@@ -165,7 +166,7 @@ static void give_back(struct client *client, bool decline)
     else
         send_query(client, (struct fo_query){.message_type = RELEASE, .names_server = true,
                                              .ciaddr = address}, client->from);
-    set_timer(client, 1000 + world_random(client->world, 60000));
+    set_timer(client, 1000 + world_random(client->world, plan->fickle ? 3000 : 60000));
 }
 
 void client_vanish(struct client *client)
@@ -176,10 +177,29 @@ void client_vanish(struct client *client)
 
 /* ------------------------------------------------------------------ time */
 
+/* To where another relay listens. */
+static void move(struct client *client)
+{
+    client->link = 1 - client->link;
+    world_tell(client->world, "client %d moves to relay %d", client->number, client->link);
+    if (world_chance(client->world, 700))
+        reboot(client);
+    else
+        client_begin(client);
+}
+
 /* What a client does with its lease before it is half over, now and then. */
 static bool misbehave(struct client *client)
 {
     struct world *world = client->world;
+    if (world->plan.layout != ONE_SUBNET && world_chance(world, 80)) {
+        move(client);
+        return true;
+    }
+    if (world->plan.fickle && world_chance(world, 300)) {
+        give_back(client, false);
+        return true;
+    }
     switch (world_random(world, 20)) {
     case 0: /* somebody who never asked begins to use its address */
         world->foreign_until[client->holds - FIRST_ADDRESS] =
@@ -361,6 +381,7 @@ void clients_init(struct world *world)
         client->has_identifier = world_chance(world, 300);
         memcpy(client->identifier + 1, client->hardware, sizeof client->hardware);
         client->state = CLIENT_IDLE;
+        client->link = world->plan.layout == ONE_SUBNET ? 0 : (int)(i % 2);
         set_timer(client, 1000 + world_random(world, 60000));
     }
 }

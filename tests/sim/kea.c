@@ -23,7 +23,7 @@ struct packet {
     struct packet *next;
     struct server *server;
     enum stage stage;
-    int client;
+    int client, link;
     uint32_t xid;
     struct fo_query query;
     struct fo_decision decision;
@@ -38,10 +38,12 @@ struct packet {
 /* ------------------------------------------------------------------ the engine */
 
 /* May the engine give this address to somebody who has no row at it? */
-static bool engine_may_give(struct server *server, uint32_t address)
+static bool engine_may_give(const struct packet *packet, uint32_t address)
 {
+    struct server *server = packet->server;
     const struct lease_row *row = kea_row(server, address);
     return row != NULL && topology_has(server, address) &&
+           topology_reaches(server->world, packet->link, address) &&
            (row->state == FO_ROW_ABSENT || (row->state != FO_ROW_DECLINED && kea_row_is_over(server, row)));
 }
 
@@ -50,7 +52,8 @@ static void offer(struct packet *packet, uint32_t address)
     struct server *server = packet->server;
     packet->address = address;
     packet->length = packet->desired;
-    packet->forbidden = fo_lease_offered(server->service, 1, &packet->query, &packet->decision,
+    packet->forbidden = fo_lease_offered(server->service,
+                                         topology_subnet(server->world, address), &packet->query, &packet->decision,
                                          &packet->address, &packet->length) == FO_DROP;
     packet->answer = REPLY_OFFER;
 }
@@ -67,10 +70,10 @@ static enum stage discover(struct packet *packet)
     struct server *server = packet->server;
     struct world *world = server->world;
     const uint32_t reserved = packet->query.reserved_address;
-    const uint32_t own = kea_client_row(server, packet->client);
+    const uint32_t own = kea_client_row(server, packet->client, packet->link);
     const uint32_t hint = packet->decision.steer ? packet->decision.address
                           : packet->query.asks_address ? packet->query.asked_address : 0;
-    if (reserved != 0 && (own == reserved || engine_may_give(server, reserved))) {
+    if (reserved != 0 && (own == reserved || engine_may_give(packet, reserved))) {
         offer(packet, reserved);
         return STAGE_SEND;
     }
@@ -78,14 +81,14 @@ static enum stage discover(struct packet *packet)
         offer(packet, own);
         return STAGE_SEND;
     }
-    if (hint != 0 && engine_may_give(server, hint) && !others_reservation(packet, hint)) {
+    if (hint != 0 && engine_may_give(packet, hint) && !others_reservation(packet, hint)) {
         offer(packet, hint);
         return STAGE_SEND;
     }
     const uint32_t start = world_random(world, world->plan.addresses);
     for (uint32_t i = 0; i < world->plan.addresses; i++) {
         const uint32_t address = FIRST_ADDRESS + (start + i) % world->plan.addresses;
-        if (engine_may_give(server, address) && !others_reservation(packet, address)) {
+        if (engine_may_give(packet, address) && !others_reservation(packet, address)) {
             offer(packet, address);
             return STAGE_SEND;
         }
@@ -106,15 +109,16 @@ static enum stage request(struct packet *packet)
     struct server *server = packet->server;
     const struct fo_query *query = &packet->query;
     const uint32_t wanted = query->asks_address ? query->asked_address : query->ciaddr;
-    const uint32_t own = kea_client_row(server, packet->client);
+    const uint32_t own = kea_client_row(server, packet->client, packet->link);
     const struct lease_row *row = kea_row(server, wanted);
     if (query->asks_address && !query->names_server && query->ciaddr == 0 && own != wanted)
         return own == 0 ? STAGE_END : refuse_request(packet);
-    if (row == NULL || !topology_has(server, wanted) || others_reservation(packet, wanted) ||
-        (own != wanted && !engine_may_give(server, wanted)))
+    if (row == NULL || !topology_has(server, wanted) ||
+        !topology_reaches(server->world, packet->link, wanted) || others_reservation(packet, wanted) ||
+        (own != wanted && !engine_may_give(packet, wanted)))
         return refuse_request(packet);
     if (query->reserved_address != 0 && wanted != query->reserved_address &&
-        engine_may_give(server, query->reserved_address))
+        engine_may_give(packet, query->reserved_address))
         return refuse_request(packet); /* it is to move to its reservation */
     packet->address = wanted;
     packet->length = packet->desired;
@@ -123,7 +127,8 @@ static enum stage request(struct packet *packet)
     packet->renewed = own == wanted;
     packet->alone = oracle_alone(server);
     packet->decision.claim.row_written = true; /* the shim: whatever we say, the engine may write */
-    packet->forbidden = fo_lease_requested(server->service, 1, query, &packet->decision, wanted,
+    packet->forbidden = fo_lease_requested(server->service,
+                                           topology_subnet(server->world, wanted), query, &packet->decision, wanted,
                                            &packet->length) == FO_DROP;
     packet->granted = !packet->forbidden;
     if (packet->forbidden && !packet->renewed) { /* lease4_select skipped */
@@ -143,10 +148,10 @@ static enum stage write_lease(struct packet *packet)
     const struct lease_row fresh = {FO_ROW_LEASED, packet->client, packet->cltt, packet->length, name};
     /* Gone since, or there since: the manager refuses. */
     const bool fits = packet->renewed ? row->state != FO_ROW_ABSENT
-                                      : engine_may_give(server, packet->address);
+                                      : engine_may_give(packet, packet->address);
     if (!fits || server->world->now < server->kea.bad_until)
         return refuse_request(packet);
-    const uint32_t old = packet->renewed ? 0 : kea_client_row(server, packet->client);
+    const uint32_t old = packet->renewed ? 0 : kea_client_row(server, packet->client, packet->link);
     kea_write_row(server, packet->address, fresh);
     if (before != name) {
         name_remove(server->world, packet->address, before);
@@ -195,7 +200,8 @@ static enum stage committed(struct packet *packet)
     char text[NAME_TEXT];
     const struct fo_details details =
         name_details(name_of_client(packet->client, packet->xid), text);
-    if (fo_committed(server->service, 1, &packet->query, &packet->decision, packet->cltt,
+    if (fo_committed(server->service, topology_subnet(server->world, packet->address), &packet->query,
+                     &packet->decision, packet->cltt,
                      packet->length, packet->desired, &details, &packet->row_length) == FO_DROP)
         return STAGE_END;
     oracle_granted(server->world, server, packet->client, packet->address, packet->asked,
@@ -254,7 +260,9 @@ static enum stage pass(struct packet *packet)
                : gives_back                       ? STAGE_ENGINE
                                                   : STAGE_SUBNET;
     case STAGE_SUBNET:
-        fo_subnet_selected(server->service, 1, &packet->query, NULL, NULL, &packet->decision);
+        fo_subnet_selected(server->service,
+                           topology_subnet_of_link(server->world, packet->link), &packet->query, NULL,
+                           NULL, &packet->decision);
         if (packet->decision.answer != FO_DROP && !packet->decision.steer)
             leave_others(packet);
         return packet->decision.answer == FO_DROP ? STAGE_END : STAGE_ENGINE;
@@ -329,7 +337,8 @@ bool kea_has_packet_of(const struct server *server, int client)
     return packet != NULL;
 }
 
-void kea_receive(struct server *server, int client, const struct fo_query *query, uint32_t xid)
+void kea_receive(struct server *server, int client, int link, const struct fo_query *query,
+                 uint32_t xid)
 {
     struct world *world = server->world;
     if (server->service == NULL || server->suspended || world->now < server->deaf_until ||
@@ -343,6 +352,7 @@ void kea_receive(struct server *server, int client, const struct fo_query *query
         abort();
     packet->server = server;
     packet->client = client;
+    packet->link = link;
     packet->xid = xid;
     packet->received = world->now;
     packet->query = *query;
@@ -389,6 +399,7 @@ static void send_answer(struct packet *packet)
         world_chance(world, world->plan.loss))
         return;
     const struct fo_query *query = &packet->query;
+    const uint32_t wanted = query->asks_address ? query->asked_address : query->ciaddr;
     struct answer_event *event = malloc(sizeof *event);
     if (event == NULL)
         abort();
@@ -396,9 +407,8 @@ static void send_answer(struct packet *packet)
     event->reply = (struct reply){.kind = (enum reply_kind)packet->answer, .xid = packet->xid,
                                   .address = packet->address, .length = packet->length,
                                   .server = packet->server->number,
-                                  .outside = !topology_has(packet->server,
-                                                           query->asks_address ? query->asked_address
-                                                                               : query->ciaddr),
+                                  .outside = !topology_has(packet->server, wanted) ||
+                                             !topology_reaches(world, packet->link, wanted),
                                   .asked = packet->received};
     world_post(world, world->now + world_random(world, 10), answer_arrives, event, 0);
 }

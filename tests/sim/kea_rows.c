@@ -36,11 +36,11 @@ bool kea_row_is_over(const struct server *server, const struct lease_row *row)
     return row->state == FO_ROW_RECLAIMED || row->cltt + row->length < server_wall(server);
 }
 
-/* The client's row, as the engine finds it: any, over or not. 0: none. */
-uint32_t kea_client_row(const struct server *server, int client)
+uint32_t kea_client_row(const struct server *server, int client, int link)
 {
     for (uint32_t i = 0; i < server->world->plan.addresses; i++)
-        if (server->kea.rows[i].state != FO_ROW_ABSENT && server->kea.rows[i].client == client)
+        if (server->kea.rows[i].state != FO_ROW_ABSENT && server->kea.rows[i].client == client &&
+            topology_reaches(server->world, link, FIRST_ADDRESS + i))
             return FIRST_ADDRESS + i;
     return 0;
 }
@@ -203,7 +203,8 @@ void kea_reconcile(struct server *server)
     for (uint32_t i = 0; i < server->world->plan.addresses; i++) {
         const struct lease_row *there = &server->kea.rows[i];
         char text[NAME_TEXT];
-        struct fo_row row = {.state = there->state, .address = FIRST_ADDRESS + i, .subnet_id = 1,
+        struct fo_row row = {.state = there->state, .address = FIRST_ADDRESS + i,
+                             .subnet_id = topology_subnet(server->world, FIRST_ADDRESS + i),
                              .cltt = there->cltt, .length = there->length,
                              .details = name_details(there->name, text)};
         if (there->client >= 0)

@@ -9,12 +9,13 @@
 
 /* ------------------------------------------------------------------ a server that is to be told */
 
-/* A server that was declared down must not come back where it cannot hear of that: it would resume
-   (rule of safety 9), one of the exceptions to invariant 1. Nor may one whose store was rolled back,
+/* A server that was declared down must not come back where it cannot hear of that, unless its operators are
+   careless: it would resume (rule of safety 9), one of the exceptions to invariant 1. Nor may one whose store was rolled back,
    which only its partner knows. */
 bool operators_hold_back(struct world *world, const struct server *server)
 {
-    if (world->declared != server->number && world->rolled_back != server->number)
+    const bool held = world->declared == server->number && !world->plan.careless;
+    if (!held && world->rolled_back != server->number)
         return false;
     world->slow_ms = 0;
     for (int i = 0; i < 2; i++) {
@@ -48,7 +49,8 @@ bool operators_wait(struct world *world)
         return false;
     if (endpoint != NULL && !alone && world->declared_done)
         world->declared = -1;
-    return world->declared >= 0 && world->servers[world->declared].service != NULL &&
+    return world->declared >= 0 && !world->plan.careless &&
+           world->servers[world->declared].service != NULL &&
            !(alone && endpoint->communicating &&
              endpoint->record.partner_state != FO_STATE_COMMUNICATIONS_INTERRUPTED &&
              endpoint->record.partner_state != FO_STATE_NORMAL);
@@ -87,9 +89,7 @@ static void declare(struct world *world, void *subject, uint64_t since)
 void operators_declare(struct server *server)
 {
     struct world *world = server->world;
-    if (world->declared >= 0 || world->rolled_back >= 0 || world->servers[0].store_lost ||
-        world->servers[1].store_lost || !topology_is_whole(&world->servers[0]) ||
-        !topology_is_whole(&world->servers[1]) || chaos_rejects(world))
+    if (!chaos_calm(world))
         return;
     world->declared = server->number;
     world->declared_done = false;
@@ -109,10 +109,7 @@ void operators_maintain(struct server *server)
     struct world *world = server->world;
     const struct fo_leave_order order = {.maintenance = true, .dry_run = world_chance(world, 100)};
     char text[512];
-    if (world->declared >= 0 || world->rolled_back >= 0 || !chaos_runs(server) ||
-        server->frozen_until > world->now || world->servers[0].store_lost ||
-        world->servers[1].store_lost || chaos_rejects(world) || !topology_is_whole(&world->servers[0]) ||
-        !topology_is_whole(&world->servers[1]) ||
+    if (!chaos_calm(world) || !chaos_runs(server) || server->frozen_until > world->now ||
         !fo_leave(server->service, &order, text, sizeof text) || order.dry_run)
         return;
     world_tell(world, "server %d: %s", server->number, text);
@@ -120,4 +117,18 @@ void operators_maintain(struct server *server)
     world->declared_done = true;
     world_schedule(world, world->now + 100 + world_random(world, 4 * world->plan.mclt * 1000), chaos_start,
                    server, 0);
+}
+
+/* An error, against the advice of the one who is asked: the partner lives, and serves clients. */
+bool operators_force(struct server *server)
+{
+    struct world *world = server->world;
+    const struct fo_partner_down_order order = {.force = true};
+    char text[512];
+    if ((!chaos_calm(world) && !world->forced) || world->declared >= 0 || !chaos_runs(server) ||
+        server->frozen_until > world->now || !fo_partner_down(server->service, &order, text, sizeof text))
+        return false;
+    world_tell(world, "server %d is told by force: %s", server->number, text);
+    world->forced = world->names_forgotten = true;
+    return true;
 }

@@ -23,7 +23,11 @@
 
 int64_t oracle_true(const struct server *server, uint32_t seconds)
 {
-    return seconds == 0 ? 0 : (int64_t)seconds - server->anchored / 1000;
+    const int64_t drift = server->world->plan.drift[server->number];
+    if (seconds == 0)
+        return 0;
+    const int64_t counted = ((int64_t)seconds - STARTING_SECOND) * 1000 - server->anchored;
+    return oracle_seconds(counted * 1000000 / (1000000 + drift));
 }
 
 int64_t oracle_seconds(int64_t ms)
@@ -77,9 +81,11 @@ void oracle_acknowledged(struct world *world, struct client *client, uint32_t ad
     world_tell(world, "client %d has %s until %.3f by server %d", client->number,
                world_address(address), (double)until / 1000, server);
     world->grants++;
+    exceptions_granted(world, address, until);
     for (uint32_t i = 0; i < world->plan.clients; i++) {
         const struct client *other = &world->clients[i];
-        if (other != client && other->holds == address && other->until > world->now)
+        if (other != client && other->holds == address && other->until > world->now &&
+            !exceptions_allow(world, address))
             world_break(world, INVARIANT_HOLDERS, "clients %d and %d hold %s: one by server %d until %.3f, "
                        "the other by server %d until %.3f", other->number, client->number,
                        world_address(address), other->from, (double)other->until / 1000, server,
@@ -103,8 +109,8 @@ void oracle_refused(struct world *world, struct client *client, uint32_t address
         return; /* Kea moves clients to and from reservations by refusing */
     if (world->declined_until[address - FIRST_ADDRESS] > world->now)
         return; /* somebody else uses it: its holder is to leave it */
-    if (reply->outside)
-        return; /* Kea moves its client */
+    if (reply->outside || exceptions_allow(world, address))
+        return; /* Kea moves its client; or another has it, too */
     if (client->holds == address && client->until > world->now)
         world_break(world, INVARIANT_HOLDERS, "client %d holds %s until %.3f, and server %d refuses it",
                    client->number, world_address(address), (double)client->until / 1000,
@@ -129,7 +135,7 @@ static bool in_trouble(const struct world *world)
 
 void oracle_unanswered(struct world *world, const struct client *client)
 {
-    if (world->plan.loss == 0 && world->plan.stalls == 0 &&
+    if (world->plan.loss == 0 && world->plan.stalls == 0 && !exceptions_allow(world, client->holds) &&
         client->asks_since > world->trouble + 100000)
         world_break(world, INVARIANT_HOLDERS, "client %d lost %s: since %.3f nobody answers it", client->number,
                    world_address(client->holds), (double)client->asks_since / 1000);
@@ -178,6 +184,7 @@ void oracle_granted(struct world *world, struct server *server, int client, uint
     const struct fo_binding *theirs =
         oracle_runs(other) ? fo_table_find(&other->service->table, address) : NULL;
     if (oracle_client(world, theirs) == client && theirs->status == FO_ACTIVE && !other->store_lost &&
+        !exceptions_allow(world, address) &&
         oracle_true(server, binding->times.acked_potential) >
             oracle_true(other, latest_known(&theirs->times)) + TOLERANCE)
         world_break(world, INVARIANT_BOUND, "server %d counts on %u s more for %s than its partner acknowledged",
@@ -210,7 +217,7 @@ static void check_held(struct world *world, const struct server *server)
         const struct client *client = &world->clients[i];
         if (client->holds != 0 && client->until > world->now &&
             reservation_of(world, client->number) != client->holds &&
-            may_give(server, client->holds))
+            may_give(server, client->holds) && !exceptions_allow(world, client->holds))
             world_break(world, INVARIANT_OWNERS, "server %d may give %s, which client %d holds until %.3f",
                        server->number, world_address(client->holds), client->number,
                        (double)client->until / 1000);
@@ -223,7 +230,8 @@ static void check_owners(struct world *world)
     for (size_t i = 0; i < table->pool_count; i++) {
         struct fo_pool *pool = &table->pools[i];
         for (uint32_t address = pool->range.first; address <= pool->range.last; address++)
-            if (fo_table_ours(table, pool, address) && may_give(&world->servers[1], address))
+            if (fo_table_ours(table, pool, address) && may_give(&world->servers[1], address) &&
+                !exceptions_allow(world, address))
                 world_break(world, INVARIANT_OWNERS, "both servers own %s", world_address(address));
     }
 }
@@ -232,6 +240,7 @@ void oracle_after_step(struct world *world)
 {
     struct server *servers = world->servers;
     const bool give[2] = {gives(&servers[0]), gives(&servers[1])};
+    exceptions_after_step(world);
     for (int i = 0; i < 2; i++) {
         if (server_state(&servers[i]) == FO_STATE_NORMAL)
             servers[i].store_lost = false;

@@ -112,7 +112,8 @@ static const char *bindings_differ(struct world *world, uint32_t address)
 
 static const char *lease_unknown(struct world *world, const struct client *client)
 {
-    if (client->holds == 0 || client->until < world->now + 5000)
+    if (client->holds == 0 || client->until < world->now + 5000 ||
+        exceptions_allow(world, client->holds))
         return NULL;
     for (int i = 0; i < 2; i++) {
         const struct server *server = &world->servers[i];

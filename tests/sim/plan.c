@@ -81,6 +81,41 @@ static void make_lonely(struct world *world)
     plan->hurried = true;
 }
 
+/* The MCLT is lowered and raised again, and servers are declared down. */
+static void make_thrifty(struct world *world)
+{
+    struct plan *plan = &world->plan;
+    make_lonely(world);
+    plan->mclt = between(world, 100, 300);
+    plan->lease = between(world, 100, 900);
+    plan->wishes = 500;
+    plan->chaos_every = between(world, 20, 60);
+    plan->mishaps = 1U << MISHAP_PARTNER_DOWN | 1U << MISHAP_RELOAD | 1U << MISHAP_CUT;
+    plan->thrifty = true;
+}
+
+/* Clients give back what they have, and are there again at once, at either server; lines that break. */
+static void make_fickle(struct world *world)
+{
+    struct plan *plan = &world->plan;
+    plan->addresses = between(world, 4, 8);
+    plan->clients = between(world, 2, plan->addresses);
+    plan->parts = 1;
+    plan->reservations = 0;
+    plan->lease = between(world, 20, 200);
+    plan->mclt = between(world, 60, 300);
+    plan->threads = true;
+    plan->latency_ms = between(world, 100, 1500);
+    plan->flaky = between(world, 20, 100);
+    plan->stalls = 300;
+    plan->loss = 0;
+    plan->chaos_every = between(world, 5, 30);
+    plan->hot_standby = false;
+    plan->reserve = 5;
+    plan->mishaps = 1U << MISHAP_RESET | 1U << MISHAP_CUT | 1U << MISHAP_SLOW_LINK | 1U << MISHAP_HALF_CUT;
+    plan->hurried = plan->fickle = true;
+}
+
 /* A third of the clients have reservations, which come and go. */
 static void make_reserved(struct world *world)
 {
@@ -115,6 +150,12 @@ static void make_kind(struct world *world, enum kind kind)
     case KIND_RESERVED:
         make_reserved(world);
         break;
+    case KIND_THRIFTY:
+        make_thrifty(world);
+        break;
+    case KIND_FICKLE:
+        make_fickle(world);
+        break;
     }
 }
 
@@ -122,7 +163,7 @@ static enum kind any_kind(struct world *world)
 {
     if (!world_chance(world, 400))
         return KIND_ORDINARY;
-    return (enum kind)between(world, KIND_CROWDED, KIND_RESERVED);
+    return (enum kind)between(world, KIND_CROWDED, KIND_FICKLE);
 }
 
 /* ------------------------------------------------------------------ the plan */
@@ -147,6 +188,8 @@ void chaos_plan(struct world *world)
     plan->lease = between(world, 10, 900);
     plan->offer_hold = between(world, 5, 30);
     plan->percent = world_chance(world, 500) ? 50 : between(world, 0, 100);
+    if (plan->parts > 1)
+        plan->layout = (enum layout)world_random(world, 3);
     plan->hot_standby = world_chance(world, 250);
     if (plan->hot_standby)
         plan->percent = world_chance(world, 500) ? 0 : 100;
@@ -164,9 +207,14 @@ void chaos_plan(struct world *world)
         if (world_chance(world, 500))
             plan->mishaps |= 1U << i;
     make_kind(world, FO_SOUND ? any_kind(world) : planted_faults[fo_planted].kind);
+    if (plan->parts == 1)
+        plan->layout = ONE_SUBNET;
     plan->persistent = !world_chance(world, 100);
     plan->full_time = world_chance(world, 700);
     plan->without_partner = (uint8_t)world_random(world, FO_WITHOUT_NONE + 1);
+    plan->careless = world_chance(world, 300);
+    for (int i = 0; i < 2; i++)
+        plan->drift[i] = world_chance(world, 400) ? (int32_t)world_random(world, 1001) - 500 : 0;
     for (int i = 0; i < 2; i++)
         plan->skew[i] = world_chance(world, 400) ? (int32_t)world_random(world, 20000) - 10000 : 0;
 }

@@ -9,7 +9,8 @@
 
 #include "tests/sim/world.h"
 
-enum kind { KIND_ORDINARY, KIND_CROWDED, KIND_FRAGILE, KIND_FORGETFUL, KIND_LONELY, KIND_RESERVED };
+enum kind { KIND_ORDINARY, KIND_CROWDED, KIND_FRAGILE, KIND_FORGETFUL, KIND_LONELY, KIND_RESERVED,
+            KIND_THRIFTY, KIND_FICKLE };
 
 struct planted {
     const char *name;

@@ -31,15 +31,31 @@ static void sim_release(void *context, void *memory)
     free(memory);
 }
 
+/* What its clocks count while so much true time goes by. */
+static int64_t counted(const struct server *server, int64_t ms)
+{
+    return ms + ms * server->world->plan.drift[server->number] / 1000000;
+}
+
 static int64_t sim_boot_time(void *context)
 {
     const struct server *server = context;
-    return server->world->now - server->boot_begun + 1000;
+    return counted(server, server->world->now - server->boot_begun) + 1000;
+}
+
+/* The true time at which its boot clock will show that. */
+static int64_t true_time(const struct server *server, int64_t boot_time)
+{
+    const int64_t left = boot_time - 1000;
+    int64_t ms = left - left * server->world->plan.drift[server->number] / 1000000 - 2;
+    while (counted(server, ms) < left)
+        ms++;
+    return server->boot_begun + ms;
 }
 
 static int64_t wall_ms(const struct server *server)
 {
-    return (int64_t)STARTING_SECOND * 1000 + server->world->now +
+    return (int64_t)STARTING_SECOND * 1000 + counted(server, server->world->now) +
            server->world->plan.skew[server->number] + server->wall_step;
 }
 
@@ -137,7 +153,7 @@ static void step(struct world *world, void *subject, uint64_t life)
     if (server->spinning > 200)
         world_fail(world, "server %d's loop spins", server->number);
     if (deadline != INT64_MAX)
-        plan_step(server, deadline - 1000 + server->boot_begun);
+        plan_step(server, true_time(server, deadline));
 }
 
 static void plan_step(struct server *server, int64_t at)

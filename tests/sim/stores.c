@@ -8,11 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void lose_rows(struct server *server)
+{
+    memset(server->kea.rows, 0, sizeof server->kea.rows);
+    for (int i = 0; i < ADDRESSES_MAX; i++)
+        server->kea.rows[i].client = -1;
+    memcpy(server->kea.on_disk, server->kea.rows, sizeof server->kea.rows);
+}
+
 void stores_lose(struct server *server)
 {
     const struct server *other = &server->world->servers[1 - server->number];
     if (server->store_lost || other->store_lost || !server->world->plan.persistent ||
-        server->world->declared >= 0 ||
+        server->world->declared >= 0 || server->world->forced || server->world->apart ||
         !topology_is_whole(server) || !topology_is_whole(other))
         return; /* what nobody remembers, or can be told of, nobody can protect */
     server_kill(server);
@@ -20,12 +28,8 @@ void stores_lose(struct server *server)
     disk_lose(server);
     server->world->names_forgotten = true;
     server->store_lost = true;
-    if (world_chance(server->world, 500)) {
-        memset(server->kea.rows, 0, sizeof server->kea.rows);
-        for (int i = 0; i < ADDRESSES_MAX; i++)
-            server->kea.rows[i].client = -1;
-        memcpy(server->kea.on_disk, server->kea.rows, sizeof server->kea.rows);
-    }
+    if (world_chance(server->world, 500))
+        lose_rows(server);
     chaos_start_later(server);
 }
 
@@ -42,15 +46,12 @@ static void copy_store(struct server *server)
 void stores_roll_back(struct server *server)
 {
     struct world *world = server->world;
-    const struct server *other = &world->servers[1 - server->number];
     if (server->disk.copy == NULL) {
         copy_store(&world->servers[0]);
         copy_store(&world->servers[1]);
         return;
     }
-    if (server->store_lost || other->store_lost || !world->plan.persistent || world->declared >= 0 ||
-        world->rolled_back >= 0 || chaos_rejects(world) || !topology_is_whole(server) ||
-        !topology_is_whole(other) || !disk_copy_is_older(server))
+    if (!chaos_calm(world) || !world->plan.persistent || !disk_copy_is_older(server))
         return;
     if (world_chance(world, 500))
         server_kill(server);
@@ -66,4 +67,47 @@ void stores_roll_back(struct server *server)
         memcpy(server->kea.on_disk, server->kea.copy, sizeof server->kea.on_disk);
     }
     chaos_start_later(server);
+}
+
+/* Are all leases in Kea's rows, on one server or the other? */
+static bool rows_know_all(const struct world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct server *server = &world->servers[i];
+        if (server_state(server) != FO_STATE_NORMAL)
+            return false;
+        for (size_t k = 0; k < server->service->table.pool_count; k++)
+            if (server->service->table.pools[k].rows.count > 0)
+                return false;
+    }
+    return true;
+}
+
+/* Where both servers' rows are left, the two remember all leases between them. Where they are not, or one
+   store is an old copy that nobody can tell from the true one, nobody remembers, and only that the pair
+   comes to agree again can be asked. */
+void stores_lose_both(struct world *world)
+{
+    struct server *servers = world->servers;
+    const int old = (int)world_random(world, 2);
+    const bool copy = world_chance(world, 400), rows = world_chance(world, 500);
+    const bool known = rows && rows_know_all(world);
+    if (!chaos_calm(world) || !world->plan.persistent)
+        return;
+    for (int i = 0; i < 2; i++) {
+        server_kill(&servers[i]);
+        if (copy && i == old && servers[i].disk.copy != NULL)
+            disk_restore(&servers[i]);
+        else
+            disk_lose(&servers[i]);
+        if (!rows)
+            lose_rows(&servers[i]);
+        servers[i].store_lost = true;
+        chaos_start_later(&servers[i]);
+    }
+    world_tell(world, "both stores are lost%s%s", servers[old].disk.count > 0 ? ", for one is a copy" : "",
+               rows ? "" : ", and all rows");
+    world->names_forgotten = true;
+    if (!known || servers[old].disk.count > 0)
+        exceptions_all(world);
 }

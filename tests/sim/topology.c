@@ -68,6 +68,23 @@ static void make_config(struct server *server)
     snprintf(server->config.state_file, sizeof server->config.state_file, "simulated");
 }
 
+/* ------------------------------------------------------------------ subnets */
+
+uint32_t topology_subnet_of_link(const struct world *world, int link)
+{
+    return world->plan.layout == ONE_SUBNET ? 1 : 1 + (uint32_t)link;
+}
+
+static uint32_t subnet_of_part(const struct plan *plan, uint32_t part)
+{
+    return plan->layout == ONE_SUBNET ? 1 : 1 + part % 2;
+}
+
+static uint32_t network_of(const struct plan *plan, uint32_t subnet)
+{
+    return plan->layout == TWO_NETWORKS ? subnet : 1;
+}
+
 /* ------------------------------------------------------------------ pools */
 
 /* The first address of a part; of the one after the last: the end. */
@@ -86,19 +103,36 @@ bool topology_has(const struct server *server, uint32_t address)
     return false;
 }
 
+uint32_t topology_subnet(const struct world *world, uint32_t address)
+{
+    uint32_t part = 0;
+    while (part + 1 < world->plan.parts && address >= part_begins(&world->plan, part + 1))
+        part++;
+    return subnet_of_part(&world->plan, part);
+}
+
+bool topology_reaches(const struct world *world, int link, uint32_t address)
+{
+    return network_of(&world->plan, topology_subnet_of_link(world, link)) ==
+           network_of(&world->plan, topology_subnet(world, address));
+}
+
 static void make_topology(struct server *server)
 {
     const struct plan *plan = &server->world->plan;
     struct fo_topology *topology = &server->topology;
     topology->pools = calloc(PARTS_MAX, sizeof *topology->pools);
-    topology->subnets = calloc(1, sizeof *topology->subnets);
-    topology->networks = calloc(1, sizeof *topology->networks);
+    topology->subnets = calloc(2, sizeof *topology->subnets);
+    topology->networks = calloc(2, sizeof *topology->networks);
     topology->reserved = calloc(CLIENTS_MAX, sizeof *topology->reserved);
     if (topology->pools == NULL || topology->subnets == NULL || topology->networks == NULL ||
         topology->reserved == NULL)
         abort();
-    topology->subnet_count = 1;
-    topology->subnets[0] = topology->networks[0] = 1;
+    topology->subnet_count = plan->layout == ONE_SUBNET ? 1 : 2;
+    for (uint32_t i = 0; i < topology->subnet_count; i++) {
+        topology->subnets[i] = 1 + i;
+        topology->networks[i] = network_of(plan, 1 + i);
+    }
     topology->decline_probation = plan->probation;
     topology->persistent = plan->persistent;
 }
@@ -148,13 +182,13 @@ void topology_change(struct server *server)
         divide(server->config.relationships,
                plan->hot_standby ? 100 * world_random(world, 2) : world_random(world, 101));
     /* The primary's MCLT, lowered or what it was (rule of safety 12); by no draw of its own. */
-    if (server->number == 0 && world->mishaps_done % 3 == 0)
+    if (server->number == 0 && (world->mishaps_done % 3 == 0 || plan->thrifty))
         server->config.relationships->mclt = server->config.relationships->mclt < plan->mclt
                                                  ? plan->mclt
                                                  : plan->mclt / 4 + 5;
     /* Whoever has lost its store, or was down, cannot be told of what either has in no pool. */
     if (plan->parts > 1 && !world->servers[0].store_lost && !world->servers[1].store_lost &&
-        world->declared < 0) {
+        world->declared < 0 && !world->forced && !world->apart) {
         server->part_away = world_random(world, 2 * plan->parts);
         world_tell(world, "server %d is to be without part %u of %u", server->number,
                    server->part_away, plan->parts);
@@ -176,7 +210,8 @@ void topology_list(struct server *server)
     for (uint32_t part = 0; part < plan->parts; part++)
         if (part != server->part_away)
             topology->pools[topology->pool_count++] = (struct fo_pool_range){
-                part_begins(plan, part), part_begins(plan, part + 1) - 1, 1, 1};
+                part_begins(plan, part), part_begins(plan, part + 1) - 1,
+                subnet_of_part(plan, part), network_of(plan, subnet_of_part(plan, part))};
     for (uint32_t i = 0; i < plan->reservations; i++)
         if (server->reserves[i])
             topology->reserved[topology->reserved_count++] = reservation_of(server->world, (int)i);

@@ -15,6 +15,7 @@
  *   kea_rows.c its lease rows, and the main thread's work at them
  *   clients.c  DHCP clients as RFC 2131 has them, and clients that misbehave
  *   oracle.c   the invariants, checked on what clients really hold; with oracle_frames.c, oracle_peace.c
+ *   exceptions.c  when, and on which addresses, invariant 1 may be broken
  *   plan.c     what a seed decides of its world
  *   chaos.c    what goes wrong, and when; with operators.c and stores.c
  *   life.c     a life: mishaps, peace, silence
@@ -57,6 +58,8 @@ enum invariant {
 
 /* ------------------------------------------------------------------ what a seed decides */
 
+enum layout { ONE_SUBNET, SHARED_NETWORK, TWO_NETWORKS };
+
 struct plan {
     uint32_t addresses, clients;
     uint32_t parts;        /* pools; with more than one, reloads leave one out */
@@ -67,6 +70,10 @@ struct plan {
     uint32_t loss;         /* of 1000 messages between clients and servers */
     bool hurried;          /* each mishap is one of these, and servers are up again soon */
     bool restless;         /* reloads change the division more often */
+    bool careless;         /* a server that was declared down may come back where it does not hear of that */
+    bool thrifty;          /* each reload of the primary's lowers or raises the MCLT */
+    bool fickle;           /* clients that give back are soon there again */
+    enum layout layout;    /* where the pools are */
     bool hot_standby;      /* percent is 0 or 100 */
     uint32_t reserve;      /* of 100 free addresses, for a server without clients */
     bool threads;          /* Kea's packet threads: callouts of several packets interleave */
@@ -76,7 +83,8 @@ struct plan {
     uint32_t latency_ms;   /* between the servers, up to so long */
     uint32_t chaos_every;  /* seconds between two mishaps, on average; 0: none */
     uint32_t mishaps;      /* bits by enum mishap: which happen in this world */
-    int32_t skew[2];       /* ms, each server's wall clock minus the true one */
+    int32_t skew[2];       /* ms, each server's wall clock minus the true one, at the world's begin */
+    int32_t drift[2];      /* of 1,000,000 s, by how many its clocks are fast */
     bool persistent;       /* Kea's rows survive a power cut as far as Kea can tell */
     bool full_time;        /* partner-down-lease-time */
     uint8_t without_partner; /* startup-without-partner */
@@ -102,6 +110,8 @@ enum mishap {
     MISHAP_CLOCK_SET,
     MISHAP_ROW_DELETED,
     MISHAP_PARTNER_DOWN, /* a server dies, and an operator tells the other; or takes one out of service */
+    MISHAP_FORCED,      /* an operator declares a partner down that lives */
+    MISHAP_BOTH_STORES, /* both are lost, or one is and the other rolled back */
     MISHAP_ROLLED_BACK, /* somebody copies a store; next time, the copy comes back */
     MISHAPS,
 };
@@ -185,7 +195,7 @@ struct server {
     uint32_t life;              /* moves with each end of a process */
     bool powered, suspended, locked, rows_planned, listening;
     int64_t boot_begun;  /* true time of this boot's 0 */
-    int32_t wall_step;   /* ms, by which its wall clock was set since the world began */
+    int32_t wall_step;   /* ms, by which its wall clock was set since it started */
     int32_t anchored;    /* ms, its service's clock minus the true one */
     uint8_t boot_id[16];
     int64_t step_at;     /* INT64_MAX: none is planned */
@@ -213,6 +223,7 @@ enum client_state { CLIENT_IDLE, CLIENT_DISCOVERING, CLIENT_REQUESTING, CLIENT_R
 struct client {
     struct world *world;
     int number;
+    int link; /* the relay it is behind: with two subnets, 0 or 1 */
     enum client_state state;
     uint8_t hardware[6], identifier[7];
     bool has_identifier;
@@ -271,6 +282,12 @@ struct world {
     bool declared_done;    /* the operator has had its say */
     int declared;          /* the server that was declared down and has not met the other since; -1 */
     int rolled_back;       /* the server whose store was, and which has not met the other since; -1 */
+    bool forced;           /* an exception has its cause in an order, or a loss, until both are NORMAL */
+    bool apart;            /* both serve, each on its own */
+    bool was_down[2];      /* it was PARTNER-DOWN after the last step */
+    bool may_double[ADDRESSES_MAX];        /* while they are apart */
+    int64_t excepted_until[ADDRESSES_MAX]; /* since then */
+    int64_t grace_until;
     uint16_t names[ADDRESSES_MAX]; /* that DNS has, 0: none */
     bool names_forgotten;  /* maybe: of leases that only somebody knew who has forgotten them */
     uint64_t grants, refusals, mishaps_done;
@@ -350,6 +367,11 @@ void topology_list(struct server *server);
 bool topology_is_whole(const struct server *server);
 /* Is it in a pool of this server's? (As of the last topology_change.) */
 bool topology_has(const struct server *server, uint32_t address);
+/* The subnet that a relay is in, and that an address is in. */
+uint32_t topology_subnet_of_link(const struct world *world, int link);
+uint32_t topology_subnet(const struct world *world, uint32_t address);
+/* Is the address of a network that this relay is in? */
+bool topology_reaches(const struct world *world, int link, uint32_t address);
 /* The address that a client has reserved at any time, 0: none; and whose an address is, -1. */
 uint32_t reservation_of(const struct world *world, int client);
 int reserved_for(const struct server *server, uint32_t address);
@@ -359,14 +381,16 @@ void kea_attach(struct server *server);
 void kea_process_ends(struct server *server, bool power);
 void kea_finish_packets(struct server *server);
 bool kea_has_packet_of(const struct server *server, int client);
-void kea_receive(struct server *server, int client, const struct fo_query *query, uint32_t xid);
+/* `link`: the relay that it came by. */
+void kea_receive(struct server *server, int client, int link, const struct fo_query *query,
+                 uint32_t xid);
 
 /* kea_rows.c */
 struct lease_row *kea_row(struct server *server, uint32_t address); /* NULL: not in the pool */
 void kea_write_row(struct server *server, uint32_t address, struct lease_row row);
 bool kea_row_is_over(const struct server *server, const struct lease_row *row);
-/* The client's row, as the engine finds it: any, over or not. 0: none. */
-uint32_t kea_client_row(const struct server *server, int client);
+/* The client's row, as the engine finds it: any of this network, over or not. 0: none. */
+uint32_t kea_client_row(const struct server *server, int client, int link);
 struct fo_client kea_identity(struct world *world, int number);
 void kea_reconcile(struct server *server);
 /* A slice of the main thread's work at rows. */
@@ -414,6 +438,15 @@ bool oracle_remembers(const struct server *server, uint32_t address);
 const char *oracle_disagreement(struct world *world);
 /* NULL where every address is free, and can be given by one server. */
 const char *oracle_lost(struct world *world);
+
+/* exceptions.c */
+/* All that both servers knew may be lost: of every address anything may be thought until both are NORMAL. */
+void exceptions_all(struct world *world);
+/* May two clients meet on it now? */
+bool exceptions_allow(const struct world *world, uint32_t address);
+/* A client got it until then. */
+void exceptions_granted(struct world *world, uint32_t address, int64_t until);
+void exceptions_after_step(struct world *world);
 
 /* plan.c */
 void chaos_plan(struct world *world);

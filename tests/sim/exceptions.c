@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * Exceptions to invariant 1, each with its cause: an operator declared a living partner down; a server
+ * that was declared down came back where it could not hear of that, and resumed (rule of safety 9); what
+ * both servers knew is lost.
+ *
+ * They are as small as can be. A server that is PARTNER-DOWN gives its own free addresses, which nobody
+ * else does; of all others it may come to think differently than a partner that serves clients, too. So
+ * on these alone two clients may meet, from the moment at which both serve until both are NORMAL again,
+ * and then until the leases of that time are over. Everything else is checked all the while, and
+ * afterwards all is. That a server is PARTNER-DOWN beside one that serves, and nobody has said so, breaks
+ * invariant 3.
+ */
+#include "tests/sim/oracle.h"
+
+#include <string.h>
+
+/* What was granted before both were NORMAL, and is under way: a packet that is slow at each stage. */
+enum { GRACE_MS = 60000 };
+
+static bool is_down(const struct server *server)
+{
+    return server_state(server) == FO_STATE_PARTNER_DOWN;
+}
+
+/* Does it serve as one that does not know of a partner in PARTNER-DOWN? Whoever renews known leases only
+   (rule of safety 9) is safe. */
+static bool serves(const struct server *server)
+{
+    const enum fo_state state = server_state(server);
+    if (!oracle_runs(server) || server->service->relationship_count == 0)
+        return false;
+    const struct fo_relationship *relationship = server->service->relationships[0];
+    return (state == FO_STATE_NORMAL || state == FO_STATE_COMMUNICATIONS_INTERRUPTED ||
+            state == FO_STATE_PARTNER_DOWN || state == FO_STATE_RESOLUTION_INTERRUPTED ||
+            state == FO_STATE_CONFLICT_DONE) &&
+           (!relationship->alone || fo_alone_rule(relationship) == FO_WITHOUT_ALL);
+}
+
+/* From here on the other may be wrong of all but these. */
+static void note_own(struct world *world, const struct server *server)
+{
+    for (uint32_t i = 0; i < world->plan.addresses; i++) {
+        struct fo_pool *pool = oracle_pool(server, FIRST_ADDRESS + i);
+        if (pool == NULL || !fo_table_ours(&server->service->table, pool, FIRST_ADDRESS + i))
+            world->may_double[i] = true;
+    }
+}
+
+void exceptions_all(struct world *world)
+{
+    memset(world->may_double, 1, sizeof world->may_double);
+    world->forced = world->apart = true;
+    world->names_forgotten = true;
+}
+
+bool exceptions_allow(const struct world *world, uint32_t address)
+{
+    const uint32_t place = address - FIRST_ADDRESS;
+    return place < ADDRESSES_MAX && ((world->apart && world->may_double[place]) ||
+                                     world->excepted_until[place] >= world->now);
+}
+
+void exceptions_granted(struct world *world, uint32_t address, int64_t until)
+{
+    int64_t *excepted = &world->excepted_until[address - FIRST_ADDRESS];
+    if (world->now < world->grace_until && *excepted >= world->now && *excepted < until)
+        *excepted = until;
+}
+
+static void begin(struct world *world)
+{
+    const struct server *s = world->servers;
+    for (int i = 0; i < 2; i++)
+        if (is_down(&s[i]) && serves(&s[1 - i]) && !world->forced && world->declared != 1 - i)
+            world_break(world, INVARIANT_OWNERS,
+                        "server %d is PARTNER-DOWN while its partner serves, and nobody said so", i);
+    world_tell(world, "from here on both servers serve on their own");
+    world->apart = world->names_forgotten = true;
+}
+
+static void end(struct world *world)
+{
+    if (world->apart)
+        world_tell(world, "both servers are NORMAL again");
+    for (uint32_t i = 0; i < world->plan.addresses; i++) {
+        int64_t until = world->now + GRACE_MS;
+        for (uint32_t k = 0; k < world->plan.clients; k++)
+            if (world->clients[k].holds == FIRST_ADDRESS + i && world->clients[k].until > until)
+                until = world->clients[k].until;
+        if (world->apart && world->may_double[i] && world->excepted_until[i] < until)
+            world->excepted_until[i] = until;
+        world->may_double[i] = false;
+    }
+    if (world->apart)
+        world->grace_until = world->now + GRACE_MS;
+    world->apart = world->forced = false;
+}
+
+static bool is_normal(const struct server *server)
+{
+    return server_state(server) == FO_STATE_NORMAL &&
+           server->service->relationships[0]->endpoint.communicating &&
+           server->service->relationships[0]->endpoint.record.partner_state == FO_STATE_NORMAL;
+}
+
+void exceptions_after_step(struct world *world)
+{
+    const struct server *s = world->servers;
+    bool together = true;
+    for (int i = 0; i < 2; i++) {
+        if (is_down(&s[i]) && !world->was_down[i])
+            note_own(world, &s[i]);
+        world->was_down[i] = is_down(&s[i]);
+        together = together && is_normal(&s[i]);
+    }
+    if (!world->apart && ((world->was_down[0] && serves(&s[1])) || (world->was_down[1] && serves(&s[0]))))
+        begin(world);
+    if (together)
+        end(world);
+}
