@@ -34,14 +34,14 @@ void fo_apply_details(struct fo_relationship *relationship, const struct fo_pool
 
 /* The partner ends the lease, and says by the DDNS option that it removes what DNS has of it. One that
    does not know of the lease says nothing, nor does one of another make, nor one that leaves it to us.
-   What it removed before a later lease of ours, it did not remove for that. FREE and BACKUP it says of
+   What it removed before a later lease of ours, it did not remove for that; where two clocks cannot tell,
+   the names are rather removed twice than never. FREE and BACKUP it says of
    what it knew when it has done so. Before its transaction time becomes ours. */
 void fo_leave_names(struct fo_relationship *relationship, const struct fo_pool *pool,
                     struct fo_binding *binding, const struct fo_update *update)
 {
     const bool unaware = fo_partner_unaware(pool, bit_in(pool, update->address));
-    const bool later = unaware && fo_transaction_time(relationship, update) +
-                                          FO_TRANSACTION_GUARD < binding->cltt;
+    const bool later = unaware && fo_transaction_time(relationship, update) < binding->cltt;
     if (fo_status_becomes_free((enum fo_binding_status)update->status)
             ? fo_details_names_taken(update) && !later
             : relationship->endpoint.session.partner.own_kind && !unaware)
