@@ -6,8 +6,10 @@ start on, and what clients of the serving one feel meanwhile; beside it, in the 
 own HA hook brings the same leases to an empty partner.
 
     sudo tests/bench/update_all.py [--leases 500000] [--rate 20] [--without-ha]
+    sudo tests/bench/update_all.py --leases 5000 --backend mariadb [--on-disk]
 
-Both write their leases to disk (memfile, persist).  perfdhcp's clients do four-way exchanges with the full
+Both write their leases to disk (memfile, persist); with --backend our partner keeps them in a database, whose
+files are in memory (so commits cost no disk) or on disk, and there is no comparison with HA.  perfdhcp's clients do four-way exchanges with the full
 server while it tells its bindings, and for as long again when all is quiet: the same exchanges, so their
 waiting times may be compared.  HA's partner serves nobody until it has all; its time is the one that it
 logs itself.  Exit status 1 if one of the two did not end in time.
@@ -22,6 +24,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+from rig.databases import KINDS  # noqa: E402
 from rig.netns import Lab, command_in, exit_on_signals  # noqa: E402
 from rig.pair import Pair, kea_config  # noqa: E402
 from rig.server import hooks_directory  # noqa: E402
@@ -57,9 +60,11 @@ def exchanges(segment, namespace, rate, seconds, seed):
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
-def lose_everything(server):
+def lose_everything(pair, server):
     """It crashes, and its disk with it."""
     server.kill9()
+    if server.name in pair.databases:
+        pair.databases[server.name].query("DELETE FROM lease4")
     for name in os.listdir(server.directory):
         if name.startswith("kea-leases4.csv"):
             os.unlink(server.path(name))
@@ -77,12 +82,15 @@ def failover(options):
     """Bindings a second, and what was felt."""
     with Lab() as lab:
         pair = Pair(lab, subnet=SUBNET, pools=POOLS, lifetime=LIFETIME, mclt=60,
-                    hook={"load-balance-percent": 100})
+                    hook={"load-balance-percent": 100}, on_disk=options.on_disk,
+                    backends=("memfile", options.backend))
+        for database in pair.databases.values():
+            database.start()
         write_leases(pair.s1.lease_file, options.leases)
         pair.s1.start(timeout=120)
         pair.s2.start()
         pair.wait_state("NORMAL", options.timeout)
-        lose_everything(pair.s2)
+        lose_everything(pair, pair.s2)
         namespace = pair.host("ld", 9)
         guess = max(4, options.leases // 20000)
         pair.s2.start()
@@ -143,12 +151,14 @@ def main():
     parser.add_argument("--rate", type=int, default=20)
     parser.add_argument("--timeout", type=int, default=240)
     parser.add_argument("--without-ha", action="store_true")
+    parser.add_argument("--backend", default="memfile", choices=["memfile", *KINDS])
+    parser.add_argument("--on-disk", action="store_true")
     options = parser.parse_args()
     exit_on_signals()
     ours = failover(options)
     if ours is None:
         return 1
-    if not options.without_ha:
+    if not options.without_ha and options.backend == "memfile":
         print(f"ratio {ours / kea_ha(options):.1f}")
     return 0
 

@@ -136,6 +136,7 @@ class Pair(Segment):
     kea         laid over Kea's configuration; kea_s1, kea_s2 for one side only
     backends    where each keeps its leases: (of s1, of s2), or one name for both: "memfile",
                 "mariadb" or "postgresql"; the servers of these are pair.databases["s1"], ["s2"]
+    on_disk     their files are not in memory
     proxy       put a Proxy between the partners (pair.proxy)
     keas        the versions of Kea: (of s1, of s2), or None; see installed.py
     libraries   other builds of the hook library: (for s1, for s2)
@@ -146,8 +147,8 @@ class Pair(Segment):
     # pylint: disable-next=too-many-arguments
     def __init__(self, lab, *, threading="multi", subnet="192.0.2.0/24", pools=None, lifetime=3600,
                  mclt=60, hook=None, hook_s1=None, hook_s2=None, kea=None, kea_s1=None, kea_s2=None,
-                 backends="memfile", keas=(None, None), libraries=(None, None), proxy=False,
-                 wrap=(), environment=None):
+                 backends="memfile", on_disk=False, keas=(None, None), libraries=(None, None),
+                 proxy=False, wrap=(), environment=None):
         super().__init__(lab, subnet)
         self.threading, self.pools, self.lifetime, self.mclt = threading, pools, lifetime, mclt
         self.hook, self.hook_sides = hook, {"s1": hook_s1, "s2": hook_s2}
@@ -156,7 +157,7 @@ class Pair(Segment):
         self._join(hosts, proxy)
         if isinstance(backends, str):
             backends = (backends, backends)
-        self.databases = {name: KINDS[kind](lab, hosts[name], f"database-{name}")
+        self.databases = {name: KINDS[kind](lab, hosts[name], f"database-{name}", on_disk)
                           for name, kind in zip(hosts, backends) if kind in KINDS}
         self.keas = {name: installed.kea(version, built)
                      for name, version, built in zip(hosts, keas, libraries)}

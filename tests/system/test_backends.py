@@ -129,13 +129,14 @@ def test_mixed(pair_of, backend):
 def test_lost_store(pair_of, backend):
     """A server that has lost store and rows gets some thousand from its partner, which serves all
     clients meanwhile."""
-    made = pair_of(mclt=MCLT, lifetime=3600, hook=QUICK, backends=("memfile", backend),
+    made = pair_of(mclt=2 * MCLT, lifetime=3600, hook=QUICK, backends=("memfile", backend),
                    subnet="10.1.0.0/19", pools=["10.1.1.0 - 10.1.16.255"])
     made.start(wait="NORMAL")
-    for first in range(1, 3000, 500):       # renewed before they end
-        for verb in ("discover", "renew"):
+    for first in range(1, 3000, 500):
+        for verb in ("discover", "renew"):      # for long, when the first is known to both
             agree.acknowledged(made.clients.do_range(verb, first, first + 499, rate=250,
                                                      retransmit=True))
+            agree.until(lambda: agree.bindings_differ(made.s1, made.s2), 60)
     agree.settled(made, 120)
     made.s2.kill9()
     for name in os.listdir(made.s2.directory):
@@ -185,6 +186,23 @@ def test_kea_gives_up(pair_of, backend):
     made.s2.wait_state("COMMUNICATIONS-INTERRUPTED", timeout=1)
     database.start()
     made.s1.start()
+    made.wait_state("NORMAL")
+    all_keep(made, leases)
+
+
+@pytest.mark.long
+@DATABASE
+def test_serve_retry(pair_of, backend):
+    """A Kea that is told to serve on without database cannot, and its partner hears of it all the same."""
+    made, leases = with_leases(pair_of, backends=backend, kea_s1={
+        "lease-database": {"on-fail": "serve-retry-continue"}})
+    made.databases["s1"].kill9()
+    made.clients.order_range("rebind", OURS[0], OURS[0])
+    made.s1.wait_log("FAILOVER_PAUSED", 15)
+    made.s2.wait_state("COMMUNICATIONS-INTERRUPTED")
+    answers = agree.acknowledged(made.clients.do_all("rebind", leases))
+    assert {made.server_at(a["server"]).name for a in answers.values()} == {"s2"}
+    made.databases["s1"].start()
     made.wait_state("NORMAL")
     all_keep(made, leases)
 
