@@ -5,18 +5,7 @@
  * MCLT nor any wait of 9.4.2 means anything for it. So a BOOTP client has its reservation, which nobody
  * else gets on either server, or nothing. Its binding has no term, and its updates carry the B flag.
  */
-#include <stdio.h>
-
 #include "hook/service_internal.h"
-
-static const char *hardware_text(const struct fo_client *client, char text[64])
-{
-    size_t at = 0;
-    text[0] = '\0';
-    for (uint8_t i = 0; i < client->hardware_length && i < 20; i++)
-        at += (size_t)snprintf(text + at, 64 - at, "%s%02x", i ? ":" : "", client->hardware[i]);
-    return text;
-}
 
 void fo_refuse_bootp(struct fo_relationship *relationship, const struct fo_query *query,
                      struct fo_decision *decision)
@@ -28,5 +17,5 @@ void fo_refuse_bootp(struct fo_relationship *relationship, const struct fo_query
         return;
     relationship->bootp_logged = now;
     fo_say(relationship->service, FAILOVER_BOOTP_REFUSED, relationship->config.name,
-           hardware_text(&query->client, client), NULL);
+           fo_hardware_text(&query->client, client), NULL);
 }

@@ -75,6 +75,15 @@ static bool given_while_we_were_down(const struct fo_relationship *relationship,
             fo_session_permits(&endpoint->session, update->start_of_state) > stop);
 }
 
+/* Then both ran on their own, and one of them should not have been declared down: two clients may hold
+   one address. What either gave alone is worth no more than the other's, and note 5 of the figure decides:
+   the primary's client stays, on both servers. (The secondary speaks first, 9.10.3, so what of the
+   primary's gives way has done so before the secondary hears of it.) */
+static bool in_conflict(const struct fo_relationship *relationship)
+{
+    return relationship->endpoint.record.state == FO_STATE_POTENTIAL_CONFLICT;
+}
+
 /* Where 7.1.3 compares times to the second, which two clocks cannot, or knows nothing of ours. */
 static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
                                            struct fo_pool *pool,
@@ -95,7 +104,7 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
         (binding->flags & FO_FLAG_DOUBTFUL))
         return FO_REJECT_NONE;
     if (j->own_status == FO_ACTIVE && update->status == FO_ACTIVE && other) {
-        if (binding->flags & FO_FLAG_ALONE)
+        if ((binding->flags & FO_FLAG_ALONE) && !in_conflict(relationship))
             return FO_REJECT_OUTDATED;
         if (given_while_we_were_down(relationship, j, binding, update))
             return FO_REJECT_NONE;
@@ -141,6 +150,19 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
     if (FO_FAULTY(FREE_OVER_ACTIVE) && (update->status == FO_FREE || update->status == FO_BACKUP))
         return FO_REJECT_NONE;
     return by_table;
+}
+
+bool fo_conflicts(const struct fo_relationship *relationship, const struct fo_binding *binding,
+                  const struct fo_update *update, enum fo_reject_reason reject,
+                  const struct fo_now *now)
+{
+    struct fo_client client = fo_update_client(update);
+    if (binding == NULL || binding->status != FO_ACTIVE || update->status != FO_ACTIVE ||
+        fo_table_same_client(binding, &client))
+        return false;
+    return reject == FO_REJECT_IN_USE ||
+           (reject == FO_REJECT_NONE && in_conflict(relationship) && !relationship->config.primary &&
+            !(binding->flags & FO_FLAG_DOUBTFUL) && binding->times.lease_expiration > now->seconds);
 }
 
 enum fo_reject_reason fo_judge_update(struct fo_relationship *relationship, struct fo_pool *pool,

@@ -87,10 +87,17 @@ static void note_state(struct fo_relationship *relationship, const char *why)
     const char *partner = endpoint->communicating ? fo_state_name(endpoint->record.partner_state)
                                                   : "not in contact";
     const char *name = relationship->config.name;
-    bool interrupted = fo_endpoint_state(endpoint) == FO_STATE_COMMUNICATIONS_INTERRUPTED;
+    enum fo_state state = fo_endpoint_state(endpoint);
+    bool interrupted = state == FO_STATE_COMMUNICATIONS_INTERRUPTED;
     char text[64];
     fo_say(relationship->service, FAILOVER_STATE_CHANGED, name,
-           fo_state_name((uint8_t)fo_endpoint_state(endpoint)), partner, why, NULL);
+           fo_state_name((uint8_t)state), partner, why, NULL);
+    if (state == FO_STATE_POTENTIAL_CONFLICT && endpoint->communicating)
+        fo_say(relationship->service, FAILOVER_POTENTIAL_CONFLICT, name,
+               relationship->config.partner.name, NULL);
+    if (state == FO_STATE_RESOLUTION_INTERRUPTED)
+        fo_say(relationship->service, FAILOVER_RESOLUTION_INTERRUPTED, name,
+               relationship->config.partner.name, why, NULL);
     if (interrupted && !fo_starts_after_long_stop(relationship) && !relationship->removed)
         fo_say(relationship->service, FAILOVER_COMMUNICATIONS_INTERRUPTED, name,
                relationship->config.partner.name,

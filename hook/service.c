@@ -67,6 +67,15 @@ const char *fo_address_text(uint32_t address, char text[16])
                     address & 255);
 }
 
+const char *fo_hardware_text(const struct fo_client *client, char text[64])
+{
+    size_t at = 0;
+    text[0] = '\0';
+    for (uint8_t i = 0; i < client->hardware_length && i < 20; i++)
+        at += (size_t)snprintf(text + at, 64 - at, "%s%02x", i ? ":" : "", client->hardware[i]);
+    return text;
+}
+
 const char *fo_time_text(uint32_t wall, char text[32])
 {
     time_t seconds = wall;

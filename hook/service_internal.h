@@ -224,6 +224,7 @@ struct fo_relationship *fo_relationship_of_pool(struct fo_service *service,
 void fo_say(struct fo_service *service, enum fo_log_id id, const char *first, ...);
 const char *fo_address_text(uint32_t address, char text[16]);
 const char *fo_time_text(uint32_t wall, char text[32]); /* local time */
+const char *fo_hardware_text(const struct fo_client *client, char text[64]);
 /* snprintf that returns its buffer. */
 const char *fo_print(char *buffer, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -312,11 +313,21 @@ enum fo_reject_reason fo_judge_update(struct fo_relationship *relationship, stru
                                       const struct fo_update *update, bool crossing,
                                       const struct fo_now *now);
 
+/* Whether two clients hold the address, of whom one must leave: `reject` is what was judged. */
+bool fo_conflicts(const struct fo_relationship *relationship, const struct fo_binding *binding,
+                  const struct fo_update *update, enum fo_reject_reason reject,
+                  const struct fo_now *now);
+
 /* An update was rejected because the other server knows more: nothing that an operator must mend. */
 static inline bool fo_reject_is_ordinary(uint8_t reason)
 {
     return reason == FO_REJECT_OUTDATED || reason == FO_REJECT_LESS_CRITICAL;
 }
+
+/* ------------------------------------------------------------------ applying.c */
+/* Does to the binding what an accepted update says; false: no memory. */
+bool fo_apply_update(struct fo_relationship *relationship, struct fo_pool *pool,
+                     const struct fo_update *update, bool crossing, const struct fo_now *now);
 
 /* ------------------------------------------------------------------ inbound.c */
 void fo_update_received(void *relationship, const struct fo_message *message);
