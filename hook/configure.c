@@ -320,6 +320,9 @@ int fo_service_configure(struct fo_service *service, const struct fo_config *con
     const struct fo_env *env = service->env;
     struct plan plan;
     env->lock(env->context);
+    const struct fo_now now = fo_service_now(service);
+    for (size_t i = 0; i < service->relationship_count; i++) /* what the plan is made of stays as it is */
+        fo_requested_finish(service->relationships[i], &now);
     bool ok = make_plan(service, config, topology, &plan);
     if (ok) {
         take_plan(service, topology, &plan);

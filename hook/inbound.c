@@ -200,6 +200,8 @@ static void answered(struct fo_service *service, const struct fo_inbound *inboun
 
 void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now)
 {
+    if (fo_doubts_partner(relationship))
+        return;
     /* Those behind the first are judged as well, so that one commit covers them all. */
     for (struct fo_inbound *each = relationship->inbound; each != NULL; each = each->next) {
         if (!advance(relationship, each, now) && each->done < each->count)

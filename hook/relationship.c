@@ -239,7 +239,7 @@ void fo_relationship_start(struct fo_relationship *relationship, int index,
         .acknowledged = fo_acknowledged,
         .updates_lost = fo_updates_lost,
         .received = fo_update_received,
-        .partner_forgot = fo_doubt_partners_past,
+        .partner_forgot = fo_partner_forgot,
         .forget = fo_forget_bindings,
         .updates_requested = fo_updates_requested,
         .requested_left = fo_requested_left,
@@ -265,40 +265,58 @@ void fo_relationship_set(struct fo_relationship *relationship,
     *digest = (struct fo_digest){0};
     struct fo_endpoint_settings settings = settings_of(relationship);
     relationship->clock_warning_at = 0;
+    relationship->past_walk.connection = 0;
     fo_endpoint_set(&relationship->endpoint, &settings);
     fo_relationship_new_nonce(relationship);
 }
 
 /* A lease that was promised under a larger MCLT ends at the latest that long after the latest time that
-   either server knew of it, or after the moment at which the partner has heard of the lower one. */
-static uint32_t past_promises_end(const struct fo_relationship *relationship, uint32_t now)
+   either server knew of it, or after the moment at which the partner has heard of the lower one. All
+   records are looked at, some in each step; a time that is put in behind the walk was promised under the
+   lower one. True when it is done. */
+static bool past_promises_step(struct fo_relationship *relationship, uint32_t now)
 {
     struct fo_table *table = &relationship->service->table;
-    const uint32_t mclt = relationship->endpoint.record.past_mclt + FO_EXPIRY_GUARD;
+    struct fo_endpoint_record *record = &relationship->endpoint.record;
+    const uint32_t mclt = record->past_mclt + FO_EXPIRY_GUARD;
     const struct fo_binding *binding;
-    uint32_t latest = now;
-    for (uint32_t i = 0; (binding = fo_table_record(table, i)) != NULL; i++) {
+    if (relationship->past_walk.connection != relationship->connection) /* or another MCLT since */
+        relationship->past_walk.from = relationship->past_walk.latest = 0;
+    relationship->past_walk.connection = relationship->connection;
+    uint32_t latest = relationship->past_walk.latest;
+    for (int n = 0; n < FO_STEP_MAX; n++) {
+        binding = fo_table_record(table, relationship->past_walk.from++);
+        if (binding == NULL) {
+            relationship->past_walk.connection = 0;
+            latest = latest > now ? latest : now;
+            record->past_until = latest > UINT32_MAX - 1 - mclt ? UINT32_MAX - 1 : latest + mclt;
+            return true;
+        }
         const uint32_t times[] = {binding->times.lease_expiration, binding->times.sent_potential,
                                   binding->times.acked_potential, binding->times.received_potential};
         for (size_t k = 0; k < sizeof times / sizeof times[0]; k++)
             if (times[k] > latest)
                 latest = times[k];
     }
-    return latest > UINT32_MAX - 1 - mclt ? UINT32_MAX - 1 : latest + mclt;
+    relationship->past_walk.latest = latest;
+    return false;
 }
 
-void fo_watch_mclt(struct fo_relationship *relationship, const struct fo_now *now)
+bool fo_watch_mclt(struct fo_relationship *relationship, const struct fo_now *now)
 {
     struct fo_endpoint_record *record = &relationship->endpoint.record;
     if (record->past_mclt == 0)
-        return;
-    if (record->past_until == UINT32_MAX && relationship->endpoint.communicating)
-        record->past_until = past_promises_end(relationship, now->seconds);
-    else if (record->past_until < UINT32_MAX - 1 && now->seconds > record->past_until)
+        return false;
+    if (record->past_until == UINT32_MAX && relationship->endpoint.communicating) {
+        if (!past_promises_step(relationship, now->seconds))
+            return true;
+    } else if (record->past_until < UINT32_MAX - 1 && now->seconds > record->past_until) {
         record->past_mclt = record->past_until = 0;
-    else
-        return;
+    } else {
+        return false;
+    }
     host_store(relationship);
+    return false;
 }
 
 void fo_relationship_free(struct fo_relationship *relationship)

@@ -143,8 +143,9 @@ static void end_quarantine(struct fo_service *service, const struct fo_now *now)
 static bool step_relationship(struct fo_relationship *relationship, const struct fo_now *now)
 {
     bool more = fo_partner_down_step(relationship, now);
+    more = fo_requested_step(relationship, now) || more;
     fo_leaving_step(relationship, now);
-    fo_watch_mclt(relationship, now);
+    more = fo_watch_mclt(relationship, now) || more;
     if (now->ms >= relationship->rejected_retry_at) {
         relationship->rejected_retry_at = now->ms + FO_REJECTED_RETRY_MS;
         fo_retry_rejected(relationship);

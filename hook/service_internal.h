@@ -76,6 +76,15 @@ struct fo_inbound {
     uint8_t *bytes;
 };
 
+/* Over all records, by UPDREQALL (requested.c). */
+struct fo_walk {
+    bool on;
+    bool doubts;       /* the partner has lost its store */
+    uint32_t from, to; /* records */
+    size_t part;       /* and then what was asked back from it: pool, and bit */
+    uint32_t bit;
+};
+
 struct fo_relationship {
     struct fo_service *service;
     int index;
@@ -93,6 +102,11 @@ struct fo_relationship {
     bool forgotten;           /* its bindings are, and the partner has not told all again */
     size_t send_pool;         /* where the search for updates goes on */
     uint32_t send_bit;
+    struct fo_walk walk;
+    struct {
+        fo_connection connection; /* 0: none is under way */
+        uint32_t from, latest;
+    } past_walk;              /* for the end of promises under a larger MCLT */
     uint64_t requested;       /* bits set in `requested` of all its pools */
     struct fo_inbound *inbound, **inbound_tail;
     int64_t rejected_retry_at;
@@ -287,11 +301,23 @@ void fo_updates_lost(void *relationship);
 /* The pools are others now: `in_flight` and `answering` are what is under way on the connection. Once
    for each change of them, for what is under way of an address that is gone is forgotten. */
 void fo_updates_carry_on(struct fo_relationship *relationship);
+void fo_retry_rejected(struct fo_relationship *relationship);
+
+/* ------------------------------------------------------------------ requested.c */
+/* The partner has lost its bindings; what it promised is held from now on (an UPDREQALL follows). */
+void fo_partner_forgot(void *relationship);
 uint32_t fo_updates_requested(void *relationship, bool all);
+/* A walk for UPDREQALL goes on; true where there is more. */
+bool fo_requested_step(struct fo_relationship *relationship, const struct fo_now *now);
+/* ... to its end, for the pools are about to be others. */
+void fo_requested_finish(struct fo_relationship *relationship, const struct fo_now *now);
+/* Whether that walk is still to hold what the partner forgot: nothing may end meanwhile. */
+bool fo_doubts_partner(const struct fo_relationship *relationship);
 bool fo_requested_left(void *relationship);
+/* Nobody waits for UPDDONE any more. */
+void fo_requested_lost(struct fo_relationship *relationship);
 /* Where the partner has to wait for UPDDONE though all is told, the operator hears why, and until when. */
 void fo_note_updates_wait(struct fo_relationship *relationship);
-void fo_retry_rejected(struct fo_relationship *relationship);
 
 /* ------------------------------------------------------------------ rows.c */
 /* The length that Kea's row must have: without term where the lease has none. */
@@ -443,14 +469,14 @@ bool fo_persistence_reserve(struct fo_service *service);
 void fo_persistence_keep(struct fo_service *service, const char *name,
                          const struct fo_endpoint_record *record);
 
-/* ------------------------------------------------------------------ reconcile.c */
+/* ------------------------------------------------------------------ doubts.c */
 /* Rule of safety 7, at the first configuration after a power cut; and what is free in groups that were
    open then is quarantined, also where another power cut has begun the quarantine. */
 void fo_quarantine_open(struct fo_service *service);
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now);
-/* The same for the partner, whose bindings are lost: how long its promises run, only the bound of
-   rule of safety 4 says. */
-void fo_doubt_partners_past(void *relationship);
+/* The same for one binding, of which the partner may have promised what it has forgotten. */
+void fo_doubt_partners_promise(struct fo_relationship *relationship, struct fo_pool *pool,
+                               struct fo_binding *binding);
 
 /* ------------------------------------------------------------------ rolled_back.c */
 /* The state file is an older copy: its bindings are forgotten, to be told by the partner ... */
@@ -487,7 +513,7 @@ void fo_relationship_set(struct fo_relationship *relationship,
                          const struct fo_config_relationship *config, struct fo_digest *digest);
 void fo_relationship_free(struct fo_relationship *relationship);
 /* When the waits may count with a lowered MCLT (rule of safety 12). */
-void fo_watch_mclt(struct fo_relationship *relationship, const struct fo_now *now);
+bool fo_watch_mclt(struct fo_relationship *relationship, const struct fo_now *now);
 /* Before each handshake, where messages are signed. */
 void fo_relationship_new_nonce(struct fo_relationship *relationship);
 /* The state that decides about clients, and why nobody is served, or NULL. */

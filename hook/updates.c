@@ -239,16 +239,28 @@ static void rejected(struct fo_relationship *relationship, struct fo_pool *pool,
         fo_bitmap_set(&pool->rejected, bit);
 }
 
-/* The partner knows; what was on its way to FREE is there (5.11). */
-static void accepted(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
-                     const struct fo_acknowledgement *ack)
+/* An ended lease that is held, for somebody may have the address: the partner's word settles that, but not
+   where it has lost its store and says yes to all. In NORMAL it has waited until what it may have forgotten
+   was over, and is told again. */
+static bool settles_doubt(const struct fo_relationship *relationship)
 {
+    return relationship->endpoint.record.state == FO_STATE_NORMAL;
+}
+
+/* The partner knows; what was on its way to FREE is there (5.11). */
+static void accepted(struct fo_relationship *relationship, struct fo_pool *pool,
+                     struct fo_binding *binding, const struct fo_acknowledgement *ack)
+{
+    struct fo_service *service = relationship->service;
+    bool again = false;
     if (binding != NULL) {
         if (binding->status == FO_ACTIVE &&
             ack->potential_expiration > binding->times.acked_potential)
             binding->times.acked_potential = ack->potential_expiration;
         binding->flags &= (uint8_t)~FO_FLAG_ALONE;
-        if (binding->flags & FO_FLAG_DOUBTFUL) {
+        again = binding->status == FO_ACTIVE && (binding->flags & FO_FLAG_DOUBTFUL) &&
+                !settles_doubt(relationship);
+        if ((binding->flags & FO_FLAG_DOUBTFUL) && !again) {
             binding->flags &= (uint8_t)~FO_FLAG_DOUBTFUL;
             fo_mark_row(service, pool, ack->address);
         }
@@ -259,6 +271,8 @@ static void accepted(struct fo_service *service, struct fo_pool *pool, struct fo
     if (pool->primary && fo_bitmap_test(&pool->returning, bit))
         fo_table_set_owner(&service->table, pool, ack->address, false);
     fo_settle(service, pool, ack->address);
+    if (again)
+        fo_bitmap_set(&pool->unacked, bit);
 }
 
 void fo_acknowledged(void *context, const struct fo_acknowledgement *ack)
@@ -280,15 +294,17 @@ void fo_take_acknowledgement(struct fo_relationship *relationship,
     fo_bitmap_clear(&pool->in_flight, bit);
     if (!fo_bitmap_test(&pool->unacked, bit))
         return; /* an update of the partner's has settled it meanwhile */
+    if (fo_doubts_partner(relationship)) /* it may be the end of a lease that is about to go on */
+        return;
     /* Of an older generation (rule of safety 3): the newer one is sent next. Where the partner has asked
        for updates, it has not been answered by this: what it knows is not true any more, least of all
-       after an UPDREQALL that has lengthened all leases since (fo_doubt_partners_past). */
+       after an UPDREQALL that has lengthened all leases since (requested.c). */
     if ((binding ? binding->generation : 0) != ack->generation && !FO_FAULTY(ACK_ANY))
         return;
     if (ack->reject_reason != FO_REJECT_NONE)
         rejected(relationship, pool, ack);
     else
-        accepted(service, pool, binding, ack);
+        accepted(relationship, pool, binding, ack);
 }
 
 void fo_updates_lost(void *context)
@@ -299,9 +315,8 @@ void fo_updates_lost(void *context)
         if (table->pools[i].relationship == relationship->index) {
             fo_bitmap_clear_all(&table->pools[i].in_flight);
             fo_bitmap_clear_all(&table->pools[i].answering);
-            fo_bitmap_clear_all(&table->pools[i].requested);
         }
-    relationship->requested = 0;
+    fo_requested_lost(relationship);
     if (!FO_FAULTY(REPLAYED))
         fo_inbound_drop(relationship);
 }
@@ -337,112 +352,4 @@ void fo_retry_rejected(struct fo_relationship *relationship)
             fo_bitmap_clear_all(&table->pools[i].rejected);
             table->pools[i].reserved_moved = true;
         }
-}
-
-/* The BACKUP addresses of the past are to be told, and one of each page is stored: so all are. */
-static void mark_past(struct fo_service *service, struct fo_pool *past)
-{
-    fo_bitmap_or(&past->unacked, &past->backup);
-    uint32_t bit = fo_bitmap_next(&past->backup, 0);
-    while (bit != FO_BITMAP_NONE) {
-        const uint32_t address = past->range.first + bit;
-        fo_mark_dirty(service, past, address);
-        bit = fo_bitmap_next(&past->backup, bit + FO_PAGE_ADDRESSES - address % FO_PAGE_ADDRESSES);
-    }
-}
-
-/* 5.16: all that was ever associated with a client, and what is the secondary's. What is in no pool of
-   a relationship now cannot be told before it comes back, and nobody will ask for it again then: that
-   is stored. */
-static void mark_all(struct fo_relationship *relationship)
-{
-    struct fo_service *service = relationship->service;
-    struct fo_binding *binding;
-    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
-        struct fo_pool *pool = fo_table_kept(&service->table, binding->address);
-        if (pool == NULL || (pool->relationship >= 0 && pool->relationship != relationship->index))
-            continue;
-        fo_bitmap_set(&pool->unacked, bit_in(pool, binding->address));
-        if (pool->relationship < 0)
-            fo_mark_dirty(service, pool, binding->address);
-    }
-    for (size_t i = 0; i < service->table.pool_count; i++) {
-        struct fo_pool *pool = &service->table.pools[i];
-        if (pool->relationship == relationship->index)
-            fo_bitmap_or(&pool->unacked, &pool->backup);
-    }
-    for (size_t i = 0; i < service->table.past_count; i++)
-        mark_past(service, &service->table.past[i]);
-}
-
-/* What a query is about to change in this moment, maybe an address of the partner's: the partner gets
-   its UPDDONE after that, too. */
-static void mark_claimed(struct fo_relationship *relationship)
-{
-    struct fo_table *table = &relationship->service->table;
-    for (uint32_t i = 0; i < table->hold_capacity; i++) {
-        const struct fo_hold *hold = &table->holds[i];
-        struct fo_pool *pool =
-            hold->address != 0 && hold->serial != 0 ? fo_table_pool(table, hold->address) : NULL;
-        if (pool != NULL && pool->relationship == relationship->index)
-            fo_bitmap_set(&pool->unacked, bit_in(pool, hold->address));
-    }
-}
-
-uint32_t fo_updates_requested(void *context, bool all)
-{
-    struct fo_relationship *relationship = context;
-    struct fo_table *table = &relationship->service->table;
-    fo_retry_rejected(relationship);
-    if (all && !FO_FAULTY(ALL_UNACKED))
-        mark_all(relationship);
-    relationship->requested = 0;
-    if (relationship->endpoint.record.state == FO_STATE_PARTNER_DOWN)
-        mark_claimed(relationship);
-    for (size_t i = 0; i < table->pool_count; i++) {
-        struct fo_pool *pool = &table->pools[i];
-        if (pool->relationship != relationship->index)
-            continue;
-        fo_bitmap_copy(&pool->requested, &pool->unacked);
-        relationship->requested += pool->requested.count;
-    }
-    return (uint32_t)relationship->requested;
-}
-
-/* In PARTNER-DOWN it gave the partner's addresses, and a power cut may have made it forget to whom. It
-   cannot tell that; so the partner hears of the end when such leases are over (rule of safety 7). */
-static bool may_have_given_partners(const struct fo_relationship *relationship)
-{
-    const struct fo_table *table = &relationship->service->table;
-    if (relationship->service->quarantine_until == 0 ||
-        relationship->endpoint.record.state != FO_STATE_PARTNER_DOWN)
-        return false;
-    for (size_t i = 0; i < table->pool_count; i++) {
-        const struct fo_pool *pool = &table->pools[i];
-        if (pool->relationship != relationship->index)
-            continue;
-        uint32_t bit = fo_bitmap_next(&pool->quarantined, 0);
-        while (bit != FO_BITMAP_NONE && fo_bitmap_test(&pool->backup, bit) != pool->primary)
-            bit = fo_bitmap_next(&pool->quarantined, bit + 1);
-        if (bit != FO_BITMAP_NONE)
-            return true;
-    }
-    return false;
-}
-
-void fo_note_updates_wait(struct fo_relationship *relationship)
-{
-    struct fo_service *service = relationship->service;
-    char until[32];
-    if (may_have_given_partners(relationship))
-        fo_say(service, FAILOVER_UPDATES_WAIT, relationship->config.name,
-               relationship->config.partner.name,
-               fo_time_text(fo_to_wall(service, service->quarantine_until), until), NULL);
-}
-
-bool fo_requested_left(void *context)
-{
-    const struct fo_relationship *relationship = context;
-    return (relationship->requested > 0 && !FO_FAULTY(DONE_EARLY)) ||
-           may_have_given_partners(relationship);
 }

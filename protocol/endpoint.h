@@ -117,6 +117,8 @@ enum fo_note {
 
 struct fo_endpoint;
 
+#define FO_MARKED_LATER UINT32_MAX
+
 struct fo_endpoint_host {
     void *context;
     bool (*send)(void *context, const uint8_t *frame, size_t length);
@@ -137,7 +139,8 @@ struct fo_endpoint_host {
     /* This store is an older copy: what it says of bindings is not true any more, nor whose a free
        address is. */
     void (*forget)(void *context);
-    /* UPDREQ, or UPDREQALL where `all`: marks what is to be sent before UPDDONE; how many. */
+    /* UPDREQ, or UPDREQALL where `all`: marks what is to be sent before UPDDONE; how many, or
+       FO_MARKED_LATER: fo_endpoint_marked says it. */
     uint32_t (*updates_requested)(void *context, bool all);
     bool (*requested_left)(void *context); /* is any of them not answered yet? */
     uint32_t (*pool_requested)(void *context); /* POOLREQ: addresses handed over because of it */
@@ -183,7 +186,10 @@ struct fo_endpoint {
     uint32_t request_xid;     /* of our UPDREQ or UPDREQALL, 0: none */
     uint32_t pool_request_xid;
     uint32_t partner_request_xid; /* of the partner's, 0: none */
+    uint8_t partner_request_type; /* UPDREQ or UPDREQALL */
     bool partner_request;
+    bool marking;             /* the host marks what the partner has asked for */
+    bool marking_all;         /* ... and has been told that the partner forgot */
     uint32_t inbound;         /* BNDUPDs not yet acknowledged by us */
     uint32_t failures;        /* connections ended by an error in a row */
     uint32_t started;         /* seconds, when this server started */
@@ -242,6 +248,8 @@ void fo_endpoint_sift(struct fo_endpoint *endpoint,
 void fo_endpoint_acknowledge(struct fo_endpoint *endpoint, uint32_t xid,
                              const struct fo_verdict *verdicts, size_t count,
                              const struct fo_now *now);
+/* What the partner asked for is marked, so many bindings: they are sent now. */
+void fo_endpoint_marked(struct fo_endpoint *endpoint, uint32_t count, const struct fo_now *now);
 /* This server (secondary) runs short of addresses: POOLREQ, at most every few seconds. */
 void fo_endpoint_request_pool(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* New parameters; what the handshake tells of them takes effect with the next connection. */

@@ -73,7 +73,8 @@ static bool send_updates(struct fo_endpoint *endpoint, bool requested, const str
 
 void fo_endpoint_pump(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
-    if (!endpoint->communicating || endpoint->state_unsaid || endpoint->stopping || endpoint->shut)
+    if (!endpoint->communicating || endpoint->state_unsaid || endpoint->stopping || endpoint->shut ||
+        endpoint->marking)
         return;
     if (endpoint->pools_unsaid) {
         endpoint->pools_unsaid = false;
@@ -213,17 +214,35 @@ void fo_endpoint_acknowledge(struct fo_endpoint *endpoint, uint32_t xid,
 void fo_take_update_request(struct fo_endpoint *endpoint, const struct fo_message *message,
                             const struct fo_now *now)
 {
-    char detail[48];
-    bool all = message->type == FO_MSG_UPDREQALL || endpoint->record.update_all_owed;
-    if (all && !endpoint->record.update_all_owed) {
-        endpoint->record.update_all_owed = true;
-        fo_endpoint_store(endpoint);
+    bool all = message->type == FO_MSG_UPDREQALL || endpoint->record.update_all_owed ||
+               endpoint->marking_all;
+    if (all && !endpoint->record.update_all_owed && !endpoint->marking_all) {
+        endpoint->marking_all = true;
         endpoint->host.partner_forgot(endpoint->host.context); /* once, however often it asks */
     }
     endpoint->partner_request = true;
     endpoint->partner_request_xid = message->xid;
+    endpoint->partner_request_type = message->type;
+    endpoint->marking = true;
     uint32_t count = endpoint->host.updates_requested(endpoint->host.context, all);
-    snprintf(detail, sizeof detail, "%s %u", fo_message_name(message->type), count);
+    if (count != FO_MARKED_LATER)
+        fo_endpoint_marked(endpoint, count, now);
+}
+
+/* The connection may be another by now, or none: then the partner asks again. That all is owed to it is
+   stored with, not before, what the host has made of its bindings because the partner forgot: a crash in
+   between must not make it forgo that. */
+void fo_endpoint_marked(struct fo_endpoint *endpoint, uint32_t count, const struct fo_now *now)
+{
+    char detail[48];
+    if (endpoint->marking_all) {
+        endpoint->record.update_all_owed = true;
+        fo_endpoint_store(endpoint);
+    }
+    endpoint->marking = endpoint->marking_all = false;
+    if (!endpoint->partner_request)
+        return;
+    snprintf(detail, sizeof detail, "%s %u", fo_message_name(endpoint->partner_request_type), count);
     fo_endpoint_note(endpoint, FO_NOTE_REQUEST_RECEIVED, detail);
     fo_endpoint_pump(endpoint, now);
 }

@@ -292,8 +292,10 @@ START_TEST(a_partner_that_forgot_is_told_of_pools_that_come_back)
     ck_assert_ptr_nonnull(fo_table_make(&service->table, used_once));
     ck_assert(!is_set(&pool_of(used_once)->unacked, used_once));
     load(false);
-    fo_doubt_partners_past(relationship);
-    fo_updates_requested(relationship, true);
+    struct fo_now moment = fo_service_now(service);
+    fo_partner_forgot(relationship);
+    ck_assert_uint_eq(fo_updates_requested(relationship, true), FO_MARKED_LATER);
+    fo_requested_finish(relationship, &moment);
     ck_assert(service->dirty); /* nobody asks for it a second time */
     ck_assert_uint_gt(fo_table_past(&service->table, lease)->dirty.count, 0);
     load(true);
@@ -305,6 +307,58 @@ START_TEST(a_partner_that_forgot_is_told_of_pools_that_come_back)
     ck_assert_int_eq(status_of(asked), FO_BACKUP);
     ck_assert(is_set(&pool_of(asked)->unacked, asked));
     ck_assert(!is_set(&pool_of(asked)->returning, asked));
+}
+END_TEST
+
+/* The partner's word on a lease that has ended, as it was sent last. */
+static void acknowledge_last(const struct fo_binding *binding)
+{
+    const struct fo_acknowledgement ack = {.address = binding->address,
+                                           .generation = binding->generation};
+    fo_take_acknowledgement(relationship, &ack);
+}
+
+START_TEST(nothing_ends_before_what_the_partner_forgot_of_it_is_held)
+{
+    const uint32_t lease = leased(FIRST);
+    struct fo_binding *binding = fo_table_find(&service->table, lease);
+    still_partner_hold(true);
+    fo_end_lease(service, pool_of(lease), binding, FO_EXPIRED, now());
+    settle();
+    ck_assert(is_set(&pool_of(lease)->in_flight, lease));
+    fo_partner_forgot(relationship);
+    ck_assert_uint_eq(fo_updates_requested(relationship, true), FO_MARKED_LATER);
+    acknowledge_last(binding);
+    ck_assert_int_eq(status_of(lease), FO_EXPIRED);
+    says(lease, FO_FREE); /* judged after the walk, which is in the next step */
+    ck_assert_int_eq(status_of(lease), FO_ACTIVE);
+    ck_assert(binding->flags & FO_FLAG_DOUBTFUL);
+    ck_assert_uint_ge(binding->times.lease_expiration, now() + MCLT - 1);
+}
+END_TEST
+
+/* It may have given the address to another client, and has forgotten that, too. */
+START_TEST(who_has_forgotten_all_does_not_settle_whose_a_lease_is)
+{
+    const uint32_t lease = leased(FIRST);
+    struct fo_binding *binding = fo_table_find(&service->table, lease);
+    struct fo_now moment = fo_service_now(service);
+    still_partner_hold(true);
+    fo_end_lease(service, pool_of(lease), binding, FO_EXPIRED, now());
+    relationship->endpoint.record.state = FO_STATE_COMMUNICATIONS_INTERRUPTED;
+    fo_partner_forgot(relationship);
+    fo_updates_requested(relationship, true);
+    relationship->endpoint.partner_request = true;
+    fo_requested_finish(relationship, &moment);
+    ck_assert(is_set(&pool_of(lease)->requested, lease));
+    acknowledge_last(binding);
+    ck_assert(!is_set(&pool_of(lease)->requested, lease)); /* it gets UPDDONE */
+    ck_assert(binding->flags & FO_FLAG_DOUBTFUL);
+    ck_assert(is_set(&pool_of(lease)->unacked, lease));
+    relationship->endpoint.record.state = FO_STATE_NORMAL;
+    acknowledge_last(binding);
+    ck_assert(!(binding->flags & FO_FLAG_DOUBTFUL));
+    ck_assert(!is_set(&pool_of(lease)->unacked, lease));
 }
 END_TEST
 
@@ -513,6 +567,8 @@ int main(void)
     tcase_add_test(all, addresses_that_the_partner_has_in_no_pool_are_one_warning);
     tcase_add_test(all, addresses_that_we_have_in_no_pool_are_one_warning);
     tcase_add_test(all, a_partner_that_forgot_is_told_of_pools_that_come_back);
+    tcase_add_test(all, nothing_ends_before_what_the_partner_forgot_of_it_is_held);
+    tcase_add_test(all, who_has_forgotten_all_does_not_settle_whose_a_lease_is);
     tcase_add_test(all, after_a_power_cut_there_may_have_been_transactions_until_the_restart);
     tcase_add_test(all, a_quarantine_is_longer_than_any_lease_that_it_is_for);
     tcase_add_test(all, a_later_transaction_in_keas_row_counts_though_its_end_does_not);
