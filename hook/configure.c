@@ -21,6 +21,7 @@ struct plan {
     struct fo_digest *digests; /* one for each of `config` */
     struct fo_subnet_entry *subnets;
     struct fo_table_pools pools;
+    struct fo_shares shares;
     const char *missing; /* why it could not be made */
 };
 
@@ -113,7 +114,8 @@ static bool plan_pools(struct fo_service *service, const struct fo_topology *top
         pools[i].primary = pools[i].relationship >= 0 &&
                            plan->config.relationships[pools[i].relationship].primary;
     }
-    bool ok = fo_table_prepare(&service->table, pools, count, &plan->pools);
+    bool ok = fo_table_prepare(&service->table, pools, count, &plan->pools) &&
+              fo_shares_plan(service, &plan->config, &plan->pools, &plan->shares);
     env->release(env->context, pools);
     return ok;
 }
@@ -129,6 +131,7 @@ static void discard(struct fo_service *service, struct plan *plan)
     env->release(env->context, plan->relationships);
     env->release(env->context, plan->digests);
     env->release(env->context, plan->subnets);
+    env->release(env->context, plan->shares.shares);
     fo_table_discard(&service->table, &plan->pools);
     fo_config_free(&plan->config);
 }
@@ -287,6 +290,7 @@ static void take_plan(struct fo_service *service, const struct fo_topology *topo
     fo_config_free(&old);
     take_subnets(service, topology, plan);
     fo_table_take(&service->table, &plan->pools);
+    fo_shares_take(service, &plan->shares);
     if (!service->configured)
         take_past(service, topology);
     fo_set_reservations(service, topology);

@@ -88,6 +88,7 @@ void fo_note_pools(struct fo_relationship *relationship)
         fo_say(relationship->service, FAILOVER_CONFIG_CHANGED, name,
                "the pools are the same on both servers again", NULL);
     relationship->pools_differ = differ;
+    fo_retry_rejected(relationship); /* the partner may have the addresses now */
 }
 
 void fo_note_outside_pools(struct fo_relationship *relationship, enum fo_log_id id, uint32_t address,

@@ -292,9 +292,10 @@ struct fo_relationship_status {
     uint32_t state_file_error_since;
 };
 
-/* Kea's main thread runs; whether its DHCP service is enabled. From the first such call on both are
-   watched (rule of safety 14), and wake_rows of struct fo_env is to be answered by one, too. */
-void fo_kea_pulse(struct fo_service *service, bool serves);
+/* Kea's main thread runs; `idle` is why Kea answers no clients (a text that stays), NULL: it does. From
+   the first such call on both are watched (rule of safety 14), and wake_rows of struct fo_env is to be
+   answered by one, too. */
+void fo_kea_pulse(struct fo_service *service, const char *idle);
 
 size_t fo_relationship_count(struct fo_service *service);
 bool fo_relationship_status(struct fo_service *service, size_t index,

@@ -150,6 +150,25 @@ static bool load_page(struct fo_service *service, uint32_t base, struct fo_reade
     return true;
 }
 
+static bool load_shares(struct fo_service *service, struct fo_reader *reader)
+{
+    struct fo_shares *shares = &service->shares;
+    const uint32_t total = fo_read_u32(reader);
+    void *fresh = service->env->reallocate(service->env->context, shares->shares,
+                                           (shares->count + FO_SHARES_MAX) * sizeof *shares->shares);
+    if (fresh == NULL)
+        return false;
+    shares->shares = fresh;
+    for (unsigned k = 0; k < FO_SHARES_MAX && fo_reader_left(reader) > 0 && shares->count < total; k++) {
+        struct fo_share *share = &shares->shares[shares->count++];
+        share->first = fo_read_u32(reader);
+        share->last = fo_read_u32(reader);
+        share->party = (uint64_t)fo_read_u32(reader) << 32;
+        share->party |= fo_read_u32(reader);
+    }
+    return fo_reader_ok(reader);
+}
+
 struct loading {
     struct fo_service *service;
     char *error;
@@ -178,6 +197,9 @@ static bool load_pair(void *context, const uint8_t *key, size_t key_length, cons
         break;
     case FO_STORE_KEY_PAGE:
         ok = key_length == 5 && load_page(service, address, &reader);
+        break;
+    case FO_STORE_KEY_SHARES:
+        ok = load_shares(service, &reader);
         break;
     default:
         break;

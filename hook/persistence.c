@@ -6,6 +6,7 @@
  *   M            format version, boot id, orderly stop, last stamp
  *   E <name>     a relationship's endpoint record
  *   B <address>  a binding with its client
+ *   S <number>   with whom addresses are shared (shares.c)
  *   P <address>  bits of 4096 addresses: BACKUP, unacknowledged, returning; open groups
  *
  * Changes belong to an epoch. A commit takes all changes of the open epoch (several commits, where
@@ -205,6 +206,29 @@ static bool put_endpoint(struct fo_service *service, const char *name,
                fo_writer_length(&writer));
 }
 
+/* All of them; each value says how many there are, for those of a longer list before stay. */
+static bool put_shares(struct fo_service *service)
+{
+    const struct fo_shares *shares = &service->shares;
+    uint8_t value[VALUE_MAX];
+    size_t i = 0;
+    for (unsigned part = 0; i < shares->count || part == 0; part++) {
+        struct fo_writer writer;
+        fo_writer_init(&writer, value, sizeof value);
+        fo_write_u32(&writer, (uint32_t)shares->count);
+        for (unsigned k = 0; k < FO_SHARES_MAX && i < shares->count; k++, i++) {
+            fo_write_u32(&writer, shares->shares[i].first);
+            fo_write_u32(&writer, shares->shares[i].last);
+            fo_write_u32(&writer, (uint32_t)(shares->shares[i].party >> 32));
+            fo_write_u32(&writer, (uint32_t)shares->shares[i].party);
+        }
+        const uint8_t name[2] = {(uint8_t)(part >> 8), (uint8_t)part};
+        if (!put(service, FO_STORE_KEY_SHARES, name, sizeof name, value, fo_writer_length(&writer)))
+            return false;
+    }
+    return true;
+}
+
 /* What is said of the whole is written in the last batch of the epoch; the states of relationships and
    the orderly stop as they were when it began. A crash between batches, or before the next epoch, must
    not leave them ahead of the bindings: with `update_all_owed` stored, but not what
@@ -220,6 +244,8 @@ static bool put_whole(struct fo_service *service)
             !put_endpoint(service, service->relationships[i]->config.name,
                           &service->relationships[i]->saved_record))
             return false;
+    if (service->shares_saving && !put_shares(service))
+        return false;
     service->env->boot_id(service->env->context, id);
     fo_writer_init(&writer, value, sizeof value);
     fo_write_u32(&writer, FO_STORE_FORMAT_VERSION);
@@ -280,6 +306,8 @@ static void begin_epoch(struct fo_service *service)
         relationship->saved_record = relationship->endpoint.record;
     }
     service->stop_saving = service->stop_said;
+    service->shares_saving |= service->shares_dirty;
+    service->shares_dirty = false;
     service->saving_epoch = true;
     service->dirty = service->meta_dirty = service->urgent = false;
     service->epoch_open++;
@@ -351,7 +379,7 @@ static bool clear_saved(struct fo_service *service)
 static void epoch_is_durable(struct fo_service *service)
 {
     struct fo_now now = fo_service_now(service);
-    service->saving_epoch = false;
+    service->saving_epoch = service->shares_saving = false;
     service->epoch_durable = service->epoch_open - 1;
     service->stamp_durable = service->stamp_saving;
     for (size_t i = 0; i < service->table.pool_count; i++) {
@@ -414,4 +442,5 @@ void fo_persistence_free(struct fo_service *service)
     env->release(env->context, service->writes);
     env->release(env->context, service->arena);
     env->release(env->context, service->stored_records);
+    env->release(env->context, service->shares.shares);
 }

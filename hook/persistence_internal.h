@@ -16,6 +16,8 @@ enum {
     FO_STORE_KEY_ENDPOINT = 'E',
     FO_STORE_KEY_BINDING = 'B',
     FO_STORE_KEY_PAGE = 'P',
+    FO_STORE_KEY_SHARES = 'S',
+    FO_SHARES_MAX = 30, /* in one value */
 };
 
 #endif

@@ -490,7 +490,10 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
         struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
         if (relationship != NULL) {
             decision->governed = true;
+            const struct fo_now now = fo_service_now(service);
             why = late_or_not_ours(relationship, query, decision);
+            if (why == NULL && fo_watchdog_stale(service, &now))
+                why = "Kea did not read its sockets for some seconds; the query may be old";
             const struct fo_binding *binding = fo_table_find(&service->table, address);
             if (why != NULL)
                 fo_refuse(relationship, decision, why);

@@ -188,6 +188,16 @@ struct fo_service {
         struct fo_endpoint_record record;
     } *stored_records;
     size_t stored_record_count;
+    /* With whom addresses are shared, by ranges in their order (shares.c); of addresses that are in no
+       pool now, with whom they were. */
+    struct fo_shares {
+        struct fo_share {
+            uint32_t first, last;
+            uint64_t party;
+        } *shares;
+        size_t count;
+    } shares;
+    bool shares_dirty, shares_saving;
     bool fresh_store;       /* nothing was stored: every row of Kea's becomes ACTIVE */
     bool after_power_cut, same_boot, orderly;
     uint32_t last_stamp;    /* seconds, when this server last ran, 0: unknown */
@@ -212,7 +222,8 @@ struct fo_service {
     int64_t suspend_until, stop_until;
     /* watchdogs; nothing is watched before Kea's first pulse */
     int64_t pulse_at, pulse_asked_at; /* ms: when its main thread was last seen to run, and asked */
-    bool kea_serves;                  /* its DHCP service was enabled then */
+    int64_t stale_until;              /* ms: what is read until then may have waited in Kea's socket */
+    const char *kea_idle;             /* why it answered no clients then, or NULL */
     int64_t step_due_at;              /* ms: when our own thread was to run next */
     const char *paused;               /* why clients are not served and partners know, or NULL */
     uint32_t paused_since;
@@ -249,6 +260,13 @@ static inline uint32_t bit_in(const struct fo_pool *pool, uint32_t address)
 
 /* ------------------------------------------------------------------ configure.c */
 const struct fo_subnet_entry *fo_find_subnet(const struct fo_service *service, uint32_t id);
+
+/* ------------------------------------------------------------------ shares.c */
+/* What the shares are with these pools, sorted; false: no memory. */
+bool fo_shares_plan(struct fo_service *service, const struct fo_config *config,
+                    const struct fo_table_pools *pools, struct fo_shares *plan);
+/* They are in force, with the pools and relationships; `plan` is empty then. */
+void fo_shares_take(struct fo_service *service, struct fo_shares *plan);
 
 /* ------------------------------------------------------------------ bindings.c */
 /* The address changed: the store is to know. */
@@ -487,6 +505,8 @@ void fo_forgotten_rows_go(struct fo_relationship *relationship);
 /* ------------------------------------------------------------------ watchdog.c */
 /* Our own thread did not run when it was to (rule of safety 14): what a client says now may be old. */
 bool fo_watchdog_late(const struct fo_service *service, const struct fo_now *now);
+/* Kea's main thread did not read its sockets for some seconds, and may be reading what waited there. */
+bool fo_watchdog_stale(const struct fo_service *service, const struct fo_now *now);
 void fo_watchdog_step(struct fo_service *service, const struct fo_now *now);
 int64_t fo_watchdog_deadline(const struct fo_service *service);
 

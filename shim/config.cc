@@ -111,6 +111,13 @@ ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries)
     return parameters;
 }
 
+bool names_us(const std::vector<LibraryEntry> &libraries)
+{
+    return std::any_of(libraries.begin(), libraries.end(), [](const LibraryEntry &entry) {
+        return base_name(entry.first) == own_name();
+    });
+}
+
 /* config-get would show the secret. Its answer shares its parts with the running configuration, so it is
    copied first; config-write makes no such answer, and writes the secret, which would be lost else. */
 void redact_answer(isc::hooks::CalloutHandle &handle)
@@ -167,10 +174,7 @@ static void check_staging()
 {
     const auto server = isc::dhcp::CfgMgr::instance().getStagingCfg();
     const auto libraries = libraries_of(*server);
-    const bool named = std::any_of(
-        libraries.begin(), libraries.end(),
-        [](const LibraryEntry &entry) { return base_name(entry.first) == own_name(); });
-    if (named) {
+    if (names_us(libraries)) {
         Config config;
         config.parse(own_parameters(libraries));
         check_fit(*server, config.get(), Topology(*server).get());

@@ -17,6 +17,7 @@
 #include <dhcp/option_custom.h>
 #include <dhcpsrv/client_class_def.h>
 #include <dhcpsrv/lease.h>
+#include <dhcpsrv/network_state.h>
 #include <dhcpsrv/pool.h>
 #include <dhcpsrv/shared_network.h>
 #include <dhcpsrv/srv_config.h>
@@ -97,6 +98,19 @@ inline bool has_offer_lifetime(const isc::dhcp::Network4 &)
 inline bool has_offer_lifetime(const isc::dhcp::ClientClassDef &)
 {
     return false;
+}
+#endif
+
+/* As whom we disable Kea's DHCP service: not as the operator, whose dhcp-enable must not be needed. */
+#if FO_KEA_VERSION >= 20505
+inline unsigned int own_origin()
+{
+    return isc::dhcp::NetworkState::HA_LOCAL_COMMAND + 500;
+}
+#else
+inline isc::dhcp::NetworkState::Origin own_origin()
+{
+    return isc::dhcp::NetworkState::Origin::HA_COMMAND;
 }
 #endif
 

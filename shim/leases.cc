@@ -228,8 +228,10 @@ void woken(int)
     if (read(wake_fd, &count, sizeof count) < 0 && errno != EAGAIN) {
         log(FAILOVER_INTERNAL_ERROR, {"wake-up", strerror(errno)});
     }
-    get_in_step();
-    guarded("lease rows", work_on_rows);
+    if (loaded()) {
+        get_in_step();
+        guarded("lease rows", work_on_rows);
+    }
     guarded("pulse", give_pulse);
 }
 

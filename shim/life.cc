@@ -10,6 +10,9 @@
  * servers; refusing in dhcp4_srv_configured instead gives the operator the reason as the command's
  * answer, and keeps us loaded.
  *
+ * The main thread is woken after unload(), too, for Kea unloads all libraries where one of them fails
+ * to load.
+ *
  * After a refusal, ours or another's, Kea may run on with the configuration it had. So a packet is
  * answered only while the service knows the very configuration that Kea is running; otherwise the
  * main thread is woken, and reads parameters and subnets from the running one.
@@ -17,6 +20,7 @@
 #include "shim/shim.h"
 
 #include <cc/command_interpreter.h>
+#include <dhcp/iface_mgr.h>
 #include <dhcpsrv/cfg_multi_threading.h>
 #include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/lease_mgr.h>
@@ -69,6 +73,7 @@ public:
     bool rows_unknown = false;
     int loads = 0;
     isc::dhcp::NetworkStatePtr network_state;
+    bool disabled = false; /* Kea's DHCP service, by us: see loaded() */
 
 private:
     void create(const std::string &state_file);
@@ -251,6 +256,18 @@ void reject(CalloutHandle &handle, const std::string &reason)
     look_again_soon();
 }
 
+void enable_service(bool wanted)
+{
+    if (life.network_state && life.disabled == wanted) {
+        if (wanted) {
+            life.network_state->enableService(own_origin());
+        } else {
+            life.network_state->disableService(own_origin());
+        }
+        life.disabled = !wanted;
+    }
+}
+
 extern "C" int dhcp4_srv_configured(CalloutHandle &handle)
 {
     try {
@@ -258,7 +275,11 @@ extern "C" int dhcp4_srv_configured(CalloutHandle &handle)
         handle.getArgument("server_config", server);
         life.configure(server);
         handle.getArgument("network_state", life.network_state);
-        give_pulse();
+        enable_service(true);
+        if (life.service != nullptr && LeaseMgrFactory::haveInstance() &&
+            life.network_state->isServiceEnabled()) {
+            fo_kea_pulse(life.service, nullptr); /* of its sockets the next pulse tells */
+        }
     } catch (const std::exception &error) {
         reject(handle, error.what());
     } catch (...) {
@@ -303,6 +324,8 @@ extern "C" int command_processed(CalloutHandle &handle)
             }
         } else if (name == "dhcp-disable" || name == "dhcp-enable") {
             give_pulse();
+        } else if (name == "config-set" || name == "config-reload") {
+            look_again_soon(); /* one that failed may have closed Kea's sockets */
         } else if (edits_configuration(name)) {
             configuration_edited();
         } else if (is_lease_command(name)) {
@@ -385,6 +408,7 @@ void configuration_edited()
     get_in_step();
 }
 
+/* Kea reads a configuration with its sockets closed, and where it fails, they stay so. */
 void give_pulse()
 {
     if (life.service == nullptr) {
@@ -396,8 +420,28 @@ void give_pulse()
     } else if (life.rows_unknown && life.loads > 0) {
         configuration_edited();
     }
-    fo_kea_pulse(life.service,
-                 leases && (!life.network_state || life.network_state->isServiceEnabled()));
+    const bool enabled = !life.network_state || life.network_state->isServiceEnabled();
+    const char *idle = life.loads == 0       ? "its Kea has unloaded the failover library"
+                       : !leases || !enabled ? "its DHCP service is disabled"
+                       : !isc::dhcp::IfaceMgr::instance().hasOpenSocket(AF_INET)
+                           ? "it listens on no interface (a configuration that failed closes all)"
+                           : nullptr;
+    fo_kea_pulse(life.service, idle);
+}
+
+/* Kea loads all libraries or none: where another one fails, it goes on without us. After `libreload`
+   with its sockets open, and any address is leased. */
+bool loaded()
+{
+    if (life.loads > 0) {
+        return true;
+    }
+    const bool missed = names_us(libraries_of(*CfgMgr::instance().getCurrentCfg()));
+    if (missed && !life.disabled && life.service != nullptr) {
+        log(FAILOVER_NOT_LOADED, {});
+    }
+    enable_service(!missed);
+    return false;
 }
 
 void get_in_step() noexcept
@@ -451,11 +495,12 @@ int unload()
         if (failover::life.loads > 0 && --failover::life.loads > 0) {
             return;
         }
-        failover::unwatch_wake();
         /* Without lease manager it is Kea's exit, unless that had lost its database before. */
         if (failover::LeaseMgrFactory::haveInstance() || failover::life.rows_unknown) {
             failover::life.suspend();
+            failover::look_again_soon(); /* whether Kea goes on without us */
         } else {
+            failover::unwatch_wake();
             failover::life.end();
             failover::life.network_state.reset();
         }

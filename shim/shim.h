@@ -78,6 +78,8 @@ private:
 /* Finds our own entry and returns its parameters. Refuses neighbours with which the library cannot
    work. */
 isc::data::ConstElementPtr own_parameters(const std::vector<LibraryEntry> &libraries);
+/* Whether this library is among them. */
+bool names_us(const std::vector<LibraryEntry> &libraries);
 /* What speaks against these parameters with this configuration of Kea, and against the latter
    whatever the parameters say: refuses. */
 void check_fit(const isc::dhcp::SrvConfig &server, const fo_config &config,
@@ -124,8 +126,10 @@ bool guarded_by_class(uint32_t subnet_id);
 void configuration_edited();
 /* Main thread: reconfigures where Kea went back to an older configuration. */
 void get_in_step() noexcept;
-/* Main thread: tells the service that it runs, and whether DHCP is enabled (rule of safety 14). */
+/* Main thread: tells the service that it runs, and whether Kea answers clients (rule of safety 14). */
 void give_pulse();
+/* Main thread: whether Kea has loaded this library. Where it should have and has not, it may serve nobody. */
+bool loaded();
 
 /* ------------------------------------------------------------------ callouts.cc */
 

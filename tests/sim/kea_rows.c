@@ -193,7 +193,7 @@ void kea_rows(struct world *world, void *subject, uint64_t life)
         return;
     }
     server->rows_planned = false;
-    fo_kea_pulse(server->service, world->now >= server->disabled_until);
+    fo_kea_pulse(server->service, world->now >= server->disabled_until ? NULL : "it is disabled");
     work(server, 1 + world_random(world, 8));
 }
 

@@ -229,7 +229,8 @@ static bool configure(struct server *server)
     }
     kea_reconcile(server);
     server->suspended = false;
-    fo_kea_pulse(server->service, server->world->now >= server->disabled_until);
+    fo_kea_pulse(server->service,
+                 server->world->now >= server->disabled_until ? NULL : "it is disabled");
     return true;
 }
 

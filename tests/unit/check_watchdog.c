@@ -15,7 +15,7 @@ static void pass(bool answers)
 {
     still_later(service, 3000);
     if (answers)
-        fo_kea_pulse(service, true);
+        fo_kea_pulse(service, NULL);
     still_settle(service);
 }
 
@@ -32,7 +32,7 @@ END_TEST
 
 START_TEST(a_silent_main_thread_pauses)
 {
-    fo_kea_pulse(service, true);
+    fo_kea_pulse(service, NULL);
     for (int i = 0; i < 5; i++)
         pass(true);
     ck_assert_ptr_null(service->paused);
@@ -58,14 +58,14 @@ END_TEST
 START_TEST(a_disabled_service_pauses_at_once)
 {
     const char *way_out;
-    fo_kea_pulse(service, true);
+    fo_kea_pulse(service, NULL);
     still_settle(service);
-    fo_kea_pulse(service, false);
+    fo_kea_pulse(service, "its DHCP service is disabled");
     still_settle(service);
     ck_assert_int_eq(fo_serving_state(relationship), FO_STATE_PAUSED);
     ck_assert_str_eq(fo_refusing(relationship, &way_out), "its DHCP service is disabled");
     ck_assert_ptr_nonnull(way_out);
-    fo_kea_pulse(service, true);
+    fo_kea_pulse(service, NULL);
     still_settle(service);
     ck_assert_int_eq(fo_serving_state(relationship), FO_STATE_STARTUP);
 }
@@ -83,7 +83,7 @@ static void release_arrives(uint32_t address)
 START_TEST(what_waited_in_a_frozen_process_is_dropped)
 {
     const uint32_t held = lease(true, 0);
-    fo_kea_pulse(service, true);
+    fo_kea_pulse(service, NULL);
     still_settle(service);
     still.ms += 9000;
     release_arrives(held);
@@ -98,12 +98,36 @@ START_TEST(what_waited_in_a_frozen_process_is_dropped)
 }
 END_TEST
 
+/* A main thread that hangs for less than it takes to be told to the partner: a RELEASE may be older than
+   a renewal by the partner. Who asks for a lease is served. */
+START_TEST(a_release_that_waited_for_the_main_thread_is_dropped)
+{
+    const uint32_t held = lease(true, 0);
+    fo_kea_pulse(service, NULL);
+    still_settle(service);
+    for (int i = 0; i < 4; i++)
+        still_later(service, 1500);
+    fo_kea_pulse(service, NULL);
+    ck_assert_int_eq(fo_serving_state(relationship), FO_STATE_NORMAL);
+    release_arrives(held);
+    ck_assert_int_eq(decision.answer, FO_DROP);
+    ck_assert_ptr_nonnull(strstr(decision.refusal.reason, "may be old"));
+    ck_assert_int_eq(renew(held), FO_PASS);
+    fo_claim_release(service, &decision.claim);
+    for (int i = 0; i < 3; i++)
+        pass(true);
+    release_arrives(held);
+    ck_assert_int_eq(decision.answer, FO_PASS);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
 /* It was on its way when the process froze: Kea's row is gone, the lease is not. */
 START_TEST(what_was_under_way_in_a_frozen_process_is_undone)
 {
     const uint32_t held = lease(true, 0);
     struct fo_pool *pool = &service->table.pools[0];
-    fo_kea_pulse(service, true);
+    fo_kea_pulse(service, NULL);
     still_settle(service);
     release_arrives(held);
     ck_assert_int_eq(decision.answer, FO_PASS);
@@ -120,11 +144,11 @@ END_TEST
 /* Alone after longer than MCLT, as after a stop (rule of safety 9). */
 START_TEST(a_long_freeze_is_a_long_stop)
 {
-    fo_kea_pulse(service, true);
+    fo_kea_pulse(service, NULL);
     still_settle(service);
     still.ms += 1000 * (MCLT + 20);
     still_settle(service);
-    fo_kea_pulse(service, true);
+    fo_kea_pulse(service, NULL);
     for (int i = 0; i < 20 && fo_serving_state(relationship) == FO_STATE_STARTUP; i++)
         pass(true);
     ck_assert(relationship->alone);
@@ -140,6 +164,7 @@ int main(void)
     tcase_add_test(all, a_silent_main_thread_pauses);
     tcase_add_test(all, a_disabled_service_pauses_at_once);
     tcase_add_test(all, what_waited_in_a_frozen_process_is_dropped);
+    tcase_add_test(all, a_release_that_waited_for_the_main_thread_is_dropped);
     tcase_add_loop_test(all, what_was_under_way_in_a_frozen_process_is_undone, 0, 2);
     tcase_add_test(all, a_long_freeze_is_a_long_stop);
     suite_add_tcase(suite, all);
