@@ -221,3 +221,23 @@ def test_reload_without_database(pair_of, backend):
     made.s1.reload()
     made.wait_state("NORMAL")
     all_keep(made, leases)
+
+
+@pytest.mark.long
+@DATABASE
+def test_after_2038(pair_of, backend):
+    """No database keeps a time after January 2038: there the row of a partner's lease ends earlier than
+    the lease, and nothing waits for it."""
+    made = pair_of(mclt=MCLT, lifetime=500_000_000, hook=QUICK, backends=("memfile", backend),
+                   kea_s2={"valid-lifetime": 600}).start(wait="NORMAL")
+    agree.acknowledged(made.clients.do_all("discover", OURS[:3]))
+    agree.settled(made)
+    leases = agree.acknowledged(made.clients.do_all("renew", OURS[:3]))
+    assert {a["lease"] for a in leases.values()} == {500_000_000}
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
+    rows = made.s2.leases()
+    assert {agree.end_of(rows[a["address"]]) for a in leases.values()} == {2**31 - 1}
+    made.s2.restart()
+    made.wait_state("NORMAL")
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
+    assert all(agree.end_of(row) > 2**31 for row in made.s1.leases().values())
