@@ -34,7 +34,6 @@ from rig.pair import Pair, Segment, kea_config  # noqa: E402
 EMPTY = os.path.join(os.path.dirname(os.path.abspath(__file__)), ".libs", "empty_hook.so")
 VARIANTS = ("plain", "empty", "failover")
 SUBNET = "10.0.0.0/8"
-POOLS = ["10.0.1.0 - 10.200.255.254"]
 MORE_THAN_ANYBODY_TAKES = 20000
 
 
@@ -49,12 +48,14 @@ def cpu_of_threads(pid):
     return used
 
 
-def start_load(segment, namespace, rate, seconds, seed):
-    """perfdhcp under way; the base of the hardware addresses moves on with the seed."""
+def start_load(segment, namespace, rate, seconds, seed, patience=1):
+    """perfdhcp under way, so many seconds longer than it sends; the base of the hardware addresses
+    moves on with the seed."""
     base = f"mac=02:{seed >> 8 & 255:02x}:{seed & 255:02x}:00:00:00"
     return subprocess.Popen(
         command_in(namespace, "perfdhcp", "-4", "-l", "eth0", "-r", str(rate), "-R", "1000000",
-                   "-p", str(seconds), "-b", base, "-W", "1000000", segment.address(1)),
+                   "-p", str(seconds), "-b", base, "-W", str(patience * 1000000),
+                   segment.address(1)),
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
@@ -69,27 +70,37 @@ def exchanges(perfdhcp, seconds):
 class Bench:
     """One server or pair under load."""
 
+    pools = ["10.0.1.0 - 10.200.255.254"]
+
     def __init__(self, lab, options, threading, variant):
         logging = {"loggers": [{"name": "kea-dhcp4", "severity": options.log,
                                 "output_options": [{"output": f"{lab.workdir}/kea.log",
                                                     "flush": True, "maxsize": 0}]}]}
         self.with_library = variant == "failover"
         if self.with_library:
-            self.segment = Pair(lab, threading=threading, subnet=SUBNET, pools=POOLS, kea=logging,
-                                hook={"load-balance-percent": 100}, mclt=3600)
+            self.segment = Pair(lab, threading=threading, subnet=SUBNET, pools=self.pools,
+                                kea=logging, hook={"load-balance-percent": 100}, mclt=3600)
             self.server = self.segment.s1
-            self.segment.start("NORMAL")
+            self.start_pair()
         else:
             self.segment = Segment(lab, SUBNET)
             hooks = {"hooks-libraries": [{"library": EMPTY}]} if variant == "empty" else {}
             self.server = self.segment.server(
-                variant, kea_config(self.segment.subnet, POOLS, 3600, threading,
+                variant, kea_config(self.segment.subnet, self.pools, 3600, threading,
                                     {**logging, **hooks}))
-            self.server.start()
+            self.start_alone()
         self.load_from = self.segment.host("ld", 9)
         self.seed = 1
         self.sent = 0           # updates, until the last turn
         self.served = 0         # exchanges so far
+
+    def start_pair(self):
+        """Until both are NORMAL."""
+        self.segment.start("NORMAL")
+
+    def start_alone(self):
+        """A server without partner."""
+        self.server.start()
 
     def begin(self, rate, seconds):
         """A turn, under way."""
