@@ -41,7 +41,7 @@
       "FREE is accepted over a lease that runs")                                                   \
     X(NEAR_LATER, "near-later", "1 3 5", FICKLE, "the later of two near transactions wins")        \
     X(CROSSING_AGREED, "crossing-agreed", "1 3", FICKLE, "a crossing end is agreement")            \
-    X(REPLAYED, "replayed", "1 3 5", FICKLE,                                                       \
+    X(REPLAYED, "replayed", "1 3 4 5", FICKLE,                                                     \
       "an update of an earlier connection is taken after a newer one")                             \
     X(EXPIRED_FREE, "expired-free", "1 3", ORDINARY, "an expired address is free at once")         \
     X(RENEWED_ENDS, "renewed-ends", "1 3 5", ORDINARY,                                             \

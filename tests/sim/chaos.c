@@ -28,7 +28,7 @@ bool chaos_rejects(const struct world *world)
 bool chaos_calm(const struct world *world)
 {
     const struct server *s = world->servers;
-    return world->declared < 0 && world->rolled_back < 0 && !world->forced && !world->apart &&
+    return world->declared < 0 && world->rolled_back < 0 && !world->forced && !world->parted &&
            !s[0].store_lost && !s[1].store_lost && topology_is_whole(&s[0]) &&
            topology_is_whole(&s[1]) && !chaos_rejects(world);
 }
@@ -133,6 +133,7 @@ static void set_clock(struct server *server, uint32_t a_while)
     server->wall_step = (int32_t)world_random(world, 2800) - 1400;
     if (world_chance(world, 300) && world->plan.drift[0] == 0 && world->plan.drift[1] == 0) {
         server->wall_step += far[world_random(world, 4)];
+        server->clock_was_far = true;
         world_schedule(world, world->now + a_while, clock_is_corrected, server, server->life);
     }
     world_tell(world, "server %d has its wall clock set: now %d ms off what it was", server->number,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * Exceptions to invariant 1, each with its cause: an operator declared a living partner down; a server
+ * Exceptions to invariant 1, each with its cause: an operator, or a server by itself (auto-partner-down),
+ * declared a living partner down; a server
  * that was declared down came back where it could not hear of that, and resumed (rule of safety 9); what
  * both servers knew is lost.
  *
@@ -51,7 +52,7 @@ static void note_own(struct world *world, const struct server *server)
 void exceptions_all(struct world *world)
 {
     memset(world->may_double, 1, sizeof world->may_double);
-    world->forced = world->apart = true;
+    world->forced = world->apart = world->parted = true;
     world->names_forgotten = true;
 }
 
@@ -73,7 +74,8 @@ static void begin(struct world *world)
 {
     const struct server *s = world->servers;
     for (int i = 0; i < 2; i++)
-        if (is_down(&s[i]) && serves(&s[1 - i]) && !world->forced && world->declared != 1 - i)
+        if (is_down(&s[i]) && serves(&s[1 - i]) && !world->forced && world->plan.auto_down == 0 &&
+            world->declared != 1 - i)
             world_break(world, INVARIANT_OWNERS,
                         "server %d is PARTNER-DOWN while its partner serves, and nobody said so", i);
     world_tell(world, "from here on both servers serve on their own");
@@ -95,7 +97,7 @@ static void end(struct world *world)
     }
     if (world->apart)
         world->grace_until = world->now + GRACE_MS;
-    world->apart = world->forced = false;
+    world->apart = world->forced = world->parted = false;
 }
 
 static bool is_normal(const struct server *server)
@@ -110,8 +112,10 @@ void exceptions_after_step(struct world *world)
     const struct server *s = world->servers;
     bool together = true;
     for (int i = 0; i < 2; i++) {
-        if (is_down(&s[i]) && !world->was_down[i])
+        if (is_down(&s[i]) && !world->was_down[i]) {
             note_own(world, &s[i]);
+            world->parted = true;
+        }
         world->was_down[i] = is_down(&s[i]);
         together = together && is_normal(&s[i]);
     }

@@ -30,6 +30,14 @@ int64_t oracle_true(const struct server *server, uint32_t seconds)
     return oracle_seconds(counted * 1000000 / (1000000 + drift));
 }
 
+int64_t oracle_tolerance(const struct world *world, int64_t moment)
+{
+    const int32_t *drift = world->plan.drift;
+    const int64_t left = moment - oracle_seconds(world->now);
+    const int64_t apart = (drift[0] < 0 ? -drift[0] : drift[0]) + (drift[1] < 0 ? -drift[1] : drift[1]);
+    return TOLERANCE + (left > 0 ? (left * apart + 999999) / 1000000 : 0);
+}
+
 int64_t oracle_seconds(int64_t ms)
 {
     return STARTING_SECOND + ms / 1000;
@@ -186,7 +194,8 @@ void oracle_granted(struct world *world, struct server *server, int client, uint
     if (oracle_client(world, theirs) == client && theirs->status == FO_ACTIVE && !other->store_lost &&
         !exceptions_allow(world, address) &&
         oracle_true(server, binding->times.acked_potential) >
-            oracle_true(other, latest_known(&theirs->times)) + TOLERANCE)
+            oracle_true(other, latest_known(&theirs->times)) +
+                oracle_tolerance(world, oracle_true(server, binding->times.acked_potential)))
         world_break(world, INVARIANT_BOUND, "server %d counts on %u s more for %s than its partner acknowledged",
                    server->number,
                    (uint32_t)(oracle_true(server, binding->times.acked_potential) -

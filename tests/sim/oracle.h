@@ -13,6 +13,9 @@ enum { TOLERANCE = 3 /* seconds: the guard, and whole seconds in headers */ };
 
 /* A server's time in true seconds since 1970; 0 stays 0. */
 int64_t oracle_true(const struct server *server, uint32_t seconds);
+/* By how much two servers may differ about a moment, in true seconds: more, the longer their clocks will
+   drift apart until then. */
+int64_t oracle_tolerance(const struct world *world, int64_t moment);
 /* The world's, in the same. */
 int64_t oracle_seconds(int64_t ms);
 bool oracle_runs(const struct server *server);

@@ -132,8 +132,8 @@ static void check_accepted(struct server *server, const struct said *said)
     const struct stored stored = stored_binding(server, said->address);
     const uint8_t now = oracle_status(server, said->address);
     if (said->status == FO_ACTIVE && stored.status == FO_ACTIVE) {
-        if (oracle_true(server, stored.received) + TOLERANCE <
-            oracle_true(sender, said->potential_expiration))
+        const int64_t potential = oracle_true(sender, said->potential_expiration);
+        if (oracle_true(server, stored.received) + oracle_tolerance(world, potential) < potential)
             world_break(world, INVARIANT_STORED, "server %d acknowledges %s, which its disk does not have",
                        server->number, world_address(said->address));
     } else if ((said->status == FO_ACTIVE) != (stored.status == FO_ACTIVE) &&

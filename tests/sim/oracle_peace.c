@@ -41,6 +41,9 @@ static bool row_fits(const struct server *server, const struct fo_binding *bindi
         return row->state == FO_ROW_DECLINED || row->state == FO_ROW_ABSENT;
     if (status != FO_ACTIVE || (binding->flags & FO_FLAG_DOUBTFUL))
         return row->state == FO_ROW_ABSENT;
+    if (server->clock_was_far && (row->state == FO_ROW_ABSENT ||
+                                  row->client == oracle_client(server->world, binding)))
+        return true; /* Kea's own timers took it for over, or it says a day more */
     const struct fo_details details = fo_table_details(binding);
     return row->client == oracle_client(server->world, binding) &&
            (row->state == FO_ROW_RECLAIMED ||
@@ -62,9 +65,10 @@ static const char *row_differs(const struct server *server, const struct fo_bind
                     binding ? binding->times.lease_expiration : 0);
 }
 
-static bool differ(int64_t a, int64_t b)
+static bool differ(const struct world *world, int64_t a, int64_t b)
 {
-    return a > b ? a - b > TOLERANCE : b - a > TOLERANCE;
+    const int64_t tolerance = oracle_tolerance(world, a);
+    return a > b ? a - b > tolerance : b - a > tolerance;
 }
 
 static const char *bindings_differ(struct world *world, uint32_t address)
@@ -90,7 +94,7 @@ static const char *bindings_differ(struct world *world, uint32_t address)
         return COMPLAIN("%s is client %d's at server 0, client %d's at server 1",
                         world_address(address), oracle_client(world, bindings[0]),
                         oracle_client(world, bindings[1]));
-    if (differ(oracle_true(&s[0], times[0]->lease_expiration),
+    if (differ(world, oracle_true(&s[0], times[0]->lease_expiration),
                oracle_true(&s[1], times[1]->lease_expiration)))
         return COMPLAIN("the lease of %s ends %lld s later at server 0 than at server 1",
                         world_address(address),
@@ -104,7 +108,8 @@ static const char *bindings_differ(struct world *world, uint32_t address)
     for (int i = 0; i < 2; i++)
         if (times[i]->acked_potential != 0 &&
             oracle_true(&s[i], times[i]->acked_potential) >
-                oracle_true(&s[1 - i], times[1 - i]->received_potential) + TOLERANCE)
+                oracle_true(&s[1 - i], times[1 - i]->received_potential) +
+                    oracle_tolerance(world, oracle_true(&s[i], times[i]->acked_potential)))
             return COMPLAIN("server %d thinks more of %s acknowledged than its partner received",
                             i, world_address(address));
     return NULL;
@@ -123,8 +128,8 @@ static const char *lease_unknown(struct world *world, const struct client *clien
             oracle_client(world, binding) != client->number)
             return COMPLAIN("client %d holds %s, server %d does not know it", client->number,
                             world_address(client->holds), i);
-        if (oracle_true(server, binding->times.lease_expiration) + TOLERANCE <
-            oracle_seconds(client->until))
+        const int64_t until = oracle_seconds(client->until);
+        if (oracle_true(server, binding->times.lease_expiration) + oracle_tolerance(world, until) < until)
             return COMPLAIN("client %d holds %s longer than server %d knows", client->number,
                             world_address(client->holds), i);
     }

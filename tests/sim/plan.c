@@ -105,14 +105,14 @@ static void make_fickle(struct world *world)
     plan->lease = between(world, 20, 200);
     plan->mclt = between(world, 60, 300);
     plan->threads = true;
-    plan->latency_ms = between(world, 100, 1500);
+    plan->latency_ms = between(world, 500, 1500);
     plan->flaky = between(world, 20, 100);
     plan->stalls = 300;
     plan->loss = 0;
     plan->chaos_every = between(world, 5, 30);
     plan->hot_standby = false;
     plan->reserve = 5;
-    plan->mishaps = 1U << MISHAP_RESET | 1U << MISHAP_CUT | 1U << MISHAP_SLOW_LINK | 1U << MISHAP_HALF_CUT;
+    plan->mishaps = 1U << MISHAP_RESET | 1U << MISHAP_CUT | 1U << MISHAP_HALF_CUT;
     plan->hurried = plan->fickle = true;
 }
 
@@ -213,6 +213,7 @@ void chaos_plan(struct world *world)
     plan->full_time = world_chance(world, 700);
     plan->without_partner = (uint8_t)world_random(world, FO_WITHOUT_NONE + 1);
     plan->careless = world_chance(world, 300);
+    plan->auto_down = world_chance(world, 150) ? between(world, 20, 400) : 0;
     for (int i = 0; i < 2; i++)
         plan->drift[i] = world_chance(world, 400) ? (int32_t)world_random(world, 1001) - 500 : 0;
     for (int i = 0; i < 2; i++)

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEDS_FOR_A_FAULT = 500 };
+enum { SEEDS_FOR_A_FAULT = 2000 };
 
 static enum fo_fault fault_named(const char *name)
 {

@@ -20,7 +20,7 @@ void stores_lose(struct server *server)
 {
     const struct server *other = &server->world->servers[1 - server->number];
     if (server->store_lost || other->store_lost || !server->world->plan.persistent ||
-        server->world->declared >= 0 || server->world->forced || server->world->apart ||
+        server->world->declared >= 0 || server->world->forced || server->world->parted ||
         !topology_is_whole(server) || !topology_is_whole(other))
         return; /* what nobody remembers, or can be told of, nobody can protect */
     server_kill(server);

@@ -41,6 +41,7 @@ static void make_config(struct server *server)
     relationship->mclt = plan->mclt;
     relationship->partner_down_full_time = plan->full_time;
     relationship->without_partner = plan->without_partner;
+    relationship->auto_partner_down = plan->auto_down;
     /* The settings that change no rule of safety, by the seed alone. Both servers have them alike, but for
        the two that only say how long this server's own leases are. */
     relationship->hash_hardware = server->world->seed % 3 == 0;
@@ -188,7 +189,7 @@ void topology_change(struct server *server)
                                                  : plan->mclt / 4 + 5;
     /* Whoever has lost its store, or was down, cannot be told of what either has in no pool. */
     if (plan->parts > 1 && !world->servers[0].store_lost && !world->servers[1].store_lost &&
-        world->declared < 0 && !world->forced && !world->apart) {
+        world->declared < 0 && !world->forced && !world->parted) {
         server->part_away = world_random(world, 2 * plan->parts);
         world_tell(world, "server %d is to be without part %u of %u", server->number,
                    server->part_away, plan->parts);

@@ -70,6 +70,7 @@ struct plan {
     uint32_t loss;         /* of 1000 messages between clients and servers */
     bool hurried;          /* each mishap is one of these, and servers are up again soon */
     bool restless;         /* reloads change the division more often */
+    uint32_t auto_down;    /* auto-partner-down, seconds; 0: none */
     bool careless;         /* a server that was declared down may come back where it does not hear of that */
     bool thrifty;          /* each reload of the primary's lowers or raises the MCLT */
     bool fickle;           /* clients that give back are soon there again */
@@ -196,6 +197,7 @@ struct server {
     bool powered, suspended, locked, rows_planned, listening;
     int64_t boot_begun;  /* true time of this boot's 0 */
     int32_t wall_step;   /* ms, by which its wall clock was set since it started */
+    bool clock_was_far;  /* set by hours: what Kea's rows say of time is not looked at any more */
     int32_t anchored;    /* ms, its service's clock minus the true one */
     uint8_t boot_id[16];
     int64_t step_at;     /* INT64_MAX: none is planned */
@@ -283,6 +285,7 @@ struct world {
     int declared;          /* the server that was declared down and has not met the other since; -1 */
     int rolled_back;       /* the server whose store was, and which has not met the other since; -1 */
     bool forced;           /* an exception has its cause in an order, or a loss, until both are NORMAL */
+    bool parted;           /* one was PARTNER-DOWN, and they have not been NORMAL together since */
     bool apart;            /* both serve, each on its own */
     bool was_down[2];      /* it was PARTNER-DOWN after the last step */
     bool may_double[ADDRESSES_MAX];        /* while they are apart */
