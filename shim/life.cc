@@ -156,8 +156,8 @@ void Life::configure(const SrvConfigPtr &server)
     config.parse(own_parameters(libraries_of(*server)));
     const Topology topology(*server);
     check_fit(*server, config.get(), topology.get());
-    if (!LeaseMgrFactory::haveInstance()) {
-        return; /* Kea only checks the configuration */
+    if (checking_only() || !LeaseMgrFactory::haveInstance()) {
+        return;
     }
     if (*config.get().state_file == '\0') {
         config.set_state_file(default_state_file(*server));

@@ -84,6 +84,8 @@ bool names_us(const std::vector<LibraryEntry> &libraries);
    whatever the parameters say: refuses. */
 void check_fit(const isc::dhcp::SrvConfig &server, const fo_config &config,
                const fo_topology &topology);
+/* Whether this process is there only to check a configuration: then nothing is opened or begun. */
+bool checking_only();
 /* `config-test`: turns the answer into an error if our parameters are wrong in the configuration
    under test. */
 void check_tested_config(isc::hooks::CalloutHandle &handle);

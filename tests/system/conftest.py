@@ -24,7 +24,6 @@ def pytest_configure(config):
     """Signals leave tests in order; marks are known."""
     for mark in ("long: takes minutes; run by `check --all` only",
                  "native: not about the version of Kea; run with the machine's own only",
-                 "core: run with every version of Kea even by the short `check`",
                  "versions: chooses the versions of Kea by itself (installed.py)",
                  "older: FO_OLDER_LIBRARY names an older build of the library"):
         config.addinivalue_line("markers", mark)
