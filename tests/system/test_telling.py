@@ -5,6 +5,7 @@ state files that cannot be read, and that a quiet life is quiet in the log."""
 
 import os
 import re
+import time
 
 import pytest
 
@@ -84,6 +85,13 @@ def test_full_disk(pair_of, small_disk):
     own = [n for n, a in leases.items() if made.server_at(a["server"]) is made.s1]
     agree.acknowledged(made.clients.do_all("renew", own))
     assert status["updates"]["pending"] > 0
+    # What is promised now is not durable: the partner does not hear of it, and it stays within the MCLT.
+    later = agree.acknowledged({n: made.clients.do("discover", n, from_=made.address(1), secs=9)
+                                for n in range(101, 111)})
+    time.sleep(1)
+    assert not {a["address"] for a in later.values()} & made.s2.leases().keys()
+    again = agree.acknowledged(made.clients.do_all("renew", later))
+    assert all(a["lease"] <= 120 for a in again.values())
     os.unlink(place / "fill")
     made.s1.wait_log("FAILOVER_STORE_WORKS", 10)
     agree.settled(made)

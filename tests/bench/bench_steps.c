@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * How long callouts may have to wait for the service's lock while a partner that has lost its store asks for
+ * everything (UPDREQALL): the longest step of the service until a million bindings are held and marked,
+ * and what the same takes in one go, as a reload that comes in between does it.
+ *
+ *     tests/bench/bench_steps [BINDINGS]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "hook/service_internal.h"
+#include "tests/unit/still_env.h"
+
+static const char parameters[] =
+    "{\"high-availability\": [{\"this-server-name\": \"a\", \"mode\": \"load-balancing\", \"peers\": ["
+    "{\"name\": \"a\", \"url\": \"tcp://192.0.2.1\", \"role\": \"primary\"},"
+    "{\"name\": \"b\", \"url\": \"tcp://192.0.2.2\", \"role\": \"secondary\"}]}]}";
+
+enum { FIRST = 0x0a000000, SUBNET = 1 };
+
+/* Of the processor: other work of the machine is not meant. */
+static double milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* A server that finds so many leases in Kea at its first start. */
+static struct fo_service *with_leases(uint32_t count, struct fo_config *config)
+{
+    char error[FO_CONFIG_ERROR_MAX];
+    struct fo_pool_range range = {FIRST, FIRST + count - 1, SUBNET, 0};
+    uint32_t subnet = SUBNET, network = 0;
+    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
+                                         .networks = &network, .subnet_count = 1, .persistent = true};
+    still_reset();
+    if (fo_config_parse(parameters, config, error) != 0)
+        exit(1);
+    struct fo_service *service = fo_service_new(&still_env, error);
+    if (service == NULL || fo_service_configure(service, config, &topology, error) != 0)
+        exit(1);
+    fo_reconcile_begin(service);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t hardware[6] = {2, 0, (uint8_t)(i >> 24), (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
+        struct fo_row row = {.address = FIRST + i, .subnet_id = SUBNET, .state = FO_ROW_LEASED,
+                             .cltt = STILL_SECONDS, .length = 86400,
+                             .client = {.hardware_type = 1, .hardware = hardware, .hardware_length = 6}};
+        fo_reconcile_row(service, &row);
+    }
+    fo_reconcile_end(service);
+    return service;
+}
+
+/* One step; what is committed meanwhile is durable at once, outside of it. */
+static double step(struct fo_service *service)
+{
+    const double begin = milliseconds();
+    fo_service_step(service);
+    const double took = milliseconds() - begin;
+    if (still.committing) {
+        still.committing = false;
+        fo_store_committed(service, 0, NULL);
+    }
+    still.ms++;
+    return took;
+}
+
+int main(int argc, char **argv)
+{
+    const uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
+    struct fo_config config;
+    struct fo_service *service = with_leases(count, &config);
+    struct fo_relationship *relationship = service->relationships[0];
+    for (int i = 0; i < 1000; i++) /* what the start leaves to be stored */
+        step(service);
+
+    double longest = 0, together = 0;
+    unsigned steps = 0;
+    fo_partner_forgot(relationship);
+    fo_updates_requested(relationship, true);
+    for (; relationship->walk.on; steps++) {
+        const double took = step(service);
+        longest = took > longest ? took : longest;
+        together += took;
+    }
+    printf("%u bindings: %u steps, the longest holds the lock for %.2f ms, all together for %.0f ms\n", count,
+           steps, longest, together);
+
+    struct fo_now now = fo_service_now(service);
+    fo_partner_forgot(relationship);
+    const double begin = milliseconds();
+    fo_requested_finish(relationship, &now);
+    printf("in one go: %.0f ms\n", milliseconds() - begin);
+    fo_service_free(service);
+    fo_config_free(&config);
+    return 0;
+}
