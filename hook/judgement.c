@@ -113,6 +113,11 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
     if (j->own_status == FO_ACTIVE && other &&
         (update->status == FO_EXPIRED || update->status == FO_RELEASED))
         return FO_REJECT_OUTDATED;
+    /* What the primary said before it answered us makes no address free, even where our lease is over
+       by now: it may accept the lease and renew it (5.2.2). */
+    if (j->we_are_secondary && !own_free && fo_bitmap_test(&pool->in_flight, bit) &&
+        (update->status == FO_FREE || update->status == FO_BACKUP))
+        return FO_REJECT_OUTDATED;
     /* Nor is the end of a decline that of a lease given by us meanwhile. */
     if (j->own_status == FO_ACTIVE && update->status == FO_RESET &&
         j->own_lease_expiration + FO_EXPIRY_GUARD > j->now && fo_partner_unaware(pool, bit))

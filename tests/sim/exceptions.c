@@ -20,9 +20,16 @@
 /* What was granted before both were NORMAL, and is under way: a packet that is slow at each stage. */
 enum { GRACE_MS = 60000 };
 
-static bool is_down(const struct server *server)
+/* By force it counts from the command on, whether the server serves clients at the moment, and runs, or
+   not: what its partner does meanwhile it will not know. */
+static bool is_down(const struct world *world, int i)
 {
-    return server_state(server) == FO_STATE_PARTNER_DOWN;
+    const struct server *server = &world->servers[i];
+    if (!world->forced)
+        return server_state(server) == FO_STATE_PARTNER_DOWN;
+    if (!oracle_runs(server) || server->service->relationship_count == 0)
+        return world->was_down[i];
+    return server->service->relationships[0]->endpoint.record.state == FO_STATE_PARTNER_DOWN;
 }
 
 /* Does it serve as one that does not know of a partner in PARTNER-DOWN? Whoever renews known leases only
@@ -74,7 +81,7 @@ static void begin(struct world *world)
 {
     const struct server *s = world->servers;
     for (int i = 0; i < 2; i++)
-        if (is_down(&s[i]) && serves(&s[1 - i]) && !world->forced && world->plan.auto_down == 0 &&
+        if (is_down(world, i) && serves(&s[1 - i]) && !world->forced && world->plan.auto_down == 0 &&
             world->declared != 1 - i)
             world_break(world, INVARIANT_OWNERS,
                         "server %d is PARTNER-DOWN while its partner serves, and nobody said so", i);
@@ -112,11 +119,12 @@ void exceptions_after_step(struct world *world)
     const struct server *s = world->servers;
     bool together = true;
     for (int i = 0; i < 2; i++) {
-        if (is_down(&s[i]) && !world->was_down[i]) {
+        const bool down = is_down(world, i);
+        if (down && !world->was_down[i]) {
             note_own(world, &s[i]);
             world->parted = true;
         }
-        world->was_down[i] = is_down(&s[i]);
+        world->was_down[i] = down;
         together = together && is_normal(&s[i]);
     }
     if (!world->apart && ((world->was_down[0] && serves(&s[1])) || (world->was_down[1] && serves(&s[0]))))
