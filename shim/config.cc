@@ -176,6 +176,9 @@ void check_fit(const isc::dhcp::SrvConfig &server, const fo_config &config,
 bool checking_only()
 {
     static const bool checking = [] {
+        if (!HAS_CHECK_MODE) {
+            return false; /* and nothing is read that the profile of AppArmor does not name */
+        }
         std::ifstream file("/proc/self/cmdline");
         std::string word;
         std::getline(file, word, '\0'); /* the program */

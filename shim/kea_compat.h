@@ -126,6 +126,9 @@ inline bool is_released(const isc::dhcp::Lease4 &lease)
     return lease.state_ == isc::dhcp::Lease::STATE_DEFAULT && lease.valid_lft_ == 0;
 }
 
+/* `kea-dhcp4 -T` loads hook libraries only to check a configuration (since 2.3.6). */
+constexpr bool HAS_CHECK_MODE = FO_KEA_VERSION >= 20400;
+
 /* Statistics of pools, and the pool's number in a lease (since 2.3.8). */
 #if FO_KEA_VERSION >= 20400
 #define FO_KEA_POOL_STATISTICS 1
