@@ -89,6 +89,9 @@ static void join(struct fo_service *service, struct fo_pool *pool, uint32_t addr
     const uint32_t bit = bit_in(pool, address);
     struct fo_binding *binding = fo_table_find(&service->table, address);
     const bool free = !fo_bitmap_test(&pool->used, bit);
+    /* What a secondary gives up, now or before, the primary may still count as its. */
+    const bool tell = pool->primary || fo_bitmap_test(&pool->backup, bit) ||
+                      fo_bitmap_test(&pool->unacked, bit);
     if (binding != NULL)
         forget_agreement(binding);
     if (free) {
@@ -98,8 +101,8 @@ static void join(struct fo_service *service, struct fo_pool *pool, uint32_t addr
     }
     fo_bitmap_clear(&pool->requested, bit);
     fo_touch(service, pool, address);
-    if (free && !pool->primary)
-        fo_bitmap_clear(&pool->unacked, bit); /* the primary's: nothing to tell */
+    if (free && !tell)
+        fo_bitmap_clear(&pool->unacked, bit);
     fo_table_refresh(&service->table, pool, address);
 }
 
