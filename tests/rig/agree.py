@@ -108,6 +108,30 @@ def acknowledged(answers):
     return answers
 
 
+def long_leases(pair, wanted):
+    """What these clients get that had none: leases of full length, known to both servers."""
+    acknowledged(pair.clients.do_all("discover", wanted))
+    settled(pair)
+    leases = acknowledged(pair.clients.do_all("renew", wanted))
+    settled(pair)
+    return leases
+
+
+def kept(clients, leases):
+    """Each client rebinds by broadcast, as at T2, and keeps its address."""
+    answers = acknowledged(clients.do_all("rebind", leases))
+    assert {n: a["address"] for n, a in answers.items()} == \
+        {n: a["address"] for n, a in leases.items()}
+    return answers
+
+
+def all_keep(pair, leases, timeout=15):
+    """The same, and both servers know it."""
+    kept(pair.clients, leases)
+    settled(pair, timeout)
+    until(lambda: held_unknown(pair))
+
+
 def servers_of(pair, client, since, results=("offer", "ack", "nak")):
     """Names of the servers that answered a client since then, with one of the results."""
     return {pair.server_at(a["server"]).name for a in pair.clients.said_to(client, since)

@@ -22,20 +22,7 @@ DATABASE = pytest.mark.parametrize("backend", ["mariadb", "postgresql"])
 def with_leases(pair_of, **options):
     """A running pair, and ten clients of each server with long leases."""
     made = pair_of(mclt=MCLT, lifetime=600, hook=QUICK, **options).start(wait="NORMAL")
-    agree.acknowledged(made.clients.do_all("discover", OURS[:10] + THEIRS[:10]))
-    agree.settled(made)
-    leases = agree.acknowledged(made.clients.do_all("renew", OURS[:10] + THEIRS[:10]))
-    agree.settled(made)
-    return made, leases
-
-
-def all_keep(pair, leases):
-    """Each client rebinds by broadcast and keeps its address, and both servers know it."""
-    answers = agree.acknowledged(pair.clients.do_all("rebind", leases))
-    assert {n: a["address"] for n, a in answers.items()} == \
-        {n: a["address"] for n, a in leases.items()}
-    agree.settled(pair, 30)
-    agree.until(lambda: agree.held_unknown(pair))
+    return made, agree.long_leases(made, OURS[:10] + THEIRS[:10])
 
 
 def still_held(pair):
@@ -62,7 +49,7 @@ def test_life(pair_of, backend):
     made.s1.restart()
     made.s2.restart(orderly=False)
     made.wait_state("NORMAL")
-    all_keep(made, leases)
+    agree.all_keep(made, leases, 30)
     for each in (made.s1, made.s2):
         rows = each.leases()
         assert rows[declined]["state"] == agree.DECLINED
@@ -88,7 +75,7 @@ def test_database_killed(pair_of, backend):
     made.databases["s1"].start()
     made.s1.wait_log("FAILOVER_RESUMED")
     made.wait_state("NORMAL")
-    all_keep(made, still_held(made))
+    agree.all_keep(made, still_held(made), 30)
 
 
 @pytest.mark.long
@@ -105,7 +92,7 @@ def test_database_hangs(pair_of, backend):
     assert unacknowledged(made.s2)
     made.databases["s1"].sigcont()
     made.wait_state("NORMAL")
-    all_keep(made, still_held(made))
+    agree.all_keep(made, still_held(made), 30)
 
 
 @pytest.mark.long
@@ -121,7 +108,7 @@ def test_mixed(pair_of, backend):
     assert agree.count_of(made.s2, "active") == len(leases)
     made.s2.restart()
     made.wait_state("NORMAL")
-    all_keep(made, leases)
+    agree.all_keep(made, leases, 30)
 
 
 @pytest.mark.long
@@ -161,10 +148,10 @@ def test_without_persistence(pair_of):
     made, leases = with_leases(pair_of, kea={"lease-database": {"type": "memfile", "persist": False}})
     made.s1.restart()
     made.wait_state("NORMAL")
-    all_keep(made, leases)
+    agree.all_keep(made, leases, 30)
     made.s2.restart(orderly=False)
     made.wait_state("NORMAL")
-    all_keep(made, leases)
+    agree.all_keep(made, leases, 30)
     agree.acknowledged(made.clients.do_all("discover", OURS[10:20] + THEIRS[10:20],
                                            retransmit=True))
     agree.settled(made)
@@ -187,7 +174,7 @@ def test_kea_gives_up(pair_of, backend):
     database.start()
     made.s1.start()
     made.wait_state("NORMAL")
-    all_keep(made, leases)
+    agree.all_keep(made, leases, 30)
 
 
 @pytest.mark.long
@@ -204,7 +191,7 @@ def test_serve_retry(pair_of, backend):
     assert {made.server_at(a["server"]).name for a in answers.values()} == {"s2"}
     made.databases["s1"].start()
     made.wait_state("NORMAL")
-    all_keep(made, leases)
+    agree.all_keep(made, leases, 30)
 
 
 @pytest.mark.long
@@ -220,7 +207,7 @@ def test_reload_without_database(pair_of, backend):
     made.databases["s1"].start()
     made.s1.reload()
     made.wait_state("NORMAL")
-    all_keep(made, leases)
+    agree.all_keep(made, leases, 30)
 
 
 @pytest.mark.long

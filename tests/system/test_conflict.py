@@ -23,20 +23,7 @@ def quick_pair(pair_of, **options):
     made = pair_of(mclt=MCLT, lifetime=600, pools=["192.0.2.10 - 192.0.2.49"],
                    hook={"max-response-delay": 5, "startup-delay": 2, "offer-hold": 2},
                    **options).start(wait="NORMAL")
-    wanted = OURS[:5] + THEIRS[:5]
-    agree.acknowledged(made.clients.do_all("discover", wanted))
-    agree.settled(made)
-    leases = agree.acknowledged(made.clients.do_all("renew", wanted))
-    agree.settled(made)
-    return made, leases
-
-
-def kept(clients, leases):
-    """Each client rebinds by broadcast and keeps its address."""
-    answers = agree.acknowledged(clients.do_all("rebind", leases))
-    assert {n: a["address"] for n, a in answers.items()} == \
-        {n: a["address"] for n, a in leases.items()}
-    return answers
+    return made, agree.long_leases(made, OURS[:5] + THEIRS[:5])
 
 
 def given_by(made, server, clients, numbers, **keys):
@@ -76,7 +63,7 @@ def test_one_was_told(pair_of):
     made.wait_state("COMMUNICATIONS-INTERRUPTED", 10)
     alone = made.s1 if made.threading == "multi" else made.s2
     alone.command("failover-partner-down")
-    kept(made.clients, leases)
+    agree.kept(made.clients, leases)
     for server, numbers in ((made.s1, OURS[10:14]), (made.s2, THEIRS[10:14])):
         leases.update(given_by(made, server, made.clients, numbers))
     made.cut_link(False)
@@ -84,7 +71,7 @@ def test_one_was_told(pair_of):
         server.wait_log("state is POTENTIAL-CONFLICT", 20)
         server.wait_log("FAILOVER_POTENTIAL_CONFLICT s1-s2: this server and partner", 1)
     normal_again(made)
-    kept(made.clients, leases)
+    agree.kept(made.clients, leases)
     assert not told(made.s1) and not told(made.s2)
 
 
@@ -125,8 +112,8 @@ def test_double_leases(pair_of):
                     for n, loser in zip(first, second))
     assert told(made.s1) == doubly
     assert told(made.s2) == [(address, there, here) for address, here, there in doubly]
-    kept(made.clients, {**leases, **first})
-    kept(others, alone)
+    agree.kept(made.clients, {**leases, **first})
+    agree.kept(others, alone)
     loser = next(iter(second))
     with pytest.raises(OracleViolation, match="holder refused"):       # it is told so, and begins anew
         others.do("renew", loser)
@@ -165,7 +152,7 @@ def test_interrupted(pair_of, how):
                            (OURS if server is made.s1 else THEIRS)[30:34])
         assert {a["lease"] for a in answers.values()} <= {MCLT, MCLT - 1}
         leases.update({**answers, **new[server.name]})
-    kept(made.clients, leases)      # what the dead one alone knew waits for it
+    agree.kept(made.clients, leases)      # what the dead one alone knew waits for it
     made.proxy.delay(0)
     made.proxy.allow()
     if how == "killed":
@@ -173,6 +160,6 @@ def test_interrupted(pair_of, how):
     normal_again(made)
     leases.update({**new["s1"], **new["s2"]})
     assert left.log().count("state is POTENTIAL-CONFLICT") == 2
-    kept(made.clients, leases)
+    agree.kept(made.clients, leases)
     assert not told(made.s1) and not told(made.s2)
     agree.settled(made)

@@ -22,20 +22,7 @@ def quick_pair(pair_of, **hook):
     made = pair_of(mclt=MCLT, lifetime=600, pools=SMALL,
                    hook={"max-response-delay": 3, "startup-delay": 2, "offer-hold": 2,
                          **hook}).start(wait="NORMAL")
-    wanted = OURS[:5] + THEIRS[:5]
-    agree.acknowledged(made.clients.do_all("discover", wanted))
-    agree.settled(made)
-    leases = agree.acknowledged(made.clients.do_all("renew", wanted))
-    agree.settled(made)
-    return made, leases
-
-
-def kept(made, leases):
-    """Each client rebinds by broadcast and keeps its address."""
-    answers = agree.acknowledged(made.clients.do_all("rebind", leases))
-    assert {n: a["address"] for n, a in answers.items()} == \
-        {n: a["address"] for n, a in leases.items()}
-    return answers
+    return made, agree.long_leases(made, OURS[:5] + THEIRS[:5])
 
 
 def newcomers(made, clients):
@@ -61,7 +48,7 @@ def test_down_and_back(pair_of, primary):
     assert abs(status["deadline"] - died - MCLT) <= 1
     with pytest.raises(CommandError, match="earlier than the last message"):
         alone.command("failover-partner-down", {"down-since": died - 100})
-    kept(made, leases)
+    agree.kept(made.clients, leases)
 
     fresh = OURS[10:25] + THEIRS[10:25]
     first = newcomers(made, fresh)
@@ -81,7 +68,7 @@ def test_down_and_back(pair_of, primary):
     made.wait_state("NORMAL", timeout=MCLT + 20)
     for state in ("RECOVER (", "RECOVER-WAIT", "RECOVER-DONE"):
         assert f"state is {state}" in dead.log().rsplit("FAILOVER_STARTED", 1)[1]
-    kept(made, everybody)
+    agree.kept(made.clients, everybody)
     agree.settled(made)
     agree.until(lambda: agree.held_unknown(made))
 
@@ -109,8 +96,8 @@ def test_by_itself(pair_of):
     since = time.time()
     made.s1.wait_state("PARTNER-DOWN", timeout=10)
     assert 3 <= time.time() - since <= 6
-    kept(made, leases)
+    agree.kept(made.clients, leases)
     made.s2.start()
     made.wait_state("NORMAL", timeout=MCLT + 20)
-    kept(made, leases)
+    agree.kept(made.clients, leases)
     agree.settled(made)

@@ -33,21 +33,9 @@ def quick_pair(pair_of, **options):
 def with_leases(pair_of):
     """A running pair with ten clients of each server, whose leases are long."""
     made = quick_pair(pair_of).start(wait="NORMAL")
-    agree.acknowledged(made.clients.do_all("discover", OURS[:10] + THEIRS[:10]))
-    agree.settled(made)
-    leases = agree.acknowledged(made.clients.do_all("renew", OURS[:10] + THEIRS[:10]))
+    leases = agree.long_leases(made, OURS[:10] + THEIRS[:10])
     assert {a["lease"] for a in leases.values()} == {600}
-    agree.settled(made)
     return made, leases
-
-
-def all_keep(pair, leases):
-    """Each client rebinds by broadcast and keeps its address, and both servers know it."""
-    answers = agree.acknowledged(pair.clients.do_all("rebind", leases))
-    assert {n: a["address"] for n, a in answers.items()} == \
-        {n: a["address"] for n, a in leases.items()}
-    agree.settled(pair)
-    agree.until(lambda: agree.held_unknown(pair))
 
 
 # ---- from one server to a pair ----
@@ -69,7 +57,7 @@ def test_one_has_leases(pair_of, primary):
     old.stop()
     old.configure(with_hook)
     made.start(wait="NORMAL")
-    all_keep(made, leases)
+    agree.all_keep(made, leases)
     for server in (made.s1, made.s2):
         assert server.leases()[declined]["state"] == agree.DECLINED
         assert agree.count_of(server, "active") == len(leases)
@@ -95,7 +83,7 @@ def test_orderly_restart(pair_of, primary):
     agree.acknowledged(made.clients.do_all("discover", OURS[10:15] + THEIRS[10:15]))
     leaving.start()
     made.wait_state("NORMAL", timeout=10)
-    all_keep(made, leases)
+    agree.all_keep(made, leases)
     assert "state is RECOVER" not in leaving.log().rsplit("FAILOVER_STARTED", 1)[1]
 
 
@@ -152,7 +140,7 @@ def test_lost_store(pair_of, rows_too):
     losing.wait_state(["RECOVER-DONE", "NORMAL"], timeout=MCLT + 4)
     assert MCLT - 1 <= time.time() - started <= MCLT + 3
     made.wait_state("NORMAL", timeout=5)
-    all_keep(made, leases)
+    agree.all_keep(made, leases)
 
 
 def test_alone_after_long_stop(pair_of):
@@ -187,7 +175,7 @@ def test_alone_after_long_stop(pair_of):
     second.start()
     made.wait_state("NORMAL", timeout=15)
     assert first.failover()["refusing"] is None
-    all_keep(made, leases)
+    agree.all_keep(made, leases)
     agree.acknowledged(made.clients.do_all("discover", [OURS[12], THEIRS[12]]))
 
 
@@ -221,7 +209,7 @@ def test_older_copy(pair_of, primary):
     server.wait_state("RECOVER-WAIT", timeout=10)
     made.wait_state("NORMAL", timeout=MCLT + 10)
     agree.settled(made)
-    all_keep(made, leases)
+    agree.all_keep(made, leases)
     assert set(server.leases()) == set(partner.leases()) == {a["address"] for a in leases.values()}
 
 
@@ -255,7 +243,7 @@ def test_lost_rows(pair_of, primary):
     made.wait_state("NORMAL", timeout=10)
     agree.settled(made)
     assert lost <= server.leases().keys()
-    all_keep(made, leases)
+    agree.all_keep(made, leases)
 
 
 @EITHER
@@ -297,7 +285,7 @@ def test_unknown_rows(pair_of, primary):
     for client, address in ((OURS[22], own), (OURS[23], other)):
         answer = made.clients.do("reboot", client, ask=address)
         assert (answer["result"], answer["address"]) == ("ack", address)
-    all_keep(made, leases)
+    agree.all_keep(made, leases)
 
 
 @EITHER
@@ -310,4 +298,4 @@ def test_all_rows_lost(pair_of, primary):
     server.start()
     made.wait_state("NORMAL", timeout=10)
     agree.settled(made)
-    all_keep(made, leases)
+    agree.all_keep(made, leases)
