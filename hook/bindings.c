@@ -129,8 +129,7 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding, u
     }
     if (fo_table_claimed(&service->table, binding->address) || is_doubted(service, pool)) {
         /* A query or a row job has it in its hands, or its end is about to be a later one: looked at
-           again in a second. (There is room in
-           the heap, where it was until now.) */
+           again in a second. (There is room in the heap, where it was until now.) */
         if (fo_heap_push(&service->table.ends, now->seconds + 1, binding->address)) {
             binding->watched = now->seconds + 1;
             binding->flags |= FO_FLAG_IN_HEAP;

@@ -12,7 +12,8 @@
 
 /* What the update says of the lease beside client and times (7.1.4), of the later transaction where
    both servers have something to say (who knows of no name says nothing, and so takes what it hears, or
-   each would keep its own): nobody is told anything for that, or the two would correct each other for ever. Before its transaction time becomes ours. */
+   each would keep its own). Nobody is told anything for that, or the two would correct each other for
+   ever. Before its transaction time becomes ours. */
 void fo_apply_details(struct fo_relationship *relationship, const struct fo_pool *pool,
                       struct fo_binding *binding, const struct fo_update *update, bool merge,
                       uint32_t cltt)

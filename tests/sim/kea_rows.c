@@ -189,7 +189,8 @@ void kea_rows(struct world *world, void *subject, uint64_t life)
         server_puts_off(server, kea_rows, server, life))
         return;
     if (server->suspended || server->kea.working || world->now < server->silent_until) {
-        world_schedule(world, world->now < server->silent_until ? server->silent_until : world->now + 20, kea_rows, server, life); /* what woke it waits */
+        const bool silent = world->now < server->silent_until; /* what woke it waits */
+        world_schedule(world, silent ? server->silent_until : world->now + 20, kea_rows, server, life);
         return;
     }
     server->rows_planned = false;

@@ -176,6 +176,17 @@ static void take_acknowledgement(struct server *server, struct side *sender,
     sender->said_count = kept;
 }
 
+/* A clock that was off by hours may have left a lease's end that far ahead: so long an address that the
+   other client declined stays abandoned for the one who knows of the lease. */
+static bool stays_abandoned(const struct server *other, const struct fo_update *update)
+{
+    if (update->status != FO_RESET || !oracle_runs(other) || !other->clock_was_far)
+        return false;
+    const struct fo_binding *binding = fo_table_find(&other->service->table, update->address);
+    return binding != NULL && binding->status == FO_ABANDONED &&
+           binding->times.lease_expiration > fo_service_now(other->service).seconds + 3600;
+}
+
 void oracle_frame(struct server *server, struct side *own, struct side *other,
                   const uint8_t *frame, size_t length)
 {
@@ -198,11 +209,8 @@ void oracle_frame(struct server *server, struct side *own, struct side *other,
                                      ? update->reject_reason
                                      : 0));
         if (update_out) {
-            /* A clock that was a day off may have left a lease's end a day ahead, and so long an address
-               stays abandoned for the one who knows of it. */
-            const bool for_a_day = update->status == FO_RESET && (world->servers[0].clock_was_far ||
-                                                                  world->servers[1].clock_was_far);
-            if (world->quiet && !for_a_day && ++world->repeated[update->address - FIRST_ADDRESS] > 40)
+            if (world->quiet && !stays_abandoned(&world->servers[1 - server->number], update) &&
+                ++world->repeated[update->address - FIRST_ADDRESS] > 40)
                 world_break(world, INVARIANT_AGREE, "in peace %s is told again and again",
                            world_address(update->address));
             check_sent(server, update);
