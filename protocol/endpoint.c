@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * The endpoint's story: it starts in STARTUP (9.3), gets or makes a connection (8.2), exchanges
- * STATE messages, and moves by the tables of state.c. There is one place where the state changes
- * (fo_endpoint_set_state) and one where the partner's state is looked at (follow_partner).
- * Connections are in endpoint_connection.c, updates and pools in endpoint_updates.c.
+ * The endpoint's life: it starts in STARTUP (9.3), gets or makes a connection (8.2), takes the
+ * partner's messages, and does what time brings. What its states are and mean is in
+ * endpoint_states.c, connections in endpoint_connection.c, updates and pools in endpoint_updates.c.
  */
 #include "protocol/endpoint_internal.h"
 
@@ -69,20 +68,6 @@ void fo_endpoint_store(struct fo_endpoint *endpoint)
     endpoint->host.store(endpoint->host.context);
 }
 
-/* Our state, once it is durable (9.2: "MUST record the state ... in stable storage"). */
-static void say_state(struct fo_endpoint *endpoint, const struct fo_now *now)
-{
-    struct fo_message *message = &endpoint->outgoing;
-    fo_message_begin(message, FO_MSG_STATE);
-    message->present = FO_HAS(FO_OPT_SERVER_STATE) | FO_HAS(FO_OPT_SERVER_FLAGS) |
-                       FO_HAS(FO_OPT_START_TIME_OF_STATE);
-    message->server_state = endpoint->shut ? FO_STATE_SHUTDOWN : endpoint->record.state;
-    message->server_flags = endpoint->starting ? FO_SERVER_FLAG_STARTUP : 0;
-    message->start_of_state = endpoint->shut ? endpoint->record.shut_at : endpoint->record.state_since;
-    endpoint->state_unsaid = false;
-    fo_session_send(&endpoint->session, message, false, now);
-}
-
 uint32_t fo_endpoint_send_bare(struct fo_endpoint *endpoint, enum fo_message_type type,
                                const struct fo_now *now)
 {
@@ -90,242 +75,7 @@ uint32_t fo_endpoint_send_bare(struct fo_endpoint *endpoint, enum fo_message_typ
     return fo_session_send(&endpoint->session, &endpoint->outgoing, false, now);
 }
 
-/* UPDREQ, or UPDREQALL where this store knows nothing and the partner does not say that it never
-   spoke with us (9.5.2). */
-static void request_updates(struct fo_endpoint *endpoint, const struct fo_now *now)
-{
-    bool all = endpoint->record.need_all && !endpoint->record.first_time;
-    if (endpoint->request_xid != 0)
-        return;
-    endpoint->request_xid =
-        fo_endpoint_send_bare(endpoint, all ? FO_MSG_UPDREQALL : FO_MSG_UPDREQ, now);
-    endpoint->request_deadline = now->ms + FO_UPDATE_REQUEST_MS;
-    if (endpoint->request_xid != 0)
-        fo_endpoint_note(endpoint, FO_NOTE_REQUEST_SENT, all ? "UPDREQALL" : "UPDREQ");
-}
-
-/* ------------------------------------------------------------------ states */
-
-void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, const char *why,
-                           const struct fo_now *now)
-{
-    enum fo_state from = (enum fo_state)endpoint->record.state;
-    if (state == from)
-        return;
-    endpoint->record.state = (uint8_t)state;
-    endpoint->record.state_since = now->seconds;
-    endpoint->state_unsaid = true;
-    if (state == FO_STATE_PARTNER_DOWN)
-        endpoint->record.wait_until = now->seconds + fo_endpoint_lead_time(endpoint); /* 9.4.2 */
-    if (state != FO_STATE_RECOVER && state != FO_STATE_RECOVER_WAIT)
-        endpoint->record.shut_at = 0;
-    if (state == FO_STATE_NORMAL) {
-        endpoint->record.first_time = false;
-        endpoint->pool_request_due = !endpoint->settings.session.primary; /* 9.8.1 */
-        endpoint->pool_request_at = now->ms;
-    }
-    fo_endpoint_store(endpoint);
-    fo_endpoint_note(endpoint, FO_NOTE_STATE, why);
-    endpoint->host.entered(endpoint->host.context, from);
-    if (FO_FAULTY(STATE_EARLY))
-        say_state(endpoint, now);
-}
-
-/* A partner in PARTNER-DOWN gives this server's addresses, too, as soon as there is no connection. What
-   it gave meanwhile must be known here before it hears RECOVER-DONE, for then both are NORMAL at once,
-   and updates come after that: so it is asked anew, where the draft stays (9.6, 9.7). */
-enum fo_state fo_endpoint_state_alone(const struct fo_endpoint *endpoint)
-{
-    enum fo_state own = (enum fo_state)endpoint->record.state;
-    if (endpoint->record.partner_state == FO_STATE_PARTNER_DOWN &&
-        (own == FO_STATE_RECOVER_WAIT || own == FO_STATE_RECOVER_DONE))
-        return FO_STATE_RECOVER;
-    return fo_state_on_interruption(own);
-}
-
-/* 9.6.2: from when this server went down, if that is known, else from when it started. */
-static void enter_recover_wait(struct fo_endpoint *endpoint, const struct fo_now *now)
-{
-    fo_endpoint_set_state(endpoint, FO_STATE_RECOVER_WAIT, "UPDDONE received", now);
-    endpoint->record.wait_until = endpoint->record.first_time || FO_FAULTY(RECOVER_WAIT_SKIPPED)
-                                      ? now->seconds
-                                      : (endpoint->record.last_operational
-                                             ? endpoint->record.last_operational
-                                             : endpoint->started) +
-                                            fo_endpoint_lead_time(endpoint);
-    if (endpoint->record.wait_until > now->seconds)
-        fo_endpoint_note(endpoint, FO_NOTE_RECOVER_WAIT, "");
-    else
-        fo_endpoint_set_state(
-            endpoint, FO_STATE_RECOVER_DONE,
-            endpoint->record.first_time ? "no earlier leases to wait for" : "MCLT has passed", now);
-}
-
-/* What a state does as long as the partner is there. */
-static void act_in_state(struct fo_endpoint *endpoint, const struct fo_now *now)
-{
-    bool primary = endpoint->settings.session.primary;
-    if (!endpoint->communicating || endpoint->state_unsaid || endpoint->shut)
-        return;
-    switch (endpoint->record.state) {
-    case FO_STATE_RECOVER:
-        request_updates(endpoint, now);
-        break;
-    case FO_STATE_POTENTIAL_CONFLICT: /* 9.10.1, 9.10.3 */
-        if (primary || endpoint->record.partner_state == FO_STATE_CONFLICT_DONE)
-            request_updates(endpoint, now);
-        break;
-    default:
-        break;
-    }
-}
-
-static void follow_partner(struct fo_endpoint *endpoint, const char *why, const struct fo_now *now)
-{
-    if (!endpoint->communicating || endpoint->stopping || endpoint->shut)
-        return;
-    if (endpoint->record.state == FO_STATE_PARTNER_DOWN && endpoint->partner_starting)
-        return; /* 9.4.3 */
-    enum fo_state next = fo_state_on_partner((enum fo_state)endpoint->record.state,
-                                             (enum fo_state)endpoint->record.partner_state);
-    fo_endpoint_set_state(endpoint, next, why, now);
-    act_in_state(endpoint, now);
-}
-
-/* 9.3.2 step 5: the partner is there. */
-static void end_startup(struct fo_endpoint *endpoint, const struct fo_now *now)
-{
-    endpoint->starting = false;
-    endpoint->state_unsaid = true;
-    if (endpoint->record.partner_state == FO_STATE_PARTNER_DOWN &&
-        endpoint->record.state != FO_STATE_RECOVER) {
-        /* Whole seconds of two clocks: the same moment may seem a second earlier. */
-        bool later = endpoint->record.partner_state_since + 1 >= endpoint->record.last_operational;
-        fo_endpoint_set_state(endpoint, later ? FO_STATE_RECOVER : FO_STATE_POTENTIAL_CONFLICT,
-                              later ? "the partner was alone since this server stopped"
-                                    : "the partner was alone while this server ran",
-                              now);
-    }
-    fo_endpoint_store(endpoint);
-    endpoint->host.entered(endpoint->host.context, FO_STATE_STARTUP);
-}
-
-/* ------------------------------------------------------------------ what the partner remembers */
-
-/* Rule of safety 10: the partner has spoken with a later state of this store than there is, for somebody
-   has restored it from a copy. Bindings have changed since, and free addresses have changed hands; what
-   the copy says is worth less than nothing, and the partner's acknowledgements of what it knew are, too.
-   So it is a lost store (5.16), in whose past nobody can tell when this server last ran. Where both were
-   restored, so that each knows more of the other than that does itself, the secondary yields. */
-static bool was_rolled_back(const struct fo_endpoint *endpoint)
-{
-    const struct fo_session *session = &endpoint->session;
-    const bool theirs = session->partner.own_connections < session->settings.partner_connections;
-    return fo_endpoint_is_behind(endpoint) && !(theirs && endpoint->settings.session.primary);
-}
-
-void fo_endpoint_look_for_rollback(struct fo_endpoint *endpoint, const struct fo_now *now)
-{
-    struct fo_endpoint_record *record = &endpoint->record;
-    const bool rolled_back = was_rolled_back(endpoint);
-    if (fo_endpoint_is_behind(endpoint))
-        fo_endpoint_move_past(endpoint);
-    if (!rolled_back)
-        return;
-    record->need_all = true;
-    record->first_time = record->update_all_owed = false;
-    record->last_operational = endpoint->starting ? 0 : now->seconds;
-    fo_endpoint_note(endpoint, FO_NOTE_ROLLED_BACK, "");
-    endpoint->host.forget(endpoint->host.context);
-    fo_endpoint_set_state(endpoint, FO_STATE_RECOVER, "the state file is an older copy", now);
-    fo_endpoint_store(endpoint);
-}
-
-/* The first STATE of a connection: it was durable there before it was said, and so was the count. */
-static void remember_count(struct fo_endpoint *endpoint)
-{
-    const struct fo_session *session = &endpoint->session;
-    if (session->partner.counts_connections)
-        endpoint->record.partner_connections = fo_endpoint_next_count(
-            session->partner.own_connections, session->settings.partner_connections);
-    else
-        endpoint->record.partner_connections++;
-}
-
-/* While a connection lasts the count moves, too, or a copy made in its time would pass for the store. */
-static void move_count(struct fo_endpoint *endpoint, const struct fo_now *now)
-{
-    if (!endpoint->communicating || now->ms < endpoint->count_at)
-        return;
-    endpoint->count_at = now->ms + FO_COUNT_MS;
-    endpoint->record.connections++;
-    endpoint->count_unsaid = true;
-    fo_endpoint_store(endpoint);
-}
-
 /* ------------------------------------------------------------------ messages from the partner */
-
-static void take_state(struct fo_endpoint *endpoint, const struct fo_message *message,
-                       const struct fo_now *now)
-{
-    const uint32_t must = FO_HAS(FO_OPT_SERVER_STATE) | FO_HAS(FO_OPT_SERVER_FLAGS);
-    if ((message->present & must) != must) {
-        fo_session_close(&endpoint->session, FO_REJECT_OTHER,
-                         "STATE lacks server-state or server-flags", now);
-        return;
-    }
-    bool first = !endpoint->communicating;
-    bool changed = first || endpoint->record.partner_state != message->server_state;
-    endpoint->partner_starting = (message->server_flags & FO_SERVER_FLAG_STARTUP) != 0;
-    endpoint->record.partner_state = message->server_state;
-    endpoint->record.partner_state_since =
-        fo_session_forbids(&endpoint->session, message->start_of_state);
-    if (changed) {
-        fo_endpoint_store(endpoint);
-        fo_endpoint_note(endpoint, FO_NOTE_PARTNER_STATE, "");
-    }
-    if (endpoint->shut && fo_endpoint_shut_heard(endpoint, now))
-        return;
-    if (first) {
-        if (endpoint->session.partner.gives_nonce) {
-            fo_endpoint_note_first_time(endpoint);
-            fo_endpoint_look_for_rollback(endpoint, now);
-        }
-        endpoint->communicating = true;
-        endpoint->failures = 0;
-        endpoint->retry_delay = 0;
-        endpoint->count_at = now->ms + FO_COUNT_MS;
-        remember_count(endpoint);
-        if (endpoint->starting)
-            end_startup(endpoint, now);
-        if (endpoint->record.state != FO_STATE_RECOVER)
-            endpoint->record.shut_at = 0; /* the partner has said what it knows of that */
-        fo_endpoint_store(endpoint);
-    }
-    follow_partner(endpoint, "the partner's state", now);
-}
-
-static void take_upddone(struct fo_endpoint *endpoint, const struct fo_message *message,
-                         const struct fo_now *now)
-{
-    if ((endpoint->request_xid == 0 || message->xid != endpoint->request_xid) &&
-        !FO_FAULTY(DONE_STALE))
-        return; /* of an older request: it says nothing about this one */
-    endpoint->request_xid = 0;
-    endpoint->request_deadline = 0;
-    endpoint->record.need_all = false;
-    fo_endpoint_store(endpoint);
-    fo_endpoint_note(endpoint, FO_NOTE_REQUEST_DONE, "");
-    if (endpoint->record.state == FO_STATE_RECOVER) {
-        enter_recover_wait(endpoint, now);
-        follow_partner(endpoint, "the partner's state", now);
-    } else if (endpoint->record.state == FO_STATE_POTENTIAL_CONFLICT) {
-        /* The partner now follows us (9.10.3): the state that it said last leads nowhere. */
-        fo_endpoint_set_state(
-            endpoint, endpoint->settings.session.primary ? FO_STATE_CONFLICT_DONE : FO_STATE_NORMAL,
-            "UPDDONE received", now);
-    }
-}
 
 void fo_endpoint_on_message(void *context, const struct fo_message *message,
                             const struct fo_now *now)
@@ -348,7 +98,7 @@ void fo_endpoint_on_message(void *context, const struct fo_message *message,
     }
     switch (message->type) {
     case FO_MSG_STATE:
-        take_state(endpoint, message, now);
+        fo_take_state(endpoint, message, now);
         break;
     case FO_MSG_BNDUPD:
         fo_take_bndupd(endpoint, message, now);
@@ -361,7 +111,7 @@ void fo_endpoint_on_message(void *context, const struct fo_message *message,
         fo_take_update_request(endpoint, message, now);
         break;
     case FO_MSG_UPDDONE:
-        take_upddone(endpoint, message, now);
+        fo_take_upddone(endpoint, message, now);
         break;
     case FO_MSG_POOLREQ:
         fo_take_poolreq(endpoint, message, now);
@@ -433,15 +183,15 @@ void fo_endpoint_stored(struct fo_endpoint *endpoint, const struct fo_now *now)
     /* What a copy says of our state the partner must not act on: where only its own first STATE tells, ours
        is said after that. */
     const bool waits = !endpoint->communicating && endpoint->session.partner.gives_nonce &&
-                       was_rolled_back(endpoint);
+                       fo_endpoint_was_rolled_back(endpoint);
     if (endpoint->session.phase == FO_SESSION_ESTABLISHED && endpoint->state_unsaid &&
         !endpoint->stopping && !waits)
-        say_state(endpoint, now);
+        fo_endpoint_say_state(endpoint, now);
     if (endpoint->count_unsaid && endpoint->communicating) {
         endpoint->count_unsaid = false;
         fo_session_tell_count(&endpoint->session, endpoint->record.connections, now);
     }
-    act_in_state(endpoint, now);
+    fo_endpoint_act(endpoint, now);
     fo_endpoint_pump(endpoint, now);
 }
 
@@ -453,7 +203,7 @@ void fo_endpoint_partner_down(struct fo_endpoint *endpoint, uint32_t since, cons
     endpoint->record.state_since = since;
     endpoint->record.wait_until = since + fo_endpoint_lead_time(endpoint);
     fo_endpoint_store(endpoint); /* also where the state was this one already */
-    follow_partner(endpoint, "the partner's state", now);
+    fo_endpoint_follow_partner(endpoint, "the partner's state", now);
 }
 
 bool fo_endpoint_partner_lives(const struct fo_endpoint *endpoint, const struct fo_now *now)
@@ -520,7 +270,7 @@ void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now)
     if (endpoint->record.state == FO_STATE_RECOVER_WAIT &&
         now->seconds >= endpoint->record.wait_until) {
         fo_endpoint_set_state(endpoint, FO_STATE_RECOVER_DONE, "MCLT has passed", now);
-        follow_partner(endpoint, "the partner's state", now);
+        fo_endpoint_follow_partner(endpoint, "the partner's state", now);
     }
     if (endpoint->request_deadline != 0 && now->ms >= endpoint->request_deadline)
         fo_session_close(&endpoint->session, FO_REJECT_NO_TRAFFIC,
@@ -538,7 +288,7 @@ void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now)
         endpoint->host.disconnect(endpoint->host.context, true);
         fo_endpoint_attempt_failed(endpoint, "no answer to the TCP connection within 15 s", now);
     }
-    move_count(endpoint, now);
+    fo_endpoint_move_count(endpoint, now);
     if (endpoint->pool_request_due)
         fo_endpoint_pump(endpoint, now);
 }

@@ -104,37 +104,6 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
     interrupted(endpoint, end->text, now);
 }
 
-void fo_endpoint_note_first_time(struct fo_endpoint *endpoint)
-{
-    struct fo_endpoint_record *record = &endpoint->record;
-    const struct fo_session_partner *partner = &endpoint->session.partner;
-    if (record->partner_connections == 0 && record->state == FO_STATE_RECOVER)
-        /* Sticky: this store remembers it, should the connection break before NORMAL. */
-        record->first_time = record->first_time ||
-                             (partner->counts_connections && partner->partner_connections == 0);
-}
-
-bool fo_endpoint_is_behind(const struct fo_endpoint *endpoint)
-{
-    const struct fo_session *session = &endpoint->session;
-    return session->partner.counts_connections && !endpoint->fresh &&
-           session->settings.own_connections < session->partner.partner_connections;
-}
-
-/* Past what the partner remembers, too: so one that was lost or rolled back is that only once. */
-void fo_endpoint_move_past(struct fo_endpoint *endpoint)
-{
-    const struct fo_session_partner *partner = &endpoint->session.partner;
-    endpoint->record.connections =
-        fo_endpoint_next_count(endpoint->record.connections,
-                               partner->counts_connections ? partner->partner_connections : 0);
-}
-
-uint32_t fo_endpoint_next_count(uint32_t own, uint32_t remembered)
-{
-    return (own > remembered ? own : remembered) + 1;
-}
-
 static void on_established(void *context, const struct fo_now *now)
 {
     struct fo_endpoint *endpoint = context;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * What the files of the endpoint offer to each other: endpoint.c (states and life),
- * endpoint_updates.c (binding updates and pools) and endpoint_connection.c. Whoever uses an endpoint
- * includes endpoint.h alone.
+ * What the files of the endpoint (endpoint*.c) offer to each other. Whoever uses an endpoint includes
+ * endpoint.h alone.
  *
  * Any of these functions may end the session, for sending may fail: the caller looks at the endpoint
  * again before it goes on.
@@ -20,26 +19,40 @@ void fo_endpoint_store(struct fo_endpoint *endpoint);
 /* A message without options; its xid, 0 where it could not be sent. */
 uint32_t fo_endpoint_send_bare(struct fo_endpoint *endpoint, enum fo_message_type type,
                                const struct fo_now *now);
-void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, const char *why,
-                           const struct fo_now *now);
 /* This MCLT is in force. */
 void fo_endpoint_set_mclt(struct fo_endpoint *endpoint, uint32_t mclt);
-/* The state that follows where there is no connection (any more). */
-enum fo_state fo_endpoint_state_alone(const struct fo_endpoint *endpoint);
 /* The session's call for each message after the handshake. */
 void fo_endpoint_on_message(void *context, const struct fo_message *message,
                             const struct fo_now *now);
 
-/* ------------------------------------------------------------------ endpoint_connection.c */
-/* What a server's count becomes with a connection: it was `own`, its partner `remembered` that much. */
-uint32_t fo_endpoint_next_count(uint32_t own, uint32_t remembered);
+/* ------------------------------------------------------------------ endpoint_states.c */
+void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, const char *why,
+                           const struct fo_now *now);
+/* The state that follows where there is no connection (any more). */
+enum fo_state fo_endpoint_state_alone(const struct fo_endpoint *endpoint);
+/* What the partner's state means for ours; then, what our state asks for. */
+void fo_endpoint_follow_partner(struct fo_endpoint *endpoint, const char *why,
+                                const struct fo_now *now);
+/* What a state does as long as the partner is there. */
+void fo_endpoint_act(struct fo_endpoint *endpoint, const struct fo_now *now);
+void fo_endpoint_say_state(struct fo_endpoint *endpoint, const struct fo_now *now);
+void fo_take_state(struct fo_endpoint *endpoint, const struct fo_message *message,
+                   const struct fo_now *now);
+void fo_take_upddone(struct fo_endpoint *endpoint, const struct fo_message *message,
+                     const struct fo_now *now);
+
+/* ------------------------------------------------------------------ endpoint_count.c */
+/* The partner says whether it has ever spoken with this server (9.6.2). */
+void fo_endpoint_note_first_time(struct fo_endpoint *endpoint);
 /* Does the partner remember a later state of this store than there is? */
 bool fo_endpoint_is_behind(const struct fo_endpoint *endpoint);
 void fo_endpoint_move_past(struct fo_endpoint *endpoint);
-/* endpoint.c: where it does, and the partner does not itself: all is to be recovered. */
+/* It does, and is not behind itself. */
+bool fo_endpoint_was_rolled_back(const struct fo_endpoint *endpoint);
+/* If so, all is to be recovered. */
 void fo_endpoint_look_for_rollback(struct fo_endpoint *endpoint, const struct fo_now *now);
-/* The partner says whether it has ever spoken with this server (9.6.2). */
-void fo_endpoint_note_first_time(struct fo_endpoint *endpoint);
+void fo_endpoint_remember_count(struct fo_endpoint *endpoint);
+void fo_endpoint_move_count(struct fo_endpoint *endpoint, const struct fo_now *now);
 
 /* ------------------------------------------------------------------ endpoint_shutdown.c */
 /* The partner's STATE while this server is shut down. False: it is not any more. */
