@@ -2,8 +2,9 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * What two partners have differently although both should have it alike, told to the operator before
- * it hurts: MCLT and division of clients (the primary's count, 7.8.2), the addresses of the pools,
- * and the clocks (5.10: any difference is corrected, but a large one is a wrong clock).
+ * it hurts: MCLT and division of clients (the primary's count, 7.8.2), the addresses of the pools, mode
+ * and hash-input (which no message of the draft tells), and the clocks (5.10: any difference is corrected,
+ * but a large one is a wrong clock).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,74 @@ void fo_note_pools(struct fo_relationship *relationship)
     relationship->pools_differ = differ;
     fo_retry_rejected(relationship); /* the partner may have the addresses now */
 }
+
+/* ------------------------------------------------------------------ how clients are served */
+
+const char *fo_mode_name(uint8_t mode)
+{
+    return mode == FO_MODE_LOAD_BALANCING ? "load-balancing"
+           : mode == FO_MODE_HOT_STANDBY  ? "hot-standby"
+                                          : NULL;
+}
+
+const char *fo_hash_input_name(uint8_t hash_input)
+{
+    return hash_input == FO_HASH_IDENTIFIER ? "client-identifier"
+           : hash_input == FO_HASH_HARDWARE ? "hw-address"
+                                            : NULL;
+}
+
+/* NULL: the partner, an older version of this software or another one, does not say. */
+static void note_word(struct fo_relationship *relationship, enum fo_log_id id, const char *ours,
+                      const char *theirs, const char *same_again, bool *differs)
+{
+    const char *name = relationship->config.name;
+    const bool differed = *differs;
+    *differs = theirs != NULL && strcmp(ours, theirs) != 0;
+    if (*differs)
+        fo_say(relationship->service, id, name, ours, relationship->config.partner.name, theirs, NULL);
+    else if (differed && theirs != NULL)
+        fo_say(relationship->service, FAILOVER_CONFIG_CHANGED, name, same_again, NULL);
+}
+
+void fo_note_serving(struct fo_relationship *relationship)
+{
+    const struct fo_serving *ours = &relationship->endpoint.settings.session.serving;
+    const struct fo_serving *theirs = &relationship->endpoint.session.partner.serving;
+    note_word(relationship, FAILOVER_MODE_DIFFERS, fo_mode_name(ours->mode),
+              fo_mode_name(theirs->mode), "mode is the same on both servers again",
+              &relationship->mode_differs);
+    note_word(relationship, FAILOVER_HASH_INPUT_DIFFERS, fo_hash_input_name(ours->hash_input),
+              fo_hash_input_name(theirs->hash_input), "hash-input is the same on both servers again",
+              &relationship->hash_input_differs);
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+void fo_list_differences(const struct fo_relationship *relationship,
+                         const char *keys[FO_DIFFERENCES_MAX + 1])
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    const struct fo_session_settings *settings = &endpoint->settings.session;
+    const bool follows = !settings->primary; /* the primary does not hear what the secondary has */
+    const struct {
+        bool differs;
+        const char *key;
+    } all[FO_DIFFERENCES_MAX] = {
+        {relationship->mode_differs, "mode"},
+        {relationship->hash_input_differs, "hash-input"},
+        {follows && endpoint->record.mclt != settings->mclt, "max-client-lead-time"},
+        {follows && memcmp(endpoint->record.secondary_buckets, settings->secondary_buckets,
+                           FO_HBA_SIZE) != 0, "division"},
+        {relationship->pools_differ, "pools"},
+    };
+    for (size_t i = 0; i < FO_DIFFERENCES_MAX; i++)
+        if (all[i].differs)
+            *keys++ = all[i].key;
+    *keys = NULL;
+}
+
+/* ------------------------------------------------------------------ updates and names */
 
 void fo_note_outside_pools(struct fo_relationship *relationship, enum fo_log_id id, uint32_t address,
                            int64_t *logged)

@@ -263,6 +263,8 @@ struct fo_rejected {
     char text[101];   /* the partner's own words, or empty */
 };
 
+enum { FO_DIFFERENCES_MAX = 5 };
+
 struct fo_relationship_status {
     const char *name; /* valid until the next configure */
     const char *self_name, *partner_name, *partner_url;
@@ -280,6 +282,8 @@ struct fo_relationship_status {
     uint32_t deadline;                 /* when the state ends by itself, 0: not */
     uint32_t mclt, buckets;            /* MCLT in force; how many of 256 buckets are ours */
     int32_t clock_difference;          /* partner's clock minus ours, seconds */
+    const char *partner_mode, *partner_hash_input; /* NULL: it has not told */
+    const char *differences[FO_DIFFERENCES_MAX + 1]; /* keys of what the two have differently; NULL ends */
     uint64_t pending, unacknowledged, rejected;  /* our updates: not yet sent, in flight, rejected */
     struct fo_rejected rejected_example;         /* one of the rejected ones */
     const char *rejected_status, *rejected_reason; /* in words */

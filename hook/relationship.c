@@ -155,6 +155,9 @@ static void host_note(void *context, enum fo_note what, const char *detail)
     case FO_NOTE_POOLS:
         fo_note_pools(relationship);
         break;
+    case FO_NOTE_SERVING:
+        fo_note_serving(relationship);
+        break;
     case FO_NOTE_REQUEST_SENT:
         fo_say(service, FAILOVER_UPDATES_REQUESTED, name, detail, NULL);
         break;
@@ -197,6 +200,8 @@ static struct fo_endpoint_settings settings_of(const struct fo_relationship *rel
                 .receive_timer = config->max_response_delay,
                 .contact_interval = config->contact_interval,
                 .max_clock_skew = config->max_clock_skew,
+                .serving = {config->hot_standby ? FO_MODE_HOT_STANDBY : FO_MODE_LOAD_BALANCING,
+                            config->hash_hardware ? FO_HASH_HARDWARE : FO_HASH_IDENTIFIER},
                 .digest = signs ? &relationship->digest : NULL,
             },
         .startup_delay = config->startup_delay,

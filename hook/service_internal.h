@@ -121,7 +121,7 @@ struct fo_relationship {
     int64_t bootp_logged;     /* a BOOTP client without reservation was refused */
     int64_t rival_until;      /* ms: the partner has just said that it is primary, too */
     int64_t rival_logged, silence_logged, stranger_logged;
-    bool pools_differ;        /* from the partner's, as far as is known */
+    bool pools_differ, mode_differs, hash_input_differs; /* from the partner's, as far as is known */
     uint32_t lapses_from;     /* PARTNER-DOWN: the next record to look at; UINT32_MAX: all were */
     int64_t interrupted_at;   /* ms, COMMUNICATIONS-INTERRUPTED as far as this server saw; 0: is not */
     int64_t auto_refused_logged;
@@ -546,6 +546,13 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
 void fo_relationship_tell_pools(struct fo_relationship *relationship);
 void fo_note_primary_differs(struct fo_relationship *relationship, enum fo_note what);
 void fo_note_pools(struct fo_relationship *relationship);
+void fo_note_serving(struct fo_relationship *relationship);
+/* The configuration's words for what is in a struct fo_serving; NULL: not known. */
+const char *fo_mode_name(uint8_t mode);
+const char *fo_hash_input_name(uint8_t hash_input);
+/* The keys of what is different, for the status. */
+void fo_list_differences(const struct fo_relationship *relationship,
+                         const char *keys[FO_DIFFERENCES_MAX + 1]);
 /* An update was rejected because its address is in no pool; `logged`: when that was last said. */
 void fo_note_outside_pools(struct fo_relationship *relationship, enum fo_log_id id, uint32_t address,
                            int64_t *logged);

@@ -147,6 +147,9 @@ static void fill_status(struct fo_relationship *relationship,
     status->deadline = wall_or_never(service, deadline_of(relationship, &now));
     status->mclt = record->mclt;
     status->clock_difference = -endpoint->session.delta_least;
+    status->partner_mode = fo_mode_name(endpoint->session.partner.serving.mode);
+    status->partner_hash_input = fo_hash_input_name(endpoint->session.partner.serving.hash_input);
+    fo_list_differences(relationship, status->differences);
     status->updates_sent = endpoint->updates_sent;
     status->updates_received = endpoint->updates_received;
     status->updates_rejected = endpoint->updates_rejected;

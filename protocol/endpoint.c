@@ -77,16 +77,24 @@ uint32_t fo_endpoint_send_bare(struct fo_endpoint *endpoint, enum fo_message_typ
 
 /* ------------------------------------------------------------------ messages from the partner */
 
+static void take_told(struct fo_endpoint *endpoint)
+{
+    const struct fo_session_partner *partner = &endpoint->session.partner;
+    if ((partner->told & FO_TOLD_COUNT) && partner->told_connections != 0)
+        endpoint->record.partner_connections = partner->told_connections;
+    if (partner->told & FO_TOLD_POOLS)
+        fo_endpoint_note(endpoint, FO_NOTE_POOLS, "");
+    if (partner->told & FO_TOLD_SERVING)
+        fo_endpoint_note(endpoint, FO_NOTE_SERVING, "");
+}
+
 void fo_endpoint_on_message(void *context, const struct fo_message *message,
                             const struct fo_now *now)
 {
     struct fo_endpoint *endpoint = context;
     endpoint->record.last_contact = now->seconds;
     if (message->type == FO_MSG_CONTACT) { /* it told something by the way */
-        if (endpoint->session.partner.told_connections != 0)
-            endpoint->record.partner_connections = endpoint->session.partner.told_connections;
-        else
-            fo_endpoint_note(endpoint, FO_NOTE_POOLS, "");
+        take_told(endpoint);
         return;
     }
     if (!endpoint->communicating && message->type != FO_MSG_STATE) {
@@ -156,9 +164,16 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
 
 void fo_endpoint_set(struct fo_endpoint *endpoint, const struct fo_endpoint_settings *settings)
 {
-    struct fo_ranges pools = endpoint->settings.session.pools;
+    const struct fo_ranges pools = endpoint->settings.session.pools;
+    const struct fo_serving before = endpoint->settings.session.serving;
+    const struct fo_serving *serving = &settings->session.serving;
     endpoint->settings = *settings;
     endpoint->settings.session.pools = pools;
+    if ((before.mode != serving->mode || before.hash_input != serving->hash_input) &&
+        endpoint->session.phase != FO_SESSION_CLOSED) {
+        endpoint->serving_unsaid = true;
+        fo_endpoint_note(endpoint, FO_NOTE_SERVING, "");
+    }
     if (settings->session.primary && endpoint->session.phase == FO_SESSION_CLOSED) {
         configure_mclt(endpoint);
         memcpy(endpoint->record.secondary_buckets, settings->session.secondary_buckets,

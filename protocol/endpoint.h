@@ -107,6 +107,7 @@ enum fo_note {
     FO_NOTE_MCLT,           /* the primary's MCLT differs from ours */
     FO_NOTE_BUCKETS,        /* its division too */
     FO_NOTE_POOLS,          /* the partner told its pools */
+    FO_NOTE_SERVING,        /* ... how it serves clients, or did not */
     FO_NOTE_REQUEST_SENT,   /* detail: "UPDREQ" or "UPDREQALL" */
     FO_NOTE_REQUEST_RECEIVED,
     FO_NOTE_REQUEST_DONE,
@@ -173,6 +174,7 @@ struct fo_endpoint {
     bool partner_starting;  /* its STARTUP flag */
     bool pool_request_due;
     bool pools_unsaid;      /* the partner is to hear of our new pools */
+    bool serving_unsaid;    /* ... of how we serve clients now */
     bool count_unsaid;      /* and of our count, once it is durable */
     bool closing;           /* we close because the operator wants it */
     int64_t startup_deadline; /* ms */

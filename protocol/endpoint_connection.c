@@ -90,7 +90,7 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
                             : FO_NOTE_PROTOCOL;
     endpoint->last_end = *end;
     endpoint->last_end_at = now->seconds;
-    endpoint->pools_unsaid = false; /* the next handshake tells them */
+    endpoint->pools_unsaid = endpoint->serving_unsaid = false; /* the next handshake tells them */
     if (what == FO_NOTE_REJECTED || what == FO_NOTE_PROTOCOL || what == FO_NOTE_NOT_AUTHENTIC)
         endpoint->sign_of_life = now->ms;
     plan_attempt(endpoint, delay_after(endpoint, end, communicating, established), now);
@@ -126,6 +126,7 @@ static void on_established(void *context, const struct fo_now *now)
     fo_endpoint_note(endpoint, FO_NOTE_CONNECTED, "");
     if (partner->tells_pools)
         fo_endpoint_note(endpoint, FO_NOTE_POOLS, "");
+    fo_endpoint_note(endpoint, FO_NOTE_SERVING, "");
 }
 
 static bool on_send(void *context, const uint8_t *frame, size_t length)

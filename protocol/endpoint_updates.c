@@ -80,6 +80,10 @@ void fo_endpoint_pump(struct fo_endpoint *endpoint, const struct fo_now *now)
         endpoint->pools_unsaid = false;
         fo_session_tell_pools(&endpoint->session, &endpoint->settings.session.pools, now);
     }
+    if (endpoint->serving_unsaid && endpoint->communicating) {
+        endpoint->serving_unsaid = false;
+        fo_session_tell_serving(&endpoint->session, &endpoint->settings.session.serving, now);
+    }
     bool normal = endpoint->record.state == FO_STATE_NORMAL;
     if (normal || endpoint->partner_request)
         while (endpoint->communicating && window_open(endpoint) &&

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * How a connection is established (draft sections 7.8, 7.9): the primary's CONNECT, the secondary's
- * CONNECTACK, and what one of us tells another by vendor-specific options.
+ * CONNECTACK. What one of us tells another by vendor-specific options is in introduction.c.
  *
  * The steps of receiving CONNECT (7.8.2) and CONNECTACK (7.9.2) are in the draft's order, and
  * every check that can refuse a connection is in fo_session_accept and fo_session_take_connectack,
@@ -13,118 +13,6 @@
 #include <string.h>
 
 #include "protocol/session_internal.h"
-#include "protocol/wire.h"
-
-/* Sub-options of vendor-specific-options between two of us (12.29). */
-enum {
-    VENDOR_OWN_CONNECTIONS = 1,
-    VENDOR_PARTNER_CONNECTIONS = 2,
-    VENDOR_POOLS = 3, /* ranges.h */
-    VENDOR_NONCE = 4, /* with a digest: the primary's; in CONNECTACK both, the primary's first */
-    VENDOR_MAX = 2 * 8 + 4 + FO_RANGES_MAX * FO_RANGE_SIZE + 4 + 2 * FO_NONCE_SIZE, /* all of them */
-};
-
-/* ------------------------------------------------------------------ what each says of itself */
-
-static void put_number(struct fo_writer *writer, uint16_t code, uint32_t number)
-{
-    fo_write_u16(writer, code);
-    fo_write_u16(writer, 4);
-    fo_write_u32(writer, number);
-}
-
-static void put_pools(struct fo_writer *writer, const struct fo_ranges *pools)
-{
-    uint8_t bytes[FO_RANGES_MAX * FO_RANGE_SIZE];
-    size_t length = fo_ranges_write(pools, bytes);
-    fo_write_u16(writer, VENDOR_POOLS);
-    fo_write_u16(writer, (uint16_t)length);
-    fo_write_bytes(writer, bytes, length);
-}
-
-/* 12.29: never without the vendor class. */
-static void put_vendor_options(struct fo_message *message, const char *vendor_class,
-                               const struct fo_writer *writer)
-{
-    message->present |=
-        FO_HAS(FO_OPT_VENDOR_CLASS_IDENTIFIER) | FO_HAS(FO_OPT_VENDOR_SPECIFIC_OPTIONS);
-    message->vendor_class = fo_bytes_of(vendor_class);
-    message->vendor_options =
-        (struct fo_bytes){writer->data, (uint16_t)fo_writer_length(writer)};
-}
-
-/* What one of us tells another at the handshake; `space` holds it until the message is sent. */
-static void introduce(const struct fo_session *session, struct fo_message *message,
-                      uint8_t space[VENDOR_MAX])
-{
-    const struct fo_session_settings *settings = &session->settings;
-    const uint16_t nonces = settings->primary ? FO_NONCE_SIZE : 2 * FO_NONCE_SIZE;
-    struct fo_writer writer;
-    if (!settings->dialect->vendor_options)
-        return;
-    fo_writer_init(&writer, space, VENDOR_MAX);
-    put_number(&writer, VENDOR_OWN_CONNECTIONS, settings->own_connections);
-    put_number(&writer, VENDOR_PARTNER_CONNECTIONS, settings->partner_connections);
-    put_pools(&writer, &settings->pools);
-    if (settings->digest != NULL && (settings->primary || session->partner.gives_nonce)) {
-        fo_write_u16(&writer, VENDOR_NONCE);
-        fo_write_u16(&writer, nonces);
-        fo_write_bytes(&writer, session->nonces, nonces);
-    }
-    put_vendor_options(message, settings->vendor_class, &writer);
-}
-
-static bool vendor_number(const struct fo_message *message, uint16_t code, uint32_t *number)
-{
-    struct fo_bytes value;
-    if (!fo_vendor_option(message, code, &value) || value.length != 4)
-        return false;
-    *number = (uint32_t)value.data[0] << 24 | (uint32_t)value.data[1] << 16 |
-              (uint32_t)value.data[2] << 8 | value.data[3];
-    return true;
-}
-
-/* False where the message says nothing (usable) of its sender's pools. */
-bool fo_session_take_pools(struct fo_session *session, const struct fo_message *message)
-{
-    struct fo_session_partner *partner = &session->partner;
-    struct fo_bytes value;
-    partner->told_connections = 0;
-    if (!partner->own_kind || !fo_vendor_option(message, VENDOR_POOLS, &value))
-        return false;
-    partner->tells_pools = fo_ranges_read(&partner->pools, value.data, value.length);
-    return partner->tells_pools;
-}
-
-bool fo_session_take_count(struct fo_session *session, const struct fo_message *message)
-{
-    struct fo_session_partner *partner = &session->partner;
-    return partner->own_kind &&
-           vendor_number(message, VENDOR_OWN_CONNECTIONS, &partner->told_connections);
-}
-
-static bool is_own_kind(const struct fo_session_settings *settings, const struct fo_message *message)
-{
-    size_t ours = strcspn(settings->vendor_class, " ");
-    return message->vendor_class.length >= ours &&
-           memcmp(message->vendor_class.data, settings->vendor_class, ours) == 0;
-}
-
-/* What both handshake messages say of their sender. Vendor options count only from our own kind. */
-static void take_common(struct fo_session *session, const struct fo_message *message)
-{
-    struct fo_session_partner *partner = &session->partner;
-    partner->own_kind = is_own_kind(&session->settings, message);
-    partner->max_unacked = message->max_unacked;
-    partner->receive_timer = message->receive_timer;
-    if (partner->receive_timer > FO_RECEIVE_TIMER_MAX)
-        partner->receive_timer = FO_RECEIVE_TIMER_MAX;
-    partner->counts_connections =
-        partner->own_kind &&
-        vendor_number(message, VENDOR_OWN_CONNECTIONS, &partner->own_connections) &&
-        vendor_number(message, VENDOR_PARTNER_CONNECTIONS, &partner->partner_connections);
-    fo_session_take_pools(session, message);
-}
 
 /* ------------------------------------------------------------------ who has the secret */
 
@@ -132,13 +20,6 @@ static void take_common(struct fo_session *session, const struct fo_message *mes
    was recorded yesterday is as good today (but for CONNECT, fo_endpoint_admit). So two of us give each
    other a nonce, and sign what follows the handshake together with both (session.c). CONNECTACK repeats
    the primary's: it cannot be one of before. Who has only recordings gets no further than that. */
-static bool nonces_of(const struct fo_session_settings *settings, const struct fo_message *message,
-                      uint16_t length, struct fo_bytes *value)
-{
-    return settings->dialect->vendor_options && is_own_kind(settings, message) &&
-           fo_vendor_option(message, VENDOR_NONCE, value) && value->length == length;
-}
-
 enum fo_reject_reason fo_session_admit(const struct fo_session_settings *settings,
                                        const struct fo_message *connect, const uint8_t *frame,
                                        size_t length, char *text, size_t size)
@@ -148,17 +29,10 @@ enum fo_reject_reason fo_session_admit(const struct fo_session_settings *setting
     enum fo_reject_reason reason =
         fo_digest_check(settings->digest, no_bond, frame, length, text, size);
     if (reason != FO_REJECT_NONE || settings->digest == NULL || !settings->dialect->vendor_options ||
-        !is_own_kind(settings, connect) || nonces_of(settings, connect, FO_NONCE_SIZE, &nonce))
+        !fo_is_own_kind(settings, connect) || fo_nonces_of(settings, connect, FO_NONCE_SIZE, &nonce))
         return reason;
     snprintf(text, size, "CONNECT is signed, but has no nonce");
     return FO_REJECT_DIGEST_FAILED;
-}
-
-bool fo_session_count_of(const struct fo_session_settings *settings,
-                         const struct fo_message *connect, uint32_t *connections)
-{
-    return is_own_kind(settings, connect) &&
-           vendor_number(connect, VENDOR_OWN_CONNECTIONS, connections);
 }
 
 /* Secondary: takes the primary's nonce; both go back with CONNECTACK, and count from then on. */
@@ -166,7 +40,7 @@ static void take_nonce(struct fo_session *session, const struct fo_message *conn
 {
     struct fo_bytes nonce;
     if (session->settings.digest == NULL ||
-        !nonces_of(&session->settings, connect, FO_NONCE_SIZE, &nonce))
+        !fo_nonces_of(&session->settings, connect, FO_NONCE_SIZE, &nonce))
         return;
     memcpy(session->nonces, nonce.data, FO_NONCE_SIZE);
     memcpy(session->nonces + FO_NONCE_SIZE, session->settings.nonce, FO_NONCE_SIZE);
@@ -178,9 +52,9 @@ static bool take_nonces(struct fo_session *session, const struct fo_message *ack
 {
     struct fo_bytes both;
     if (session->settings.digest == NULL || !session->settings.dialect->vendor_options ||
-        !is_own_kind(&session->settings, ack))
+        !fo_is_own_kind(&session->settings, ack))
         return true;
-    if (!nonces_of(&session->settings, ack, 2 * FO_NONCE_SIZE, &both) ||
+    if (!fo_nonces_of(&session->settings, ack, 2 * FO_NONCE_SIZE, &both) ||
         memcmp(both.data, session->nonces, FO_NONCE_SIZE) != 0)
         return false;
     memcpy(session->nonces, both.data, sizeof session->nonces);
@@ -234,7 +108,7 @@ void fo_session_connect(struct fo_session *session, const struct fo_session_sett
                         const struct fo_session_host *host, const struct fo_now *now)
 {
     struct fo_message message;
-    uint8_t vendor[VENDOR_MAX];
+    uint8_t vendor[FO_INTRODUCTION_MAX];
     reset(session, settings, host, now);
     memcpy(session->nonces, settings->nonce, FO_NONCE_SIZE);
     session->phase = FO_SESSION_CONNECT_SENT;
@@ -257,7 +131,7 @@ void fo_session_connect(struct fo_session *session, const struct fo_session_sett
         message.hash_buckets[i] = settings->dialect->buckets_are_secondarys
                                       ? settings->secondary_buckets[i]
                                       : (uint8_t)~settings->secondary_buckets[i];
-    introduce(session, &message, vendor);
+    fo_introduce(session, &message, vendor);
     fo_session_send_frame(session, &message, now);
 }
 
@@ -343,7 +217,7 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
                        const struct fo_now *now, struct fo_session_end *end)
 {
     struct fo_message message;
-    uint8_t vendor[VENDOR_MAX];
+    uint8_t vendor[FO_INTRODUCTION_MAX];
     reset(session, settings, host, now);
     memset(end, 0, sizeof *end);
     end->reason = judge_connect(settings, connect, now, end);
@@ -356,7 +230,7 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
         return false;
     }
     fo_session_measure_clock(session, connect, now);
-    take_common(session, connect);
+    fo_take_introduction(session, connect);
     take_nonce(session, connect);
     session->last_xid = connect->xid;
     session->last_xid_known = true;
@@ -379,7 +253,7 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
     message.receive_timer = settings->receive_timer;
     message.vendor_class = fo_bytes_of(settings->vendor_class);
     message.protocol_version = FO_PROTOCOL_VERSION;
-    introduce(session, &message, vendor);
+    fo_introduce(session, &message, vendor);
     fo_session_send(session, &message, true, now);
     session->bound = session->partner.gives_nonce;
     return session->phase == FO_SESSION_ESTABLISHED;
@@ -456,40 +330,7 @@ void fo_session_take_connectack(struct fo_session *session, const struct fo_mess
         return;
     }
     fo_session_measure_clock(session, ack, now);
-    take_common(session, ack);
+    fo_take_introduction(session, ack);
     establish(session, now);
     session->host.established(session->host.context, now);
-}
-
-static void tell(struct fo_session *session, const struct fo_writer *writer, const struct fo_now *now)
-{
-    struct fo_message message;
-    fo_message_begin(&message, FO_MSG_CONTACT);
-    put_vendor_options(&message, session->settings.vendor_class, writer);
-    fo_session_send(session, &message, false, now);
-}
-
-void fo_session_tell_pools(struct fo_session *session, const struct fo_ranges *pools,
-                           const struct fo_now *now)
-{
-    struct fo_writer writer;
-    uint8_t space[VENDOR_MAX];
-    session->settings.pools = *pools;
-    if (!session->settings.dialect->vendor_options || !session->partner.own_kind)
-        return;
-    fo_writer_init(&writer, space, sizeof space);
-    put_pools(&writer, pools);
-    tell(session, &writer, now);
-}
-
-void fo_session_tell_count(struct fo_session *session, uint32_t connections,
-                           const struct fo_now *now)
-{
-    struct fo_writer writer;
-    uint8_t space[8];
-    if (!session->settings.dialect->vendor_options || !session->partner.own_kind)
-        return;
-    fo_writer_init(&writer, space, sizeof space);
-    put_number(&writer, VENDOR_OWN_CONNECTIONS, connections);
-    tell(session, &writer, now);
 }

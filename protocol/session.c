@@ -176,7 +176,8 @@ static void take_message(struct fo_session *session, const struct fo_message *me
         fo_session_close(session, FO_REJECT_DUPLICATE_CONNECTION, text, now);
         break;
     case FO_MSG_CONTACT:
-        if (fo_session_take_pools(session, message) || fo_session_take_count(session, message))
+        fo_session_take_told(session, message);
+        if (session->partner.told != 0)
             session->host.received(session->host.context, message, now);
         break;
     case FO_MSG_DISCONNECT:

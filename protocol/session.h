@@ -44,6 +44,15 @@ struct fo_session_end {
     char text[320];
 };
 
+/* How a server chooses the clients that it serves, beside the division; told between two of us. */
+enum { FO_MODE_LOAD_BALANCING = 1, FO_MODE_HOT_STANDBY = 2 };
+enum { FO_HASH_IDENTIFIER = 1, FO_HASH_HARDWARE = 2 };
+
+struct fo_serving {
+    uint8_t mode;       /* 0: not told */
+    uint8_t hash_input; /* of a client's bucket */
+};
+
 /* What we say in CONNECT or CONNECTACK. */
 struct fo_session_settings {
     const struct fo_dialect *dialect;
@@ -63,9 +72,12 @@ struct fo_session_settings {
     uint32_t own_connections;
     uint32_t partner_connections;
     struct fo_ranges pools; /* the addresses of this relationship, told in the same way */
+    struct fo_serving serving;
 };
 
-/* What the partner said in CONNECT or CONNECTACK; of its pools, the latest. */
+enum { FO_TOLD_POOLS = 1, FO_TOLD_COUNT = 2, FO_TOLD_SERVING = 4 };
+
+/* What the partner said in CONNECT or CONNECTACK; of its pools and how it serves, the latest. */
 struct fo_session_partner {
     uint32_t max_unacked;
     uint32_t receive_timer;
@@ -77,8 +89,10 @@ struct fo_session_partner {
     bool counts_connections; /* the two below were sent */
     uint32_t own_connections;     /* its own count */
     uint32_t partner_connections; /* what it remembers of ours; 0: it has never spoken with us */
-    uint32_t told_connections;    /* its own count, in the CONTACT just received; 0: that has none */
+    uint8_t told;                 /* in the message just received: bits of FO_TOLD_ */
+    uint32_t told_connections;    /* FO_TOLD_COUNT: its own count */
     struct fo_ranges pools;       /* where tells_pools */
+    struct fo_serving serving;
 };
 
 struct fo_session_host {
@@ -88,7 +102,7 @@ struct fo_session_host {
     /* CONNECTACK was accepted (primary). */
     void (*established)(void *context, const struct fo_now *now);
     /* A message other than of the handshake, CONTACT and DISCONNECT; a CONTACT by which the partner
-       told its new pools, or its count, too. It may call fo_session_close. Its byte strings live until it
+       told something (struct fo_session_partner), too. It may call fo_session_close. Its byte strings live until it
        returns. */
     void (*received)(void *context, const struct fo_message *message, const struct fo_now *now);
     /* The session has ended, by whichever side; the connection is to be closed once what was sent
@@ -162,7 +176,9 @@ uint32_t fo_session_send(struct fo_session *session, struct fo_message *message,
 void fo_session_tell_pools(struct fo_session *session, const struct fo_ranges *pools,
                            const struct fo_now *now);
 
-/* The same of our count of connections. */
+/* The same of how we serve clients, and of our count of connections. */
+void fo_session_tell_serving(struct fo_session *session, const struct fo_serving *serving,
+                             const struct fo_now *now);
 void fo_session_tell_count(struct fo_session *session, uint32_t connections,
                            const struct fo_now *now);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * What the two files of the session offer to each other: session.c (its life, frames, timers) and
- * handshake.c (how it is established). Whoever uses a session includes session.h alone.
+ * What the three files of the session offer to each other: session.c (its life, frames, timers),
+ * handshake.c (how it is established) and introduction.c (what two of us tell each other). Whoever uses
+ * a session includes session.h alone.
  */
 #ifndef FO_PROTOCOL_SESSION_INTERNAL_H
 #define FO_PROTOCOL_SESSION_INTERNAL_H
@@ -27,9 +28,23 @@ void fo_session_distrust(struct fo_session *session, const uint8_t *frame, size_
                          enum fo_reject_reason reason, const char *text, const struct fo_now *now);
 void fo_session_take_connectack(struct fo_session *session, const struct fo_message *ack,
                                 const struct fo_now *now);
-/* False where the message says nothing (usable) of its sender's pools. */
-bool fo_session_take_pools(struct fo_session *session, const struct fo_message *message);
-/* False where a CONTACT does not tell its sender's count of connections. */
-bool fo_session_take_count(struct fo_session *session, const struct fo_message *message);
+
+/* ------------------------------------------------------------------ introduction.c */
+enum {
+    /* Of all sub-options together, with their headers. */
+    FO_INTRODUCTION_MAX =
+        2 * 8 + 4 + FO_RANGES_MAX * FO_RANGE_SIZE + 4 + 2 + 4 + 2 * FO_NONCE_SIZE,
+};
+/* What one of us tells another at the handshake; `space` holds it until the message is sent. */
+void fo_introduce(const struct fo_session *session, struct fo_message *message,
+                  uint8_t space[FO_INTRODUCTION_MAX]);
+/* What both handshake messages say of their sender. Vendor options count only from our own kind. */
+void fo_take_introduction(struct fo_session *session, const struct fo_message *message);
+/* What a CONTACT tells by the way: session->partner.told. */
+void fo_session_take_told(struct fo_session *session, const struct fo_message *message);
+bool fo_is_own_kind(const struct fo_session_settings *settings, const struct fo_message *message);
+/* The nonces of a message of our own kind; false where they are not so long. */
+bool fo_nonces_of(const struct fo_session_settings *settings, const struct fo_message *message,
+                  uint16_t length, struct fo_bytes *value);
 
 #endif

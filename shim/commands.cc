@@ -193,6 +193,15 @@ ElementPtr updates_map(const Status &status)
     return map;
 }
 
+ElementPtr differences_list(const Status &status)
+{
+    const ElementPtr list = Element::createList();
+    for (const char *const *key = status.differences; *key != nullptr; key++) {
+        list->add(text(*key));
+    }
+    return list;
+}
+
 ElementPtr subnets_list(size_t relationship)
 {
     const ElementPtr list = Element::createList();
@@ -234,6 +243,9 @@ ElementPtr relationship_map(size_t index, const Status &status)
     map->set("mclt", integer(status.mclt));
     map->set("buckets", integer(status.buckets));
     map->set("clock-difference", integer(status.clock_difference));
+    map->set("partner-mode", text(status.partner_mode));
+    map->set("partner-hash-input", text(status.partner_hash_input));
+    map->set("differences", differences_list(status));
     map->set("updates", updates_map(status));
     map->set("queries-dropped", integer(status.queries_dropped));
     map->set("clients-refused", integer(status.clients_refused));

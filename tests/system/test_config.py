@@ -396,6 +396,41 @@ def test_many_pools(pair_of):
     assert here.startswith("192.0.2.12, 192.0.2.14, ") and here.endswith("and 111 more ranges")
 
 
+# ---- mode and hash-input ----
+
+def test_different_ways_to_serve(pair_of):
+    """Each side warns where hash-input or mode differ, at the handshake and after a reload of either, over the
+    connection that there is; the status shows it, and what the partner has."""
+    def differs(server, partner_mode, partner_input, *keys):
+        server.wait_status(lambda status: (
+            status["partner-mode"], status["partner-hash-input"], status["differences"]) ==
+            (partner_mode, partner_input, list(keys)), 5, what=str(keys))
+
+    made = pair_of(hook={"load-balance-percent": 100},
+                   hook_s2={"hash-input": "hw-address"}).start()
+    made.wait_state("NORMAL")   # and not for addresses: the secondary is due few
+    made.s1.wait_log("hash-input is client-identifier here, but partner s2's is hw-address")
+    made.s2.wait_log("hash-input is hw-address here, but partner s1's is client-identifier")
+    differs(made.s1, "load-balancing", "hw-address", "hash-input")
+    differs(made.s2, "load-balancing", "client-identifier", "hash-input")
+
+    made.hook_sides["s1"] = {"hash-input": "hw-address", "mode": "hot-standby",
+                             "load-balance-percent": None}
+    made.s1.reload(made.config_of("s1"))
+    made.s2.wait_log("FAILOVER_MODE_DIFFERS s1-s2: the mode is load-balancing here, but partner s1's is "
+                     "hot-standby")
+    differs(made.s1, "load-balancing", "hw-address", "mode")
+    differs(made.s2, "hot-standby", "hw-address", "mode")
+
+    made.hook_sides["s2"] = made.hook_sides["s1"]
+    made.s2.reload(made.config_of("s2"))
+    differs(made.s1, "hot-standby", "hw-address")
+    differs(made.s2, "hot-standby", "hw-address")
+    for server in (made.s1, made.s2):
+        assert server.log().count("FAILOVER_CONNECTED") == 1
+        assert server.failover()["state"] == "normal"
+
+
 # ---- examples ----
 
 def example(name, server):

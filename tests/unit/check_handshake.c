@@ -61,6 +61,64 @@ START_TEST(connectack_answers_as_table_7_9_1_demands)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ what two of us tell beside */
+
+static void put_option(struct fo_message *message, uint8_t code, uint8_t length, uint8_t space[256])
+{
+    const size_t before = message->vendor_options.length;
+    memcpy(space, message->vendor_options.data, before);
+    const uint8_t head[] = {0, code, 0, length};
+    memcpy(space + before, head, sizeof head);
+    memset(space + before + sizeof head, 2, length);
+    message->vendor_options = (struct fo_bytes){space, (uint16_t)(before + sizeof head + length)};
+}
+
+START_TEST(both_tell_how_they_serve)
+{
+    p.settings.serving = (struct fo_serving){FO_MODE_HOT_STANDBY, FO_HASH_HARDWARE};
+    s.settings.serving = (struct fo_serving){FO_MODE_LOAD_BALANCING, FO_HASH_IDENTIFIER};
+    establish_both();
+    ck_assert_uint_eq(s.session.partner.serving.mode, FO_MODE_HOT_STANDBY);
+    ck_assert_uint_eq(s.session.partner.serving.hash_input, FO_HASH_HARDWARE);
+    ck_assert_uint_eq(p.session.partner.serving.mode, FO_MODE_LOAD_BALANCING);
+    ck_assert_uint_eq(p.session.partner.serving.hash_input, FO_HASH_IDENTIFIER);
+    fo_session_tell_serving(&s.session, &p.settings.serving, &now);
+    pass(&s, &p, 4096);
+    ck_assert_uint_eq(p.received, 1);
+    ck_assert_uint_eq(p.session.partner.told, FO_TOLD_SERVING);
+    ck_assert_uint_eq(p.session.partner.serving.mode, FO_MODE_HOT_STANDBY);
+    ck_assert_uint_eq(p.session.partner.serving.hash_input, FO_HASH_HARDWARE);
+}
+END_TEST
+
+/* Rolling upgrades: what an older version does not say is not known, what a later one says besides is
+   passed over, alone in a CONTACT, too. */
+START_TEST(versions_may_differ_in_what_they_tell)
+{
+    uint8_t space[2][256];
+    s.settings.serving = (struct fo_serving){FO_MODE_LOAD_BALANCING, FO_HASH_IDENTIFIER};
+    connect_primary(); /* an older one */
+    ck_assert(next(&p));
+    put_option(&sent, 77, 9, space[0]);
+    if (_i == 1)
+        put_option(&sent, 5, 3, space[1]); /* mode, hash-input, and something that is not known yet */
+    if (_i == 2)
+        put_option(&sent, 5, 1, space[1]);
+    ck_assert(accept_secondary(&sent));
+    ck_assert(s.session.partner.counts_connections && s.session.partner.tells_pools);
+    ck_assert_uint_eq(s.session.partner.serving.mode, _i == 1 ? FO_MODE_HOT_STANDBY : 0);
+    pass(&s, &p, 4096);
+    ck_assert_uint_eq(p.established, 1);
+    sent = (struct fo_message){.type = FO_MSG_CONTACT, .time = SECONDS, .xid = 99, .present =
+        FO_HAS(FO_OPT_VENDOR_CLASS_IDENTIFIER) | FO_HAS(FO_OPT_VENDOR_SPECIFIC_OPTIONS),
+        .vendor_class = {(const uint8_t *)"maker 2", 7}};
+    sent.vendor_options.data = space[1];
+    put_option(&sent, 78, 4, space[0]);
+    give(&s, &sent);
+    ck_assert_uint_eq(s.received + s.ended, 0);
+}
+END_TEST
+
 /* Each way to spoil a CONNECT, and the reason that 7.8.2 (11.1 for digests) gives. */
 static const struct {
     const char *what;
@@ -238,6 +296,8 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, connect_says_what_table_7_8_1_demands);
     tcase_add_test(tests, connectack_answers_as_table_7_9_1_demands);
+    tcase_add_test(tests, both_tell_how_they_serve);
+    tcase_add_loop_test(tests, versions_may_differ_in_what_they_tell, 0, 3);
     tcase_add_loop_test(tests, a_connect_is_refused_with_its_reason,
                         0, sizeof spoilt / sizeof spoilt[0]);
     tcase_add_test(tests, any_clock_is_accepted_where_the_limit_is_0);
