@@ -119,11 +119,7 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding, u
         fo_lapse(service, pool, binding, now);
     if (binding->status != FO_ACTIVE && binding->status != FO_ABANDONED)
         return;
-    uint32_t end = binding->times.lease_expiration;
-    if (end == UINT32_MAX)
-        return;
-    if ((end + FO_EXPIRY_GUARD > now->seconds || end > UINT32_MAX - FO_EXPIRY_GUARD) &&
-        !FO_FAULTY(RENEWED_ENDS)) {
+    if (!fo_is_over(binding->times.lease_expiration, now->seconds) && !FO_FAULTY(RENEWED_ENDS)) {
         fo_table_watch_end(&service->table, binding); /* it was renewed meanwhile */
         return;
     }

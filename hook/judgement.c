@@ -120,7 +120,7 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
         return FO_REJECT_OUTDATED;
     /* Nor is the end of a decline that of a lease given by us meanwhile. */
     if (j->own_status == FO_ACTIVE && update->status == FO_RESET &&
-        j->own_lease_expiration + FO_EXPIRY_GUARD > j->now && fo_partner_unaware(pool, bit))
+        !fo_is_over(j->own_lease_expiration, j->now) && fo_partner_unaware(pool, bit))
         return FO_REJECT_OUTDATED;
     /* And a lease given meanwhile runs on over a decline whose end the partner does not know. */
     if (by_table == FO_REJECT_OUTDATED && update->status == FO_ACTIVE &&

@@ -300,7 +300,7 @@ static bool past_promises_step(struct fo_relationship *relationship, uint32_t no
         const uint32_t times[] = {binding->times.lease_expiration, binding->times.sent_potential,
                                   binding->times.acked_potential, binding->times.received_potential};
         for (size_t k = 0; k < sizeof times / sizeof times[0]; k++)
-            if (times[k] > latest)
+            if (times[k] > latest && times[k] < FO_TIME_LAST) /* without end it is under any MCLT */
                 latest = times[k];
     }
     relationship->past_walk.latest = latest;

@@ -344,6 +344,12 @@ static inline uint32_t fo_row_length(uint32_t start, uint32_t end)
     return end >= FO_TIME_LAST ? UINT32_MAX : end > start ? end - start : 1;
 }
 
+/* Whether a lease that ends then is over for us; one without end never is. */
+static inline bool fo_is_over(uint32_t end, uint32_t now)
+{
+    return end < FO_TIME_LAST - FO_EXPIRY_GUARD && end + FO_EXPIRY_GUARD <= now;
+}
+
 /* ------------------------------------------------------------------ judgement.c */
 /* The client that an update names; points into it. All zero: none. */
 struct fo_client fo_update_client(const struct fo_update *update);

@@ -20,6 +20,8 @@ uint32_t fo_lease_bound(const struct fo_times *times, uint32_t now, uint32_t mcl
 
 uint32_t fo_lease_length(uint32_t desired, uint32_t bound, uint32_t now)
 {
+    if (desired == UINT32_MAX && bound >= FO_TIME_LAST)
+        return desired;
     uint32_t most = bound > now ? bound - now : 1;
     uint32_t length = desired < most ? desired : most;
     return length > 0 ? length : 1;

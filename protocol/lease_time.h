@@ -3,7 +3,8 @@
 /*
  * MCLT arithmetic (draft 5.2.1, 7.1.5, 9.4.2): what to tell the client, what to tell the partner,
  * when an address is free of its past. Times are absolute seconds since 1970, lengths seconds;
- * UINT32_MAX means infinite and is reached by nothing here (sums saturate one below it).
+ * UINT32_MAX means infinite and is reached by nothing here (sums saturate one below it). A lease that ends
+ * at FO_TIME_LAST has no end: the draft has no other word for it, and it is the same by any clock.
  */
 #ifndef FO_PROTOCOL_LEASE_TIME_H
 #define FO_PROTOCOL_LEASE_TIME_H
@@ -25,7 +26,8 @@ struct fo_times {
    own end; used, that grows past what the partner waits for. */
 uint32_t fo_lease_bound(const struct fo_times *times, uint32_t now, uint32_t mclt);
 
-/* What to tell the client: the desired length, or what is left until the bound; at least 1. */
+/* What to tell the client: the desired length, or what is left until the bound; at least 1. A lease
+   without end (UINT32_MAX) is granted where the bound has none: the partner has acknowledged that. */
 uint32_t fo_lease_length(uint32_t desired, uint32_t bound, uint32_t now);
 
 /* What to tell the partner (figure 5.2.1-1): now + half of what was granted + desired; never before

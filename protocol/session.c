@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "protocol/faults.h"
+#include "protocol/lease_time.h"
 
 void fo_message_begin(struct fo_message *message, uint8_t type)
 {
@@ -320,10 +321,10 @@ void fo_session_measure_clock(struct fo_session *session, const struct fo_messag
 
 static uint32_t convert(uint32_t time, int32_t delta)
 {
-    if (time == 0 || time == UINT32_MAX || (delta >= -1 && delta <= 1))
+    if (time == 0 || time >= FO_TIME_LAST || (delta >= -1 && delta <= 1))
         return time;
     int64_t converted = (int64_t)time + (FO_FAULTY(CLOCK_WRONG_WAY) ? -delta : delta);
-    return converted < 1 ? 1 : converted > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)converted;
+    return converted < 1 ? 1 : converted > FO_TIME_LAST - 1 ? FO_TIME_LAST - 1 : (uint32_t)converted;
 }
 
 uint32_t fo_session_permits(const struct fo_session *session, uint32_t time)

@@ -59,6 +59,25 @@ def test_life(pair_of, backend):
 
 
 @DATABASE
+def test_infinite(pair_of, backend):
+    """A lease without end: both databases keep it as such, though they know no time after 2038."""
+    infinite = 4294967295
+    made = pair_of(mclt=MCLT, lifetime=infinite, hook=QUICK, backends=backend).start(wait="NORMAL")
+    clients = OURS[:2] + THEIRS[:2]
+    agree.acknowledged(made.clients.do_all("discover", clients))
+    agree.settled(made)
+    for restarted in (made.s1, made.s2):
+        answers = agree.acknowledged(made.clients.do_all("renew", clients))
+        assert {answer["lease"] for answer in answers.values()} == {infinite}
+        agree.settled(made)
+        for each in (made.s1, made.s2):
+            assert {row["valid-lft"] for row in each.leases().values()} == {infinite}
+            assert "FAILOVER_ROW_FAILED" not in each.log()
+        restarted.restart(orderly=False)
+        made.wait_state("NORMAL")
+
+
+@DATABASE
 def test_database_killed(pair_of, backend):
     """Under load one server's database dies.  What it cannot write it does not acknowledge; its partner
     takes over; when the database is back, nothing is lost, not even what it has forgotten itself."""

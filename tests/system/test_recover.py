@@ -299,3 +299,67 @@ def test_all_rows_lost(pair_of, primary):
     made.wait_state("NORMAL", timeout=10)
     agree.settled(made)
     agree.all_keep(made, leases)
+
+
+# ---- leases without end ----
+
+INFINITE = 4294967295
+
+
+def endless(made, leases):
+    """Until both servers have exactly these leases, in the same form: without end."""
+    addresses = {lease["address"] for lease in leases.values()}
+    agree.until(lambda: next((
+        f"{server.name} has {rows}" for server in (made.s1, made.s2)
+        if (rows := {address: row["valid-lft"] for address, row in server.leases().items()}) !=
+        dict.fromkeys(addresses, INFINITE)), None))
+    agree.settled(made)
+
+
+def renewed_for_ever(made, leases):
+    """Each is renewed by its own server, and has no end."""
+    answers = agree.acknowledged(made.clients.do_all("renew", leases))
+    assert {answer["lease"] for answer in answers.values()} == {INFINITE}
+    endless(made, answers)
+
+
+def test_infinite(pair_of):
+    """A lifetime without end: the first lease is as long as the MCLT, the next has no end, and so has the
+    row of either server, whatever becomes of them; a client that comes while a server is away hears of the
+    MCLT, and in PARTNER-DOWN of no end."""
+    made = quick_pair(pair_of)
+    made.lifetime = INFINITE
+    for server in (made.s1, made.s2):
+        server.configure(made.config_of(server.name))
+    made.start(wait="NORMAL")
+    leases = agree.acknowledged(made.clients.do_all("discover", OURS[:3] + THEIRS[:3]))
+    assert {lease["lease"] for lease in leases.values()} <= {MCLT - 1, MCLT}
+    agree.settled(made)
+    renewed_for_ever(made, leases)
+
+    made.s1.kill9()
+    made.s2.wait_state("COMMUNICATIONS-INTERRUPTED")
+    assert made.clients.do("rebind", OURS[0])["lease"] == MCLT
+    made.s2.command("failover-partner-down", {"force": True})
+    made.s2.wait_state("PARTNER-DOWN")
+    time.sleep(0.5)     # what is not on disk yet counts for nothing (9.4.2)
+    answers = agree.acknowledged(made.clients.do_all("rebind", OURS[:2]))
+    assert {answer["lease"] for answer in answers.values()} == {INFINITE}
+    made.s1.start()
+    made.wait_state("NORMAL")
+    endless(made, leases)
+
+    for orderly in (True, False):
+        made.s2.restart(orderly=orderly)
+        made.wait_state("NORMAL")
+        renewed_for_ever(made, leases)
+
+    made.s1.kill9()
+    os.unlink(made.s1.path("kea-leases4.csv.failover"))
+    os.unlink(made.s1.lease_file)
+    made.s1.start()
+    made.wait_state("NORMAL")
+    endless(made, leases)
+    made.clients.do("release", OURS[2])
+    del leases[OURS[2]]
+    endless(made, leases)

@@ -68,6 +68,10 @@ START_TEST(a_length_is_the_desired_one_or_what_is_left_and_never_zero)
     ck_assert_uint_eq(fo_lease_length(HOUR, NOW + HOUR, NOW), HOUR);
     ck_assert_uint_eq(fo_lease_length(HOUR + 1, NOW + HOUR, NOW), HOUR);
     ck_assert_uint_eq(fo_lease_length(UINT32_MAX, NOW + HOUR, NOW), HOUR); /* infinite */
+    ck_assert_uint_eq(fo_lease_length(UINT32_MAX, FO_TIME_LAST - 1, NOW), FO_TIME_LAST - 1 - NOW);
+    ck_assert_uint_eq(fo_lease_length(UINT32_MAX, FO_TIME_LAST, NOW), UINT32_MAX);
+    ck_assert_uint_eq(fo_lease_length(UINT32_MAX - 1, FO_TIME_LAST, NOW), FO_TIME_LAST - NOW);
+    ck_assert_uint_eq(fo_lease_length(DAY, FO_TIME_LAST, NOW), DAY);
     ck_assert_uint_eq(fo_lease_length(600, NOW, NOW), 1);
     ck_assert_uint_eq(fo_lease_length(600, NOW - 5, NOW), 1);
     ck_assert_uint_eq(fo_lease_length(0, NOW + HOUR, NOW), 1);

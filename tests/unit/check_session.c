@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/lease_time.h"
 #include "tests/unit/two_sessions.h"
 
 /* ------------------------------------------------------------------ timers */
@@ -180,7 +181,9 @@ START_TEST(the_partners_times_are_converted_by_the_difference_seen)
     ck_assert_uint_eq(fo_session_forbids(&p.session, SECONDS), SECONDS - 30);
     ck_assert_uint_eq(fo_session_forbids(&p.session, 0), 0); /* none, and infinite */
     ck_assert_uint_eq(fo_session_permits(&p.session, UINT32_MAX), UINT32_MAX);
-    ck_assert_uint_eq(fo_session_forbids(&p.session, UINT32_MAX - 1), UINT32_MAX - 1 - 30);
+    ck_assert_uint_eq(fo_session_permits(&p.session, FO_TIME_LAST), FO_TIME_LAST); /* no end */
+    ck_assert_uint_eq(fo_session_forbids(&p.session, FO_TIME_LAST), FO_TIME_LAST);
+    ck_assert_uint_eq(fo_session_forbids(&p.session, FO_TIME_LAST - 1), FO_TIME_LAST - 1 - 30);
     ck_assert_uint_eq(fo_session_permits(&p.session, 5), 1);
 }
 END_TEST

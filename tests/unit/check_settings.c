@@ -101,6 +101,46 @@ START_TEST(only_the_owner_renews)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ valid-lifetime 4294967295 */
+
+/* Renewed by the desired length without end; what the lease is then, and what the client is told. */
+static uint32_t renewed_for_ever(uint32_t address)
+{
+    client(true, 0);
+    ck_assert_int_eq(renew(address), FO_PASS);
+    const uint32_t length = granted(UINT32_MAX);
+    ck_assert_uint_eq(binding_of(address)->times.lease_expiration, FO_TIME_LAST);
+    return length;
+}
+
+/* The first lease is as long as the MCLT; the partner acknowledges that there is no end; then it has none. In
+   COMMUNICATIONS-INTERRUPTED its client comes back sooner, and the lease has no end all the same. */
+START_TEST(a_lease_without_end)
+{
+    client(true, 0);
+    const uint32_t address = offered();
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    ck_assert_uint_eq(granted(UINT32_MAX), MCLT);
+    ck_assert_uint_eq(binding_of(address)->times.sent_potential, FO_TIME_LAST);
+    still_later(service, 1000);
+    client(true, 0);
+    ck_assert_int_eq(renew(address), FO_PASS);
+    ck_assert_uint_eq(granted(UINT32_MAX), MCLT);
+    acknowledge(address);
+    ck_assert_uint_eq(renewed_for_ever(address), UINT32_MAX);
+    still_later(service, (int64_t)20 * 365 * DAY * 1000);
+    ck_assert_int_eq(binding_of(address)->status, FO_ACTIVE);
+    ck_assert_uint_eq(renewed_for_ever(address), UINT32_MAX);
+    still_primary_enter(FO_STATE_COMMUNICATIONS_INTERRUPTED);
+    ck_assert_uint_eq(renewed_for_ever(address), MCLT);
+    still_later(service, (int64_t)2 * MCLT * 1000);
+    ck_assert_int_eq(binding_of(address)->status, FO_ACTIVE);
+    still_primary_enter(FO_STATE_PARTNER_DOWN);
+    ck_assert_uint_eq(renewed_for_ever(address), UINT32_MAX);
+    still_settle(service);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ lease-growth */
 
 /* The lengths of a lease of `desired`, renewed at its half, the partner acknowledging all. */
@@ -241,6 +281,7 @@ int main(void)
     Suite *suite = suite_create("settings");
     TCase *tests = tcase_create("settings");
     tcase_add_checked_fixture(tests, still_primary_start, still_primary_stop);
+    tcase_add_test(tests, a_lease_without_end);
     tcase_add_test(tests, the_identifier_decides);
     tcase_add_test(tests, the_hardware_address_decides);
     tcase_add_test(tests, any_server_renews);
