@@ -155,18 +155,14 @@ END_TEST
 START_TEST(a_reload_changes_it)
 {
     struct fo_config config;
-    char error[FO_CONFIG_ERROR_MAX];
     struct fo_pool_range range = {FIRST, LAST, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0;
-    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                         .networks = &network, .subnet_count = 1,
-                                         .persistent = true};
+    const struct fo_topology topology = still_topology(&range, 1);
     start_alone(FO_WITHOUT_NONE, 0, FO_STATE_COMMUNICATIONS_INTERRUPTED, LONG);
     still_configuration(true, &config);
     for (unsigned said = 2; said < 4; said++) {
         config.relationships[0].without_partner = FO_WITHOUT_ALL;
         config.relationships[0].auto_partner_down = 3600;
-        ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+        still_configure(service, &config, &topology);
         ck_assert_uint_eq(still.said[FAILOVER_ALONE_AFTER_LONG_STOP], 2); /* once more, not twice */
         ck_assert_uint_eq(still.said[FAILOVER_CONFIG_WARNING], said - 1);
         ck_assert(new_client_served());

@@ -11,7 +11,7 @@
 
 #include "tests/unit/still_partner.h"
 
-enum { FIRST = 0x0a000040, SIZE = 64, SUBNET = 1, RENEWED = FIRST + 5 };
+enum { FIRST = 0x0a000040, SIZE = 64, RENEWED = FIRST + 5 };
 
 static struct fo_service *service;
 static struct fo_relationship *relationship;
@@ -21,19 +21,10 @@ static void setup(void)
 {
     struct fo_config config;
     struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0;
-    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                         .networks = &network, .subnet_count = 1,
-                                         .persistent = true};
-    char error[FO_CONFIG_ERROR_MAX];
-    still_reset();
+    const struct fo_topology topology = still_topology(&range, 1);
     still_configuration(true, &config);
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    service = still_start(&config, &topology);
     fo_config_free(&config);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
     still_partner_start(service);
     relationship = service->relationships[0];
     ck_assert_int_eq(fo_serving_state(relationship), FO_STATE_NORMAL);
@@ -41,8 +32,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    fo_service_free(service);
-    ck_assert_int_eq(still.blocks, 0);
+    still_stop(service);
 }
 
 static bool order(bool maintenance, bool dry_run)

@@ -16,7 +16,7 @@
 #include "tests/unit/still_env.h"
 
 enum {
-    FIRST = 0x0a000040, SIZE = 8, LAST = FIRST + SIZE - 1, SUBNET = 1, MCLT = 60, GUARD = 2,
+    FIRST = 0x0a000040, SIZE = 8, LAST = FIRST + SIZE - 1, MCLT = 60, GUARD = 2,
     DISCOVER = 1, REQUEST = 3, RELEASE = 7, DESIRED = 600,
 };
 
@@ -33,29 +33,25 @@ static uint32_t now(void)
     return (uint32_t)(STILL_SECONDS + still.ms / 1000);
 }
 
+static struct fo_topology pools(bool one)
+{
+    static struct fo_pool_range range = {FIRST, LAST, SUBNET, 0};
+    return still_topology(&range, one);
+}
+
 /* The configuration, with its pool or without. */
 static void load(bool pool)
 {
-    char error[FO_CONFIG_ERROR_MAX];
-    struct fo_pool_range range = {FIRST, LAST, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0;
-    const struct fo_topology topology = {.pools = &range, .pool_count = pool, .subnets = &subnet,
-                                         .networks = &network, .subnet_count = 1,
-                                         .persistent = true};
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    const struct fo_topology topology = pools(pool);
+    still_configure(service, &config, &topology);
 }
 
 static void begin(bool primary)
 {
-    char error[FO_CONFIG_ERROR_MAX];
-    still_reset();
+    const struct fo_topology topology = pools(true);
     still_configuration(primary, &config);
     config.relationships[0].partner_down_full_time = true;
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    load(true);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
+    service = still_start(&config, &topology);
     relationship = service->relationships[0];
     relationship->endpoint.starting = false;
     relationship->endpoint.record.state = FO_STATE_COMMUNICATIONS_INTERRUPTED;
@@ -69,9 +65,8 @@ static void begin(bool primary)
 static void end(void)
 {
     fo_claim_release(service, &decision.claim);
-    fo_service_free(service);
+    still_stop(service);
     fo_config_free(&config);
-    ck_assert_int_eq(still.blocks, 0);
 }
 
 static enum fo_answer ask(unsigned client, uint8_t type, uint32_t address)

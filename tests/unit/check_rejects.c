@@ -23,22 +23,16 @@ static const uint8_t hardware[] = {1, 2, 0, 0, 0, 0, 9}; /* with its type */
 static void setup(void)
 {
     static uint32_t governed[] = {1};
-    char error[FO_CONFIG_ERROR_MAX];
     struct fo_pool_range ranges[] = {{FIRST, FIRST + SIZE - 1, 1, 1}, {ALIEN, ALIEN + 63, 2, 2}};
     uint32_t subnets[] = {1, 2}, networks[] = {1, 2};
     const struct fo_topology topology = {.pools = ranges, .pool_count = 2, .subnets = subnets,
                                          .networks = networks, .subnet_count = 2,
                                          .persistent = true};
-    still_reset();
     still_configuration(true, &config);
     config.relationships[0].subnets = malloc(sizeof governed);
     memcpy(config.relationships[0].subnets, governed, sizeof governed);
     config.relationships[0].subnet_count = 1;
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
+    service = still_start(&config, &topology);
     still_partner_start(service);
     relationship = service->relationships[0];
     pool = fo_table_pool(&service->table, FIRST);
@@ -46,9 +40,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-    fo_service_free(service);
+    still_stop(service);
     fo_config_free(&config);
-    ck_assert_int_eq(still.blocks, 0);
 }
 
 static uint32_t now(void)

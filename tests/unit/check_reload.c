@@ -11,57 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/unit/still_partner.h"
-
-enum { FIRST = 0x0a000040, SIZE = 64, OTHER = FIRST + 0x1000, SUBNET = 1, MCLT = 60 };
-
-static struct fo_service *service;
-static struct fo_config config;
-
-/* Loads a configuration with the second pool, and the first one where `whole`. */
-static void load(bool whole)
-{
-    char error[FO_CONFIG_ERROR_MAX];
-    struct fo_pool_range ranges[] = {{OTHER, OTHER + SIZE - 1, SUBNET, 0},
-                                     {FIRST, FIRST + SIZE - 1, SUBNET, 0}};
-    uint32_t subnet = SUBNET, network = 0;
-    const struct fo_topology topology = {.pools = ranges, .pool_count = whole ? 2 : 1,
-                                         .subnets = &subnet, .networks = &network,
-                                         .subnet_count = 1, .persistent = true};
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
-}
-
-static void setup(void)
-{
-    char error[FO_CONFIG_ERROR_MAX];
-    still_reset();
-    still_configuration(true, &config);
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    load(true);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
-    still_partner_start(service);
-}
+#include "tests/unit/two_pools.h"
 
 static void teardown(void)
 {
     ck_assert(still_partner_connected()); /* all the time */
-    fo_service_free(service);
-    fo_config_free(&config);
-    ck_assert_int_eq(still.blocks, 0);
-}
-
-static struct fo_pool *pool_of(uint32_t address)
-{
-    struct fo_pool *pool = fo_table_pool(&service->table, address);
-    ck_assert_ptr_nonnull(pool);
-    return pool;
-}
-
-static bool is_set(const struct fo_bitmap *bitmap, uint32_t address)
-{
-    return fo_bitmap_test(bitmap, bit_in(pool_of(address), address));
+    two_pools_stop();
 }
 
 static unsigned told(uint32_t address)
@@ -70,7 +25,8 @@ static unsigned told(uint32_t address)
     return still_partner_told(address, &last);
 }
 
-static void settle(void)
+/* Messages and commits, but no rows. */
+static void exchange(void)
 {
     still.ms += FO_COMMIT_DELAY_MS;
     still_partner_settle(service);
@@ -82,16 +38,7 @@ static void hand_over(uint32_t address)
     still_partner_hold(true);
     fo_table_set_owner(&service->table, pool_of(address), address, true);
     fo_touch(service, pool_of(address), address);
-    settle();
-}
-
-/* A free address of ours. */
-static uint32_t one_of(uint32_t first)
-{
-    const struct fo_pool *pool = pool_of(first);
-    const uint32_t bit = fo_bitmap_next(&pool->available, 0);
-    ck_assert_uint_ne(bit, FO_BITMAP_NONE);
-    return first + bit;
+    exchange();
 }
 
 static void write_rows(void)
@@ -100,23 +47,23 @@ static void write_rows(void)
     still.ms += FO_ROW_RETRY_MS;
     while (fo_rows_next(service, &row))
         fo_rows_done(service, &row, NULL, NULL);
-    settle();
+    exchange();
 }
 
 /* ------------------------------------------------------------------ our updates */
 
 START_TEST(what_is_acknowledged_while_its_pool_is_away_is_told_again)
 {
-    const uint32_t address = one_of(FIRST);
+    const uint32_t address = one_of(FIRST, false);
     hand_over(address);
     const unsigned before = told(address);
     ck_assert_uint_eq(before, 1);
     load(false);
     still_partner_hold(false);
-    settle();
+    exchange();
     load(true);
     ck_assert(is_set(&pool_of(address)->unacked, address));
-    settle();
+    exchange();
     ck_assert_uint_eq(told(address), before + 1);
     ck_assert(!is_set(&pool_of(address)->unacked, address));
     ck_assert_uint_eq(pool_of(address)->in_flight.count, 0);
@@ -127,18 +74,18 @@ END_TEST
    whatever is said of the address next: an address that is asked back would be ours unasked. */
 START_TEST(an_acknowledgement_from_before_does_not_count)
 {
-    const uint32_t address = one_of(FIRST);
+    const uint32_t address = one_of(FIRST, false);
     hand_over(address);
     load(false);
     load(true);
-    settle();
+    exchange();
     ck_assert_uint_eq(told(address), 2);
     still_partner_acknowledge(1);
-    settle();
+    exchange();
     ck_assert(is_set(&pool_of(address)->unacked, address));
     ck_assert(is_set(&pool_of(address)->in_flight, address));
     still_partner_acknowledge(1);
-    settle();
+    exchange();
     ck_assert(!is_set(&pool_of(address)->unacked, address));
     ck_assert_uint_eq(told(address), 2);
 }
@@ -146,15 +93,15 @@ END_TEST
 
 START_TEST(what_is_under_way_of_a_pool_that_stays_goes_on)
 {
-    const uint32_t address = one_of(OTHER);
+    const uint32_t address = one_of(OTHER, false);
     hand_over(address);
     load(false);
     load(true);
-    settle();
+    exchange();
     ck_assert(is_set(&pool_of(address)->in_flight, address));
     ck_assert_uint_eq(told(address), 1);
     still_partner_hold(false);
-    settle();
+    exchange();
     ck_assert(!is_set(&pool_of(address)->unacked, address));
     ck_assert_uint_eq(told(address), 1);
 }
@@ -162,45 +109,20 @@ END_TEST
 
 /* ------------------------------------------------------------------ the partner's */
 
-static const uint8_t client[] = {1, 2, 0, 0, 0, 0, 9};
-
 static void says_leased(uint32_t address)
 {
-    const uint32_t now = (uint32_t)(STILL_SECONDS + still.ms / 1000);
-    const struct fo_update update = {
-        .present = FO_HAS(FO_OPT_ASSIGNED_IP_ADDRESS) | FO_HAS(FO_OPT_BINDING_STATUS) |
-                   FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS) | FO_HAS(FO_OPT_LEASE_EXPIRATION_TIME) |
-                   FO_HAS(FO_OPT_POTENTIAL_EXPIRATION_TIME) | FO_HAS(FO_OPT_START_TIME_OF_STATE) |
-                   FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME),
-        .address = address,
-        .status = FO_ACTIVE,
-        .hardware_address = {client, sizeof client},
-        .lease_expiration = now + MCLT,
-        .potential_expiration = now + 2 * MCLT,
-        .start_of_state = now,
-        .client_last_transaction = now,
-    };
-    still_partner_says(&update);
-    settle();
-}
-
-/* One of the partner's, that we have acknowledged as its own. */
-static uint32_t one_of_the_partners(uint32_t first)
-{
-    const struct fo_pool *pool = pool_of(first);
-    const uint32_t bit = fo_bitmap_next(&pool->backup, 0);
-    ck_assert_uint_ne(bit, FO_BITMAP_NONE);
-    return first + bit;
+    tells(address, FO_ACTIVE);
+    exchange();
 }
 
 START_TEST(an_address_answered_while_its_pool_was_away_can_be_told)
 {
-    const uint32_t address = one_of_the_partners(FIRST);
+    const uint32_t address = one_of(FIRST, true);
     says_leased(address);
     ck_assert(is_set(&pool_of(address)->answering, address)); /* its row is not written yet */
     ck_assert_uint_eq(still_partner_accepted(), 0);
     load(false);
-    settle();
+    exchange();
     ck_assert_uint_eq(still_partner_accepted(), 1);
     load(true);
     ck_assert(!is_set(&pool_of(address)->answering, address));
@@ -208,7 +130,7 @@ START_TEST(an_address_answered_while_its_pool_was_away_can_be_told)
     write_rows();
     const unsigned before = told(address);
     fo_touch(service, pool_of(address), address);
-    settle();
+    exchange();
     ck_assert_uint_eq(told(address), before + 1);
     ck_assert(!is_set(&pool_of(address)->unacked, address));
 }
@@ -216,7 +138,7 @@ END_TEST
 
 START_TEST(what_is_not_answered_yet_is_known_when_its_pool_is_back)
 {
-    const uint32_t address = one_of_the_partners(FIRST);
+    const uint32_t address = one_of(FIRST, true);
     says_leased(address);
     load(false);
     load(true);
@@ -231,14 +153,14 @@ END_TEST
 
 START_TEST(a_change_is_stored_though_its_pool_is_away)
 {
-    const uint32_t address = one_of_the_partners(FIRST);
+    const uint32_t address = one_of(FIRST, true);
     says_leased(address);
     fo_mark_dirty(service, pool_of(address), address);
     load(false);
     const struct fo_pool *past = fo_table_past(&service->table, address);
     ck_assert_ptr_nonnull(past);
     ck_assert_uint_gt(past->dirty.count, 0);
-    settle();
+    exchange();
     ck_assert_uint_eq(past->dirty.count + past->saving.count, 0);
     load(true);
     ck_assert_uint_eq(pool_of(address)->dirty.count, 0);
@@ -265,7 +187,7 @@ int main(void)
 {
     Suite *suite = suite_create("reload");
     TCase *all = tcase_create("reload");
-    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_checked_fixture(all, two_pools_start, teardown);
     tcase_add_test(all, what_is_acknowledged_while_its_pool_is_away_is_told_again);
     tcase_add_test(all, an_acknowledgement_from_before_does_not_count);
     tcase_add_test(all, what_is_under_way_of_a_pool_that_stays_goes_on);
@@ -274,7 +196,7 @@ int main(void)
     tcase_add_test(all, a_change_is_stored_though_its_pool_is_away);
     suite_add_tcase(suite, all);
     TCase *removal = tcase_create("removal");
-    tcase_add_checked_fixture(removal, setup, NULL);
+    tcase_add_checked_fixture(removal, two_pools_start, NULL);
     tcase_add_test(removal, a_relationship_that_is_removed_serves_nobody);
     suite_add_tcase(suite, removal);
     SRunner *runner = srunner_create(suite);

@@ -10,28 +10,21 @@
 #include "hook/service_internal.h"
 #include "tests/unit/still_env.h"
 
-enum { FIRST = 0x0a000040, SIZE = 64, LEASED = FIRST + 1, OUTSIDE = FIRST + 1000, SUBNET = 1 };
+enum { FIRST = 0x0a000040, SIZE = 64, LEASED = FIRST + 1, OUTSIDE = FIRST + 1000 };
 
 static struct fo_service *service;
 static struct fo_row row;
 
 static void setup(void)
 {
-    char error[FO_CONFIG_ERROR_MAX];
     struct fo_config config;
     struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0;
-    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                         .networks = &network, .subnet_count = 1,
-                                         .persistent = true};
+    const struct fo_topology topology = still_topology(&range, 1);
     const uint8_t hardware[6] = {2};
     const struct fo_client client = {
         .hardware = hardware, .hardware_type = 1, .hardware_length = 6};
-    still_reset();
     still_configuration(true, &config);
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    service = still_start(&config, &topology);
     fo_config_free(&config);
     struct fo_binding *binding = fo_table_make(&service->table, LEASED);
     ck_assert(fo_table_set_client(&service->table, binding, &client));
@@ -42,8 +35,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    fo_service_free(service);
-    ck_assert_int_eq(still.blocks, 0);
+    still_stop(service);
 }
 
 /* The one row that is to be written or deleted is this one. */

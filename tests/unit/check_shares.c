@@ -13,20 +13,21 @@
 
 #include "tests/unit/still_partner.h"
 
-enum { FIRST = 0x0a000040, SIZE = 64, SUBNET = 1, LEASED = FIRST + 5, MCLT = 60 };
+enum { FIRST = 0x0a000040, SIZE = 64, LEASED = FIRST + 5, MCLT = 60 };
 
 static struct fo_service *service;
 static struct fo_config config;
 
+static struct fo_topology pool_only(void)
+{
+    static struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
+    return still_topology(&range, 1);
+}
+
 static void load(void)
 {
-    char error[FO_CONFIG_ERROR_MAX];
-    struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0;
-    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                         .networks = &network, .subnet_count = 1,
-                                         .persistent = true};
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    const struct fo_topology topology = pool_only();
+    still_configure(service, &config, &topology);
 }
 
 static void load_role(bool primary)
@@ -71,14 +72,9 @@ static void lease(void)
 
 static void setup(void)
 {
-    char error[FO_CONFIG_ERROR_MAX];
-    still_reset();
+    const struct fo_topology topology = pool_only();
     still_configuration(true, &config);
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    load();
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
+    service = still_start(&config, &topology);
     still_partner_start(service);
     settle();
     lease();
@@ -88,9 +84,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-    fo_service_free(service);
+    still_stop(service);
     fo_config_free(&config);
-    ck_assert_int_eq(still.blocks, 0);
 }
 
 /* Of the lease: what forbids is what it was, what permits is gone. */

@@ -128,7 +128,7 @@ END_TEST
 
 /* ------------------------------------------------------------------ who is answered */
 
-enum { FIRST = 0x0a000040, SIZE = 64, LAST = FIRST + SIZE - 1, SUBNET = 1,
+enum { FIRST = 0x0a000040, SIZE = 64, LAST = FIRST + SIZE - 1,
        DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7, INFORM = 8 };
 
 static struct fo_service *service;
@@ -153,20 +153,13 @@ static void start(int position, const char *more)
     active = position & 2;
     struct fo_config config;
     struct fo_pool_range range = {FIRST, LAST, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0;
-    struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                   .networks = &network, .subnet_count = 1, .persistent = true};
-    still_reset();
+    const struct fo_topology topology = still_topology(&range, 1);
     snprintf(keys, sizeof keys, "%s\"active\": \"%s\",", more, active ? "a" : "b");
     ck_assert_msg(parse_standby("a", keys, primary ? "primary" : "secondary",
                                 primary ? "secondary" : "primary", &config, error) == 0,
                   "%s", error);
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    service = still_start(&config, &topology);
     fo_config_free(&config);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
     relationship = service->relationships[0];
     enter(FO_STATE_NORMAL);
     /* What the primary imposes when it connects. */

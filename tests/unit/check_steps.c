@@ -15,7 +15,7 @@
 #include "hook/persistence_internal.h"
 #include "tests/unit/still_partner.h"
 
-enum { FIRST = 0x0a000000, SIZE = 10000, RESERVED = SIZE / 3, SUBNET = 1 };
+enum { FIRST = 0x0a000000, SIZE = 10000, RESERVED = SIZE / 3 };
 
 static struct fo_service *service;
 static struct fo_relationship *relationship;
@@ -23,29 +23,26 @@ static uint32_t reserved[RESERVED];
 
 static void load(size_t reservations)
 {
-    char error[FO_CONFIG_ERROR_MAX];
+    static struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
+    struct fo_topology topology = still_topology(&range, 1);
     struct fo_config config;
-    struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0;
-    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                         .networks = &network, .subnet_count = 1,
-                                         .reserved = reserved, .reserved_count = reservations,
-                                         .persistent = true};
+    topology.reserved = reserved;
+    topology.reserved_count = reservations;
     still_configuration(true, &config);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    if (service == NULL) {
+        service = still_start(&config, &topology);
+    } else {
+        still_configure(service, &config, &topology);
+        fo_reconcile_begin(service);
+        fo_reconcile_end(service);
+    }
     fo_config_free(&config);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
 }
 
 static void setup(void)
 {
-    char error[FO_CONFIG_ERROR_MAX];
-    still_reset();
     for (uint32_t i = 0; i < RESERVED; i++)
         reserved[i] = FIRST + 3 * i;
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
     load(0);
     relationship = service->relationships[0];
     still_partner_start(service);
@@ -55,8 +52,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-    fo_service_free(service);
-    ck_assert_int_eq(still.blocks, 0);
+    still_stop(service);
+    service = NULL;
 }
 
 /* ------------------------------------------------------------------ reservations */

@@ -31,20 +31,12 @@ void named_setup(void)
 
 void named_setup_reserving(uint32_t address)
 {
-    char error[FO_CONFIG_ERROR_MAX];
     struct fo_pool_range range = {FIRST, FIRST + SIZE - 1, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0;
-    const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                         .networks = &network, .subnet_count = 1,
-                                         .reserved = &address, .reserved_count = address != 0,
-                                         .persistent = true};
-    still_reset();
+    struct fo_topology topology = still_topology(&range, 1);
+    topology.reserved = &address;
+    topology.reserved_count = address != 0;
     still_configuration(true, &config);
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
+    service = still_start(&config, &topology);
     still_partner_start(service);
     relationship = service->relationships[0];
     pool = &service->table.pools[0];
@@ -54,9 +46,8 @@ void named_setup_reserving(uint32_t address)
 
 void named_teardown(void)
 {
-    fo_service_free(service);
+    still_stop(service);
     fo_config_free(&config);
-    ck_assert_int_eq(still.blocks, 0);
 }
 
 uint32_t now(void)

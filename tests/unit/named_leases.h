@@ -9,7 +9,7 @@
 
 #include "tests/unit/still_partner.h"
 
-enum { FIRST = 0x0a000040, SIZE = 64, SUBNET = 1, MCLT = 60 };
+enum { FIRST = 0x0a000040, SIZE = 64, MCLT = 60 };
 
 extern struct fo_service *service;
 extern struct fo_relationship *relationship;

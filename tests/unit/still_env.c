@@ -208,3 +208,35 @@ void still_configuration(bool primary, struct fo_config *config)
              primary ? "primary" : "secondary", primary ? "secondary" : "primary");
     ck_assert_msg(fo_config_parse(json, config, error) == 0, "%s", error);
 }
+
+struct fo_topology still_topology(struct fo_pool_range *pools, size_t count)
+{
+    static uint32_t subnet = SUBNET, network = 0;
+    return (struct fo_topology){.pools = pools, .pool_count = count, .subnets = &subnet,
+                                .networks = &network, .subnet_count = 1, .persistent = true};
+}
+
+void still_configure(struct fo_service *service, const struct fo_config *config,
+                     const struct fo_topology *topology)
+{
+    char error[FO_CONFIG_ERROR_MAX] = "";
+    ck_assert_msg(fo_service_configure(service, config, topology, error) == 0, "%s", error);
+}
+
+struct fo_service *still_start(const struct fo_config *config, const struct fo_topology *topology)
+{
+    char error[FO_CONFIG_ERROR_MAX] = "";
+    still_reset();
+    struct fo_service *service = fo_service_new(&still_env, error);
+    ck_assert_msg(service != NULL, "%s", error);
+    still_configure(service, config, topology);
+    fo_reconcile_begin(service);
+    fo_reconcile_end(service);
+    return service;
+}
+
+void still_stop(struct fo_service *service)
+{
+    fo_service_free(service);
+    ck_assert_int_eq(still.blocks, 0);
+}

@@ -11,7 +11,10 @@
 
 #include "hook/service.h"
 
-enum { STILL_SECONDS = 1700000000 }; /* since 1970, at the start */
+enum {
+    STILL_SECONDS = 1700000000, /* since 1970, at the start */
+    SUBNET = 1,
+};
 
 struct still {
     int64_t ms;             /* since the start */
@@ -44,5 +47,14 @@ void still_later(struct fo_service *service, int64_t ms); /* moves the clock, th
 
 /* A configuration with one relationship, "a-b", of which this server is `a`. */
 void still_configuration(bool primary, struct fo_config *config);
+/* What Kea's own configuration says: these pools, of one subnet, in no shared network. They must
+   live until the service has taken it. */
+struct fo_topology still_topology(struct fo_pool_range *pools, size_t count);
+void still_configure(struct fo_service *service, const struct fo_config *config,
+                     const struct fo_topology *topology);
+/* A service as Kea starts it, with no rows; everything above is reset. And its end: nothing is left of
+   its memory. */
+struct fo_service *still_start(const struct fo_config *config, const struct fo_topology *topology);
+void still_stop(struct fo_service *service);
 
 #endif

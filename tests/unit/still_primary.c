@@ -25,21 +25,15 @@ void still_primary_enter(enum fo_state state)
 
 void still_primary_start(void)
 {
-    char error[FO_CONFIG_ERROR_MAX];
     struct fo_config config;
     struct fo_pool_range range = {FIRST, LAST, SUBNET, 0};
-    uint32_t subnet = SUBNET, network = 0, reserved = RESERVED;
-    struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
-                                   .networks = &network, .subnet_count = 1, .reserved = &reserved,
-                                   .reserved_count = 1, .persistent = true};
-    still_reset();
+    uint32_t reserved = RESERVED;
+    struct fo_topology topology = still_topology(&range, 1);
+    topology.reserved = &reserved;
+    topology.reserved_count = 1;
     still_configuration(true, &config);
-    service = fo_service_new(&still_env, error);
-    ck_assert_ptr_nonnull(service);
-    ck_assert_int_eq(fo_service_configure(service, &config, &topology, error), 0);
+    service = still_start(&config, &topology);
     fo_config_free(&config);
-    fo_reconcile_begin(service);
-    fo_reconcile_end(service);
     relationship = service->relationships[0];
     still_primary_enter(FO_STATE_NORMAL);
     for (uint32_t address = FIRST + 1; address <= LAST; address += 2)
@@ -51,8 +45,7 @@ void still_primary_start(void)
 void still_primary_stop(void)
 {
     fo_claim_release(service, &decision.claim);
-    fo_service_free(service);
-    ck_assert_int_eq(still.blocks, 0);
+    still_stop(service);
 }
 
 void client(bool ours, unsigned number)

@@ -11,7 +11,7 @@
 #include "tests/unit/still_env.h"
 
 enum {
-    FIRST = 0x0a000040, SIZE = 64, LAST = FIRST + SIZE - 1, SUBNET = 1,
+    FIRST = 0x0a000040, SIZE = 64, LAST = FIRST + SIZE - 1,
     RESERVED = FIRST + 40, /* even: FREE */
     OUTSIDE = FIRST + 1000,
     DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7, MCLT = 60,

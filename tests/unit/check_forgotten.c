@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Copyright (C) 2026 the kea-failover contributors. */
+/*
+ * What was forgotten: by a partner without a store, which has to be told all, also of addresses that are
+ * in no pool at that moment; and by this server in a power cut (rules of safety 7, 9 and 17).
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "tests/unit/two_pools.h"
+
+enum { DISCOVER = 1, REQUEST = 3 };
+
+/* ------------------------------------------------------------------ a partner that forgot */
+
+/* An address that we have asked the partner for, and not got yet. */
+static uint32_t asked_back(uint32_t first)
+{
+    const uint32_t address = one_of(first, true);
+    still_partner_hold(true);
+    fo_table_set_owner(&service->table, pool_of(address), address, false);
+    fo_bitmap_set(&pool_of(address)->returning, bit_in(pool_of(address), address));
+    fo_table_refresh(&service->table, pool_of(address), address);
+    fo_touch(service, pool_of(address), address);
+    settle();
+    return address;
+}
+
+START_TEST(a_partner_that_forgot_is_told_of_pools_that_come_back)
+{
+    const uint32_t lease = leased(FIRST), backup = one_of(FIRST, true), asked = asked_back(FIRST);
+    const uint32_t end = fo_table_find(&service->table, lease)->times.received_potential;
+    const uint32_t used_once = one_of(FIRST, false);
+    ck_assert_uint_ne(backup, lease);
+    ck_assert_ptr_nonnull(fo_table_make(&service->table, used_once));
+    ck_assert(!is_set(&pool_of(used_once)->unacked, used_once));
+    load(false);
+    struct fo_now moment = fo_service_now(service);
+    fo_partner_forgot(relationship);
+    ck_assert_uint_eq(fo_updates_requested(relationship, true), FO_MARKED_LATER);
+    fo_requested_finish(relationship, &moment);
+    ck_assert(service->dirty); /* nobody asks for it a second time */
+    ck_assert_uint_gt(fo_table_past(&service->table, lease)->dirty.count, 0);
+    load(true);
+    ck_assert(is_set(&pool_of(lease)->unacked, lease));
+    ck_assert_uint_ge(fo_table_find(&service->table, lease)->times.lease_expiration, end + MCLT);
+    ck_assert_uint_eq(fo_table_find(&service->table, lease)->cltt, now());
+    ck_assert(is_set(&pool_of(backup)->unacked, backup));
+    ck_assert(is_set(&pool_of(used_once)->unacked, used_once));
+    ck_assert_int_eq(status_of(asked), FO_BACKUP);
+    ck_assert(is_set(&pool_of(asked)->unacked, asked));
+    ck_assert(!is_set(&pool_of(asked)->returning, asked));
+}
+END_TEST
+
+/* The partner's word on a lease that has ended, as it was sent last. */
+static void acknowledge_last(const struct fo_binding *binding)
+{
+    const struct fo_acknowledgement ack = {.address = binding->address,
+                                           .generation = binding->generation};
+    fo_take_acknowledgement(relationship, &ack);
+}
+
+START_TEST(nothing_ends_before_what_the_partner_forgot_of_it_is_held)
+{
+    const uint32_t lease = leased(FIRST);
+    struct fo_binding *binding = fo_table_find(&service->table, lease);
+    still_partner_hold(true);
+    fo_end_lease(service, pool_of(lease), binding, FO_EXPIRED, now());
+    settle();
+    ck_assert(is_set(&pool_of(lease)->in_flight, lease));
+    fo_partner_forgot(relationship);
+    ck_assert_uint_eq(fo_updates_requested(relationship, true), FO_MARKED_LATER);
+    acknowledge_last(binding);
+    ck_assert_int_eq(status_of(lease), FO_EXPIRED);
+    says(lease, FO_FREE); /* judged after the walk, which is in the next step */
+    ck_assert_int_eq(status_of(lease), FO_ACTIVE);
+    ck_assert(binding->flags & FO_FLAG_DOUBTFUL);
+    ck_assert_uint_ge(binding->times.lease_expiration, now() + MCLT - 1);
+}
+END_TEST
+
+/* It may have given the address to another client, and has forgotten that, too. */
+START_TEST(who_has_forgotten_all_does_not_settle_whose_a_lease_is)
+{
+    const uint32_t lease = leased(FIRST);
+    struct fo_binding *binding = fo_table_find(&service->table, lease);
+    struct fo_now moment = fo_service_now(service);
+    still_partner_hold(true);
+    fo_end_lease(service, pool_of(lease), binding, FO_EXPIRED, now());
+    relationship->endpoint.record.state = FO_STATE_COMMUNICATIONS_INTERRUPTED;
+    fo_partner_forgot(relationship);
+    fo_updates_requested(relationship, true);
+    relationship->endpoint.partner_request = true;
+    fo_requested_finish(relationship, &moment);
+    ck_assert(is_set(&pool_of(lease)->requested, lease));
+    acknowledge_last(binding);
+    ck_assert(!is_set(&pool_of(lease)->requested, lease)); /* it gets UPDDONE */
+    ck_assert(binding->flags & FO_FLAG_DOUBTFUL);
+    ck_assert(is_set(&pool_of(lease)->unacked, lease));
+    relationship->endpoint.record.state = FO_STATE_NORMAL;
+    acknowledge_last(binding);
+    ck_assert(!(binding->flags & FO_FLAG_DOUBTFUL));
+    ck_assert(!is_set(&pool_of(lease)->unacked, lease));
+}
+END_TEST
+
+/* ------------------------------------------------------------------ our own past */
+
+/* Since then the disk may have stalled: clients with leases were served all the same. */
+START_TEST(after_a_power_cut_there_may_have_been_transactions_until_the_restart)
+{
+    const uint32_t lease = leased(FIRST);
+    still.ms += 50000;
+    struct fo_now moment = fo_service_now(service);
+    service->stamp_durable = moment.seconds - 40;
+    fo_doubt_own_past(service, &moment);
+    ck_assert_uint_eq(fo_table_find(&service->table, lease)->cltt, moment.seconds);
+}
+END_TEST
+
+START_TEST(a_quarantine_is_longer_than_any_lease_that_it_is_for)
+{
+    struct fo_now moment = fo_service_now(service);
+    service->stamp_durable = moment.seconds - FO_STAMP_LATE_S;
+    fo_doubt_own_past(service, &moment);
+    ck_assert_uint_gt(service->quarantine_until, moment.seconds + MCLT + 1);
+}
+END_TEST
+
+/* A renewal that only Kea's row tells of, shorter than the lease was: a RELEASED from before is older. */
+START_TEST(a_later_transaction_in_keas_row_counts_though_its_end_does_not)
+{
+    const uint32_t lease = leased(FIRST);
+    const struct fo_binding *binding = fo_table_find(&service->table, lease);
+    const uint32_t end = binding->times.lease_expiration;
+    still.ms += 10000;
+    const struct fo_row row = {
+        .address = lease, .subnet_id = SUBNET, .state = FO_ROW_LEASED, .cltt = now(), .length = 5,
+        .client = {.hardware = hardware + 1, .hardware_type = 1, .hardware_length = 6}};
+    fo_reconcile_begin(service);
+    fo_reconcile_row(service, &row);
+    fo_reconcile_end(service);
+    ck_assert_uint_eq(binding->times.lease_expiration, end);
+    ck_assert_uint_eq(binding->cltt, now());
+    ck_assert(is_set(&pool_of(lease)->unacked, lease));
+    ck_assert(is_set(&pool_of(lease)->rows, lease));
+}
+END_TEST
+
+/* Kea's database may have lost the renewal that our store has lost, too. */
+START_TEST(a_lease_that_only_keas_row_remembers_may_have_been_renewed)
+{
+    const uint32_t address = one_of(FIRST, false);
+    const struct fo_row row = {
+        .address = address, .subnet_id = SUBNET, .state = FO_ROW_LEASED, .cltt = now(), .length = 5,
+        .client = {.hardware = hardware + 1, .hardware_type = 1, .hardware_length = 6}};
+    const struct fo_now moment = fo_service_now(service);
+    still.ms += 1000;
+    service->stamp_durable = moment.seconds;
+    fo_quarantine_open(service);
+    fo_doubt_own_past(service, &moment);
+    pool_of(address)->reconciled = false;
+    fo_reconcile_begin(service);
+    fo_reconcile_row(service, &row);
+    fo_reconcile_end(service);
+    ck_assert_int_eq(status_of(address), FO_ACTIVE);
+    ck_assert_uint_ge(fo_table_find(&service->table, address)->times.lease_expiration,
+                      moment.seconds + MCLT);
+    ck_assert(is_set(&pool_of(address)->rows, address));
+}
+END_TEST
+
+START_TEST(after_a_power_cut_leases_of_a_pool_that_is_away_are_doubted)
+{
+    const uint32_t lease = leased(FIRST);
+    load(false);
+    struct fo_now moment = fo_service_now(service);
+    moment.seconds += MCLT;
+    still.ms += MCLT * 1000;
+    service->stamp_durable = moment.seconds;
+    fo_doubt_own_past(service, &moment);
+    load(true);
+    ck_assert_uint_ge(fo_table_find(&service->table, lease)->times.lease_expiration,
+                      moment.seconds + MCLT);
+    ck_assert(is_set(&pool_of(lease)->unacked, lease));
+}
+END_TEST
+
+static enum fo_answer renew(uint32_t address, struct fo_decision *decision)
+{
+    const struct fo_query query = {
+        .client = {.hardware = hardware + 1, .hardware_type = 1, .hardware_length = 6},
+        .message_type = REQUEST, .ciaddr = address, .secs = 100};
+    fo_query_received(service, &query, decision);
+    if (decision->answer == FO_PASS)
+        fo_subnet_selected(service, SUBNET, &query, NULL, NULL, decision);
+    return decision->answer;
+}
+
+/* The store still says that the last run ended in order, so the next one would doubt nothing. */
+START_TEST(nothing_is_promised_before_the_first_commit_after_an_orderly_stop)
+{
+    struct fo_decision decision;
+    const uint32_t lease = leased(FIRST);
+    service->orderly = true;
+    service->stamp_durable = 0;
+    ck_assert_int_eq(renew(lease, &decision), FO_DROP);
+    still.ms += FO_STAMP_MS;
+    settle();
+    ck_assert_int_eq(renew(lease, &decision), FO_PASS);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
+static enum fo_answer discover(uint32_t wish, uint32_t *offered)
+{
+    const struct fo_query query = {
+        .client = {.hardware = hardware, .hardware_type = 1, .hardware_length = 6},
+        .message_type = DISCOVER, .asks_address = true, .asked_address = wish, .secs = 100};
+    struct fo_decision decision;
+    fo_query_received(service, &query, &decision);
+    fo_subnet_selected(service, SUBNET, &query, NULL, NULL, &decision);
+    *offered = decision.address;
+    return decision.answer;
+}
+
+/* With a disk that fails now, the store would still know the lease before after a power cut, and give
+   the address to its client. */
+START_TEST(an_address_is_not_leased_anew_before_it_is_stored_that_its_lease_is_over)
+{
+    const uint32_t address = leased(FIRST);
+    struct fo_binding *binding = fo_table_find(&service->table, address);
+    struct fo_decision decision;
+    uint32_t offered;
+    still_partner_hold(true);
+    binding->times.lease_expiration = now() - FO_EXPIRY_GUARD;
+    fo_table_watch_end(&service->table, binding);
+    settle();
+    ck_assert_int_eq(status_of(address), FO_EXPIRED); /* of which the partner has been told */
+    still.commit_error = ENOSPC;
+    still_partner_hold(false);
+    settle();
+    ck_assert_int_eq(status_of(address), FO_FREE);
+    ck_assert(fo_table_ours(&service->table, pool_of(address), address));
+    ck_assert(!is_set(&pool_of(address)->available, address));
+    ck_assert_int_eq(renew(address, &decision), FO_DROP);
+    ck_assert_int_eq(discover(address, &offered), FO_PASS);
+    ck_assert_uint_ne(offered, address);
+    still.commit_error = 0;
+    still.ms += 1000;
+    settle();
+    ck_assert(is_set(&pool_of(address)->available, address));
+    ck_assert_int_eq(renew(address, &decision), FO_PASS);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ pools that are not ours */
+
+/* Kea's engine may see that row first, and refuse the client what it holds. */
+START_TEST(the_row_of_a_client_goes_though_its_pool_has_gone)
+{
+    const uint32_t left = leased(FIRST), held = leased(OTHER);
+    struct fo_decision decision;
+    struct fo_claim claim;
+    const struct fo_query query = {
+        .client = {.hardware = hardware + 1, .hardware_type = 1, .hardware_length = 6},
+        .message_type = REQUEST, .ciaddr = held};
+    load(false);
+    ck_assert_int_eq(renew(held, &decision), FO_PASS);
+    ck_assert(fo_moved_from(service, &query, &decision, 0, &claim));
+    ck_assert_uint_eq(claim.address, left);
+    ck_assert_int_eq(fo_table_find(&service->table, left)->status, FO_RELEASED);
+    fo_claim_release(service, &claim);
+    ck_assert(!fo_moved_from(service, &query, &decision, left, &claim));
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
+START_TEST(what_no_relationship_governs_any_more_is_keas_alone)
+{
+    const uint32_t lease = leased(FIRST);
+    struct fo_row row;
+    config.relationships[0].subnets = malloc(sizeof *config.relationships[0].subnets);
+    ck_assert_ptr_nonnull(config.relationships[0].subnets);
+    config.relationships[0].subnets[0] = SUBNET + 1;
+    config.relationships[0].subnet_count = 1;
+    fo_mark_row(service, pool_of(lease), lease);
+    load(true);
+    ck_assert_int_lt(pool_of(lease)->relationship, 0);
+    still.ms += 10 * MCLT * 1000;
+    still_settle(service);
+    ck_assert_int_eq(status_of(lease), FO_ACTIVE);
+    ck_assert(!fo_rows_next(service, &row));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("forgotten");
+    TCase *all = tcase_create("forgotten");
+    tcase_add_checked_fixture(all, two_pools_start, two_pools_stop);
+    tcase_add_test(all, a_partner_that_forgot_is_told_of_pools_that_come_back);
+    tcase_add_test(all, nothing_ends_before_what_the_partner_forgot_of_it_is_held);
+    tcase_add_test(all, who_has_forgotten_all_does_not_settle_whose_a_lease_is);
+    tcase_add_test(all, after_a_power_cut_there_may_have_been_transactions_until_the_restart);
+    tcase_add_test(all, a_quarantine_is_longer_than_any_lease_that_it_is_for);
+    tcase_add_test(all, a_later_transaction_in_keas_row_counts_though_its_end_does_not);
+    tcase_add_test(all, a_lease_that_only_keas_row_remembers_may_have_been_renewed);
+    tcase_add_test(all, after_a_power_cut_leases_of_a_pool_that_is_away_are_doubted);
+    tcase_add_test(all, nothing_is_promised_before_the_first_commit_after_an_orderly_stop);
+    tcase_add_test(all, an_address_is_not_leased_anew_before_it_is_stored_that_its_lease_is_over);
+    tcase_add_test(all, the_row_of_a_client_goes_though_its_pool_has_gone);
+    tcase_add_test(all, what_no_relationship_governs_any_more_is_keas_alone);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
