@@ -20,7 +20,7 @@ static const char parameters[] =
     "{\"name\": \"a\", \"url\": \"tcp://192.0.2.1\", \"role\": \"primary\"},"
     "{\"name\": \"b\", \"url\": \"tcp://192.0.2.2\", \"role\": \"secondary\"}]}]}";
 
-enum { FIRST = 0x0a000000, SUBNET = 1 };
+enum { FIRST = 0x0a000000 };
 
 /* Of the processor: other work of the machine is not meant. */
 static double milliseconds(void)

@@ -25,7 +25,7 @@
 #include "tests/unit/still_env.h"
 
 enum {
-    LINKS_MAX = 20, CLIENTS_MAX = 64, POOLS_MAX = 4, SUBNET = 1, ADDRESSES_MAX = 256,
+    LINKS_MAX = 20, CLIENTS_MAX = 64, POOLS_MAX = 4, ADDRESSES_MAX = 256,
     DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7, INFORM = 8,
 };
 
