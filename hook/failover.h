@@ -240,7 +240,8 @@ void fo_rows_done(struct fo_service *service, const struct fo_row *row, const st
 void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds);
 
 /* Main thread: a lease command has written Kea's row of this address, or deleted it. The table stands
-   (rule of safety 17): the row will be what the table says, and the operator is told. */
+   (rule of safety 17): the row will be what the table says, and the operator is told. But deleting the row of a
+   lease without end ends that. */
 void fo_row_commanded(struct fo_service *service, uint32_t address, const char *command,
                       bool deleted);
 /* The same of a command that deleted rows of a subnet (0: of all), it is not known which. */

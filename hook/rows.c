@@ -244,6 +244,31 @@ static bool needs_row(enum fo_binding_status status)
     return status == FO_ACTIVE || status == FO_ABANDONED;
 }
 
+/* A lease without end, of a device that is gone, ends by nothing else: then lease4-del is a RELEASE. Not
+   where that would not be taken, or what was promised of the lease is not known. */
+static bool ends_by_command(struct fo_service *service, const struct fo_relationship *relationship,
+                            const struct fo_binding *binding)
+{
+    const char *way_out;
+    return binding != NULL && binding->status == FO_ACTIVE &&
+           binding->times.lease_expiration >= FO_TIME_LAST &&
+           !(binding->flags & FO_FLAG_DOUBTFUL) && !fo_doubts_partner(relationship) &&
+           !fo_table_claimed(&service->table, binding->address) &&
+           fo_refusing(relationship, &way_out) == NULL;
+}
+
+static void end_by_command(struct fo_service *service, const char *name, struct fo_pool *pool,
+                           struct fo_binding *binding)
+{
+    const uint32_t now = fo_service_now(service).seconds;
+    const struct fo_client client = fo_table_client(binding);
+    char address[16], text[64];
+    fo_say(service, FAILOVER_LEASE_ENDED, name, fo_address_text(binding->address, address),
+           fo_hardware_text(&client, text), NULL);
+    binding->cltt = fo_transaction_now(binding, now);
+    fo_end_lease(service, pool, binding, FO_RELEASED, now);
+}
+
 void fo_row_commanded(struct fo_service *service, uint32_t address, const char *command,
                       bool deleted)
 {
@@ -253,9 +278,12 @@ void fo_row_commanded(struct fo_service *service, uint32_t address, const char *
     const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     if (relationship != NULL) {
         enum fo_binding_status status = fo_table_status(&service->table, pool, address);
+        struct fo_binding *binding = fo_table_find(&service->table, address);
         const char *name = relationship->config.name, *known = fo_status_name((uint8_t)status);
         fo_address_text(address, text);
-        if (needs_row(status))
+        if (deleted && ends_by_command(service, relationship, binding))
+            end_by_command(service, name, pool, binding);
+        else if (needs_row(status))
             fo_say(service, FAILOVER_ROW_RESTORED, name, text, known, command, NULL);
         else if (!deleted)
             fo_say(service, FAILOVER_ROW_REMOVED, name, text, known, NULL);

@@ -237,6 +237,17 @@ def test_bootp(pair_of):
     assert not {a["address"] for a in others.values()} & set(reserved.values())
     agree.settled(made)
 
+    # The devices are gone: an operator ends their leases, each at the server that did not give it.
+    for server, client in ((made.s1, THEIRS[0]), (made.s2, OURS[0])):
+        server.command("lease4-del", {"ip-address": reserved[client]})
+        server.wait_log(f"FAILOVER_LEASE_ENDED s1-s2: the lease of {reserved[client]}")
+    agree.settled(made)
+    assert not set(reserved.values()) & (made.s1.leases().keys() | made.s2.leases().keys())
+    assert "FAILOVER_ROW_RESTORED" not in made.s1.log() + made.s2.log()
+    for client, address in reserved.items():
+        assert {given for _server, given in bootp_lease(made, client)} == {address}
+    agree.settled(made)
+
 
 def test_lease_commands_outside(pair_of):
     """A lease command outside the pools is Kea's own business: the row stays, on that server alone."""

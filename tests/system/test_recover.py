@@ -363,3 +363,5 @@ def test_infinite(pair_of):
     made.clients.do("release", OURS[2])
     del leases[OURS[2]]
     endless(made, leases)
+    made.s1.command("lease4-del", {"ip-address": leases.pop(THEIRS[2])["address"]})
+    endless(made, leases)

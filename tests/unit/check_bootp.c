@@ -88,6 +88,63 @@ START_TEST(a_reservation_is_given_for_ever_with_the_b_flag)
 }
 END_TEST
 
+/* As Kea's lease4-del does, and the row is gone. */
+static void delete_row(void)
+{
+    still.ms += 2000;
+    fo_row_commanded(service, RESERVED, "lease4-del", true);
+}
+
+/* Once the partner has acknowledged the end, the address is what a reserved one is in NORMAL: BACKUP with the
+   R flag, which either server may give, to its owner. */
+START_TEST(an_operator_ends_it)
+{
+    query.reserved_address = RESERVED;
+    boots();
+    still_partner_hold(true);
+    delete_row();
+    ck_assert_uint_eq(still.said[FAILOVER_LEASE_ENDED], 1);
+    ck_assert_str_eq(still.words[FAILOVER_LEASE_ENDED], "a-b, 10.0.0.71, 02:00:00:00:00:09");
+    settle();
+    ck_assert_int_eq(status_of(RESERVED), FO_RELEASED);
+    ck_assert_int_eq(last_row.job, FO_ROW_DELETE);
+    ck_assert_int_eq(ask(), FO_DROP); /* its end was sent (5.2.2) */
+    still_partner_hold(false);
+    settle();
+    ck_assert_int_eq(status_of(RESERVED), FO_BACKUP);
+    ck_assert_uint_eq(still_partner_told_flags(RESERVED), FO_IP_FLAG_RESERVED);
+    ck_assert_uint_eq(still.said[FAILOVER_ROW_RESTORED], 0);
+    boots();
+    ck_assert_int_eq(status_of(RESERVED), FO_ACTIVE);
+}
+END_TEST
+
+/* All else is undone: a lease with an end, one that a query has in its hands, one whose end somebody doubts,
+   and where this server would not take a RELEASE. */
+START_TEST(an_operator_ends_nothing_else)
+{
+    query.reserved_address = RESERVED;
+    boots();
+    struct fo_endpoint *endpoint = &service->relationships[0]->endpoint;
+    const struct fo_binding before = *record(RESERVED);
+    switch (_i) {
+    case 0: record(RESERVED)->times.lease_expiration = FO_TIME_LAST - 1; break;
+    case 1: ck_assert_int_eq(ask(), FO_PASS); break;
+    case 2: record(RESERVED)->flags |= FO_FLAG_DOUBTFUL; break;
+    case 3: endpoint->record.state = FO_STATE_POTENTIAL_CONFLICT; break;
+    default: fo_row_commanded(service, RESERVED, "lease4-update", false);
+    }
+    if (_i < 4)
+        delete_row();
+    ck_assert_uint_eq(still.said[FAILOVER_ROW_RESTORED], 1);
+    ck_assert_uint_eq(still.said[FAILOVER_LEASE_ENDED], 0);
+    ck_assert_int_eq(status_of(RESERVED), FO_ACTIVE);
+    ck_assert_uint_eq(record(RESERVED)->generation, before.generation);
+    ck_assert(fo_bitmap_test(&pool->rows, bit_in(pool, RESERVED)));
+    endpoint->record.state = FO_STATE_NORMAL;
+}
+END_TEST
+
 /* Outside our pools it is Kea's business. */
 START_TEST(a_reservation_outside_is_left_to_kea)
 {
@@ -146,6 +203,8 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, without_a_reservation_nobody_gets_an_address);
     tcase_add_test(all, a_reservation_is_given_for_ever_with_the_b_flag);
+    tcase_add_test(all, an_operator_ends_it);
+    tcase_add_loop_test(all, an_operator_ends_nothing_else, 0, 5);
     tcase_add_test(all, a_reservation_outside_is_left_to_kea);
     tcase_add_test(all, somebody_elses_lease_is_met_by_silence);
     tcase_add_loop_test(all, a_partners_binding_is_kept_for_ever, 0, 3);
