@@ -193,8 +193,9 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
                             const struct fo_details *details, uint32_t *row_length);
 
 /* leases4_committed of a RELEASE or DECLINE (the row is gone, or declined until `probation_end`).
-   `names_removed`: Kea has seen to the lease's entries in DNS. */
-void fo_released(struct fo_service *service, struct fo_decision *decision, bool names_removed);
+   `names_removed`: Kea has seen to the lease's entries in DNS, or the caller does, where this is true: the
+   lease is over. */
+bool fo_released(struct fo_service *service, struct fo_decision *decision, bool names_removed);
 void fo_declined(struct fo_service *service, struct fo_decision *decision, uint32_t probation_end);
 
 /* leases4_committed: the engine deleted the client's older lease at `address`. */

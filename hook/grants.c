@@ -242,12 +242,13 @@ static bool is_old(struct fo_service *service, struct fo_pool *pool, const struc
     return fo_watchdog_late(service, now) || state == FO_STATE_STARTUP || state == FO_STATE_PAUSED;
 }
 
-void fo_released(struct fo_service *service, struct fo_decision *decision, bool names_removed)
+bool fo_released(struct fo_service *service, struct fo_decision *decision, bool names_removed)
 {
     service->env->lock(service->env->context);
     struct fo_pool *pool = fo_table_pool(&service->table, decision->claim.address);
     struct fo_binding *binding = fo_table_find(&service->table, decision->claim.address);
     struct fo_now now = fo_service_now(service);
+    bool over = false;
     if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
         binding->status == FO_ACTIVE && is_old(service, pool, &now)) {
         fo_mark_row(service, pool, binding->address);
@@ -257,8 +258,10 @@ void fo_released(struct fo_service *service, struct fo_decision *decision, bool 
         if (names_removed)
             fo_table_names_removed(binding);
         fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
+        over = true;
     }
     service->env->unlock(service->env->context);
+    return over;
 }
 
 void fo_declined(struct fo_service *service, struct fo_decision *decision, uint32_t probation_end)

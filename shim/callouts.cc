@@ -378,11 +378,12 @@ void request_committed(CalloutHandle &handle, Packet &packet, const Lease4Collec
 }
 
 /* Whatever the engine made of the row (newer Kea keeps it as released, and names it as deleted all the
-   same), the service sees to it that it goes. A row that was kept still has its names in DNS. */
+   same), the service sees to it that it goes. Of a row that was kept the names are still in DNS. */
 void release_committed(Packet &packet, const Lease4CollectionPtr &deleted)
 {
-    if (!deleted->empty()) {
-        fo_released(service(), &packet.decision, !is_released(*deleted->front()));
+    if (!deleted->empty() && fo_released(service(), &packet.decision, true) &&
+        is_released(*deleted->front())) {
+        remove_names(deleted->front());
     }
 }
 

@@ -14,9 +14,7 @@
 #include <exceptions/exceptions.h>
 
 #include <algorithm>
-#include <cstring>
 #include <dlfcn.h>
-#include <fstream>
 
 namespace failover {
 
@@ -169,35 +167,6 @@ void check_fit(const isc::dhcp::SrvConfig &server, const fo_config &config,
     if (fo_config_check(&config, &topology, error) != 0) {
         refuse(error);
     }
-}
-
-/* `kea-dhcp4 -T` (since 2.4) loads us, and even its leases, beside a server that may be running with the
-   same files: nothing says so but its own command line, which is read as Kea's getopt does. */
-bool checking_only()
-{
-    static const bool checking = [] {
-        if (!HAS_CHECK_MODE) {
-            return false; /* and nothing is read that the profile of AppArmor does not name */
-        }
-        std::ifstream file("/proc/self/cmdline");
-        std::string word;
-        std::getline(file, word, '\0'); /* the program */
-        while (std::getline(file, word, '\0')) {
-            for (size_t i = 1; !word.empty() && word[0] == '-' && i < word.size(); i++) {
-                if (word[i] == 'T') {
-                    return true;
-                }
-                if (strchr("cpPt", word[i]) != nullptr) { /* the rest, or the next word, is its argument */
-                    if (i + 1 == word.size()) {
-                        std::getline(file, word, '\0');
-                    }
-                    break;
-                }
-            }
-        }
-        return false;
-    }();
-    return checking;
 }
 
 /* Kea has parsed the configuration under test into its staging area, and leaves it there. */

@@ -6,9 +6,11 @@
  * lease has no place for other options of the client's request, so they are not taken from it.
  *
  * The context is Kea's JSON: {"ISC": {"relay-agent-info": ...}}, the sub-options in hexadecimal as a
- * string, or (since 2.3.8) within a map.
+ * string, or (since 2.3.8) within a map, where two of them stand by themselves, too.
  */
 #include "shim/shim.h"
+
+#include <dhcp/dhcp4.h>
 
 #include <algorithm>
 #include <cstring>
@@ -49,7 +51,7 @@ bool from_hex(const std::string &text, std::vector<uint8_t> &bytes)
 
 std::string to_hex(const std::vector<uint8_t> &bytes)
 {
-    std::string text = "0x";
+    std::string text;
     for (const uint8_t byte : bytes) {
         text += "0123456789ABCDEF"[byte >> 4];
         text += "0123456789ABCDEF"[byte & 15];
@@ -77,16 +79,39 @@ void read_agent(const isc::dhcp::Lease4 &lease, uint8_t *space, fo_details &deta
     details.agent_length = static_cast<uint8_t>(bytes.size());
 }
 
+#ifdef FO_KEA_EXTENDED_INFO_MAP
+/* A sub-option's value, in the lease and, where there is one, in the map. */
+void set_sub_option(const std::vector<uint8_t> &agent, uint8_t code, const char *key,
+                    std::vector<uint8_t> &value, const ElementPtr &info)
+{
+    value.clear();
+    for (size_t at = 0; at + 2 <= agent.size(); at += 2u + agent[at + 1]) {
+        const size_t end = at + 2 + agent[at + 1];
+        if (agent[at] == code && end <= agent.size()) {
+            value.assign(agent.data() + at + 2, agent.data() + end);
+            break;
+        }
+    }
+    if (!value.empty()) {
+        info->set(key, Element::create(to_hex(value)));
+    }
+}
+#endif
+
 /* As the running Kea writes it. */
-ElementPtr agent_info(const fo_details &details)
+ElementPtr agent_info(const fo_details &details, isc::dhcp::Lease4 &lease)
 {
     const std::vector<uint8_t> bytes(details.agent, details.agent + details.agent_length);
+    const ElementPtr options = Element::create("0x" + to_hex(bytes));
 #ifdef FO_KEA_EXTENDED_INFO_MAP
     const ElementPtr info = Element::createMap();
-    info->set(OPTIONS, Element::create(to_hex(bytes)));
+    info->set(OPTIONS, options);
+    set_sub_option(bytes, isc::dhcp::RAI_OPTION_REMOTE_ID, "remote-id", lease.remote_id_, info);
+    set_sub_option(bytes, isc::dhcp::RAI_OPTION_RELAY_ID, "relay-id", lease.relay_id_, info);
     return info;
 #else
-    return Element::create(to_hex(bytes));
+    (void)lease;
+    return options;
 #endif
 }
 
@@ -103,7 +128,7 @@ void write_agent(const fo_details &details, isc::dhcp::Lease4 &lease)
     const ElementPtr own =
         owned && owned->getType() == Element::map ? isc::data::copy(owned) : Element::createMap();
     if (details.agent_length != 0) {
-        own->set(AGENT, agent_info(details));
+        own->set(AGENT, agent_info(details, lease));
     } else {
         own->remove(AGENT);
     }

@@ -126,16 +126,21 @@ inline bool is_released(const isc::dhcp::Lease4 &lease)
     return lease.state_ == isc::dhcp::Lease::STATE_DEFAULT && lease.valid_lft_ == 0;
 }
 
-/* `kea-dhcp4 -T` loads hook libraries only to check a configuration (since 2.3.6). */
-constexpr bool HAS_CHECK_MODE = FO_KEA_VERSION >= 20400;
-
 /* Statistics of pools, and the pool's number in a lease (since 2.3.8). */
 #if FO_KEA_VERSION >= 20400
 #define FO_KEA_POOL_STATISTICS 1
 #endif
-/* The relay agent information in a lease's user context is a map (since 2.3.8). */
+/* The relay agent information in a lease's user context is a map, and two of its sub-options are the
+   lease's own members, too (since 2.3.8). */
 #if FO_KEA_VERSION >= 20400
 #define FO_KEA_EXTENDED_INFO_MAP 1
+inline void keep_relay(const isc::dhcp::Lease4 &before, isc::dhcp::Lease4 &after)
+{
+    after.relay_id_ = before.relay_id_;
+    after.remote_id_ = before.remote_id_;
+}
+#else
+inline void keep_relay(const isc::dhcp::Lease4 &, isc::dhcp::Lease4 &) {}
 #endif
 /* The global statistic assigned-addresses (since 3.1.5). */
 #if FO_KEA_VERSION >= 30105

@@ -108,11 +108,6 @@ bool same_client(const Lease4 &one, const Lease4 &other)
     return one.hwaddr_ && other.hwaddr_ && *one.hwaddr_ == *other.hwaddr_;
 }
 
-void remove_names(const Lease4Ptr &lease)
-{
-    isc::dhcp::queueNCR(isc::dhcp_ddns::CHG_REMOVE, lease);
-}
-
 #ifdef FO_KEA_POOL_STATISTICS
 void note_pool(Lease4 &lease)
 {
@@ -132,6 +127,7 @@ void keep_details(const Lease4 &before, Lease4 &after)
     after.hostname_ = before.hostname_;
     after.fqdn_fwd_ = before.fqdn_fwd_;
     after.fqdn_rev_ = before.fqdn_rev_;
+    keep_relay(before, after);
 }
 
 /* Writes the row. */
@@ -236,6 +232,11 @@ void woken(int)
 }
 
 } // namespace
+
+void remove_names(const Lease4Ptr &lease)
+{
+    isc::dhcp::queueNCR(isc::dhcp_ddns::CHG_REMOVE, lease);
+}
 
 void remove_row(uint32_t address, bool with_names)
 {

@@ -5,36 +5,26 @@
  * this one stays in memory (-z nodelete), and so do its service, its threads and its connections.
  *
  * The service is made by the first configuration, not by load(): before, neither the lease file is
- * known nor whether Kea only checks a configuration. load() does not fail for wrong parameters
- * either. Kea would then go on without the library, with a configuration that was made for two
- * servers; refusing in dhcp4_srv_configured instead gives the operator the reason as the command's
- * answer, and keeps us loaded.
- *
- * The main thread is woken after unload(), too, for Kea unloads all libraries where one of them fails
- * to load.
+ * known nor whether Kea only checks a configuration.
  *
  * After a refusal, ours or another's, Kea may run on with the configuration it had. So a packet is
  * answered only while the service knows the very configuration that Kea is running; otherwise the
  * main thread is woken, and reads parameters and subnets from the running one.
  */
-#include "shim/shim.h"
+#include "shim/life.h"
 
-#include <cc/command_interpreter.h>
+#include <database/database_connection.h>
 #include <dhcp/iface_mgr.h>
 #include <dhcpsrv/cfg_multi_threading.h>
 #include <dhcpsrv/cfgmgr.h>
 #include <dhcpsrv/lease_mgr.h>
 #include <dhcpsrv/lease_mgr_factory.h>
-#include <dhcpsrv/network_state.h>
-#include <process/daemon.h>
 #include <util/multi_threading_mgr.h>
 
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <thread>
-#include <unordered_map>
 
 #include "hook/env_real.h"
 
@@ -44,50 +34,17 @@ using isc::dhcp::CfgMgr;
 using isc::dhcp::LeaseMgrFactory;
 using isc::dhcp::SrvConfig;
 using isc::dhcp::SrvConfigPtr;
-using isc::hooks::CalloutHandle;
-
-namespace {
-
-/* What the shim must know of a subnet for each packet. */
-struct Governed {
-    bool guards; /* class guards in its network */
-};
-
-/* The one service and what belongs to it. Changed by Kea's main thread with no packet in work. */
-class Life {
-public:
-    ~Life() { end_at_exit(); }
-
-    void configure(const SrvConfigPtr &server);
-    void suspend();
-    void end();
-
-    fo_service *service = nullptr;
-    std::unordered_map<uint32_t, Governed> subnets;
-    /* The configuration that the service knows; kept, so that no other gets its address. */
-    std::atomic<const SrvConfig *> known{nullptr};
-    /* The one that could not be told to the service: not tried again for each packet. */
-    std::atomic<const SrvConfig *> refused{nullptr};
-    /* Kea has lost its lease database, or its rows could not be read: they are compared again when it
-       is back, for what it says then may be older than what it said. */
-    bool rows_unknown = false;
-    int loads = 0;
-    isc::dhcp::NetworkStatePtr network_state;
-    bool disabled = false; /* Kea's DHCP service, by us: see loaded() */
-
-private:
-    void create(const std::string &state_file);
-    void start();
-    void learn_subnets(const SrvConfig &server, const fo_config &config);
-    void end_at_exit();
-
-    SrvConfigPtr kept_;
-    fo_env_real *env_ = nullptr;
-    std::string state_file_;
-    bool running_ = false;
-};
 
 Life life;
+
+/* Kea tells neither. But each configuration that is to be run sets, between load() and its callout, what is to
+   be called when a database is lost, and Kea withdraws that at its exit before it unloads. (Whether there
+   is a lease manager tells nothing: `kea-dhcp4 -T` makes one, and Kea 3.0 closes its own for each new
+   configuration; so does a lost database.) */
+bool kea_serves()
+{
+    return static_cast<bool>(isc::db::DatabaseConnection::db_lost_callback_);
+}
 
 void Life::create(const std::string &state_file)
 {
@@ -156,7 +113,7 @@ void Life::configure(const SrvConfigPtr &server)
     config.parse(own_parameters(libraries_of(*server)));
     const Topology topology(*server);
     check_fit(*server, config.get(), topology.get());
-    if (checking_only() || !LeaseMgrFactory::haveInstance()) {
+    if (!kea_serves() || !LeaseMgrFactory::haveInstance()) {
         return;
     }
     if (*config.get().state_file == '\0') {
@@ -233,12 +190,16 @@ void Life::end_at_exit()
     }
 }
 
-void find_self_misplaced()
+/* Kea's DHCP service, on our behalf. */
+void Life::enable_kea(bool wanted)
 {
-    const std::string program = isc::process::Daemon::getProcName();
-    if (CfgMgr::instance().getFamily() != AF_INET || program != "kea-dhcp4") {
-        refuse("failover is for DHCPv4: the library can be loaded by kea-dhcp4 only, not by " +
-               program);
+    if (network_state && disabled == wanted) {
+        if (wanted) {
+            network_state->enableService(own_origin());
+        } else {
+            network_state->disableService(own_origin());
+        }
+        disabled = !wanted;
     }
 }
 
@@ -247,127 +208,6 @@ void look_again_soon()
 {
     failover_wake_rows(nullptr);
 }
-
-void reject(CalloutHandle &handle, const std::string &reason)
-{
-    log(FAILOVER_CONFIG_REFUSED, {reason});
-    handle.setArgument("error", reason);
-    handle.setStatus(CalloutHandle::NEXT_STEP_DROP);
-    look_again_soon();
-}
-
-void enable_service(bool wanted)
-{
-    if (life.network_state && life.disabled == wanted) {
-        if (wanted) {
-            life.network_state->enableService(own_origin());
-        } else {
-            life.network_state->disableService(own_origin());
-        }
-        life.disabled = !wanted;
-    }
-}
-
-extern "C" int dhcp4_srv_configured(CalloutHandle &handle)
-{
-    try {
-        SrvConfigPtr server;
-        handle.getArgument("server_config", server);
-        life.configure(server);
-        handle.getArgument("network_state", life.network_state);
-        enable_service(true);
-        if (life.service != nullptr && LeaseMgrFactory::haveInstance() &&
-            life.network_state->isServiceEnabled()) {
-            fo_kea_pulse(life.service, nullptr); /* of its sockets the next pulse tells */
-        }
-    } catch (const std::exception &error) {
-        reject(handle, error.what());
-    } catch (...) {
-        reject(handle, "failover service: unknown error");
-    }
-    return 0;
-}
-
-/* Changes of the running configuration come by config backends and by commands. */
-extern "C" int cb4_updated(CalloutHandle &)
-{
-    guarded("cb4_updated", configuration_edited);
-    return 0;
-}
-
-bool edits_configuration(const std::string &command)
-{
-    for (const char *prefix : {"subnet4-", "network4-", "reservation-"}) {
-        if (command.compare(0, strlen(prefix), prefix) == 0) {
-            return command.find("-get") == std::string::npos &&
-                   command.find("-list") == std::string::npos;
-        }
-    }
-    return false;
-}
-
-extern "C" int command_processed(CalloutHandle &handle)
-{
-    guarded("command_processed", [&handle] {
-        std::string name;
-        handle.getArgument("name", name);
-        if (name == "config-test") {
-            check_tested_config(handle);
-        } else if (name == "status-get") {
-            add_to_status(handle);
-        } else if (name == "config-get") {
-            try {
-                redact_answer(handle);
-            } catch (const std::exception &error) { /* rather no answer than one with the secret */
-                handle.setArgument("response", isc::config::createAnswer(
-                                                   isc::config::CONTROL_RESULT_ERROR, error.what()));
-            }
-        } else if (name == "dhcp-disable" || name == "dhcp-enable") {
-            give_pulse();
-        } else if (name == "config-set" || name == "config-reload") {
-            look_again_soon(); /* one that failed may have closed Kea's sockets */
-        } else if (edits_configuration(name)) {
-            configuration_edited();
-        } else if (is_lease_command(name)) {
-            lease_command(handle, name);
-        }
-    });
-    return 0;
-}
-
-void begin(isc::hooks::LibraryHandle &handle)
-{
-    std::string error;
-    find_self_misplaced();
-    if (!open_wake(error)) {
-        refuse(error);
-    }
-    if (life.loads > 0) {
-        life.loads++;
-        return; /* named twice: dhcp4_srv_configured says so */
-    }
-    watch_wake();
-    register_callouts(handle);
-    register_commands(handle);
-    register_orders(handle);
-    handle.registerCallout("dhcp4_srv_configured", dhcp4_srv_configured);
-    handle.registerCallout("cb4_updated", cb4_updated);
-    handle.registerCallout("command_processed", command_processed);
-    life.loads++;
-    look_again_soon(); /* should this configuration fail before it gets to us */
-}
-
-/* A configuration that is refused as late as by a hook library leaves Kea 2.2 with multi-threading
-   switched on and no threads: it would take packets and never look at them. */
-void restore_threads(const SrvConfig &running)
-{
-    auto &threading = isc::util::MultiThreadingMgr::instance();
-    if (threading.getMode() && threading.getThreadPool().size() == 0) {
-        isc::dhcp::CfgMultiThreading::apply(running.getDHCPMultiThreading());
-    }
-}
-
-} // namespace
 
 /* ------------------------------------------------------------------ asked by packets */
 
@@ -421,8 +261,9 @@ void give_pulse()
         configuration_edited();
     }
     const bool enabled = !life.network_state || life.network_state->isServiceEnabled();
-    const char *idle = life.loads == 0       ? "its Kea has unloaded the failover library"
-                       : !leases || !enabled ? "its DHCP service is disabled"
+    const char *idle = life.loads == 0 ? "its Kea has unloaded the failover library"
+                       : !enabled      ? "its DHCP service is disabled"
+                       : !leases       ? "it has lost its lease database"
                        : !isc::dhcp::IfaceMgr::instance().hasOpenSocket(AF_INET)
                            ? "it listens on no interface (a configuration that failed closes all)"
                            : nullptr;
@@ -440,9 +281,23 @@ bool loaded()
     if (missed && !life.disabled && life.service != nullptr) {
         log(FAILOVER_NOT_LOADED, {});
     }
-    enable_service(!missed);
+    life.enable_kea(!missed);
     return false;
 }
+
+namespace {
+
+/* A configuration that is refused as late as by a hook library leaves Kea 2.2 with multi-threading
+   switched on and no threads: it would take packets and never look at them. */
+void restore_threads(const SrvConfig &running)
+{
+    auto &threading = isc::util::MultiThreadingMgr::instance();
+    if (threading.getMode() && threading.getThreadPool().size() == 0) {
+        isc::dhcp::CfgMultiThreading::apply(running.getDHCPMultiThreading());
+    }
+}
+
+} // namespace
 
 void get_in_step() noexcept
 {
@@ -468,43 +323,3 @@ void get_in_step() noexcept
 }
 
 } // namespace failover
-
-/* ------------------------------------------------------------------ called by Kea */
-
-extern "C" {
-
-__attribute__((visibility("default"))) int load(isc::hooks::LibraryHandle &handle);
-__attribute__((visibility("default"))) int unload();
-
-int load(isc::hooks::LibraryHandle &handle)
-{
-    try {
-        failover::begin(handle);
-        return 0;
-    } catch (const std::exception &error) {
-        failover::log(FAILOVER_CONFIG_REFUSED, {error.what()});
-    } catch (...) {
-        failover::log(FAILOVER_CONFIG_REFUSED, {"unknown error in load()"});
-    }
-    return 1;
-}
-
-int unload()
-{
-    failover::guarded("unload", [] {
-        if (failover::life.loads > 0 && --failover::life.loads > 0) {
-            return;
-        }
-        /* Without lease manager it is Kea's exit, unless that had lost its database before. */
-        if (failover::LeaseMgrFactory::haveInstance() || failover::life.rows_unknown) {
-            failover::life.suspend();
-            failover::look_again_soon(); /* whether Kea goes on without us */
-        } else {
-            failover::unwatch_wake();
-            failover::life.end();
-            failover::life.network_state.reset();
-        }
-    });
-    return 0;
-}
-}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * The shim's rooms, one file each: life, config, topology, callouts, packet, leases, details, statistics,
+ * The shim's rooms, one file each: entry, life, config, topology, callouts, packet, leases, details, statistics,
  * commands, orders, log, version. The shim translates between Kea's objects and the service
  * (hook/failover.h); it decides nothing.
  *
@@ -84,8 +84,6 @@ bool names_us(const std::vector<LibraryEntry> &libraries);
    whatever the parameters say: refuses. */
 void check_fit(const isc::dhcp::SrvConfig &server, const fo_config &config,
                const fo_topology &topology);
-/* Whether this process is there only to check a configuration: then nothing is opened or begun. */
-bool checking_only();
 /* `config-test`: turns the answer into an error if our parameters are wrong in the configuration
    under test. */
 void check_tested_config(isc::hooks::CalloutHandle &handle);
@@ -161,6 +159,8 @@ void lease_command(isc::hooks::CalloutHandle &handle, const std::string &command
 /* Shows every row of governed subnets to the service. Main thread. */
 void reconcile_rows();
 
+/* Asks Kea's DDNS to remove what DNS has of a lease. */
+void remove_names(const isc::dhcp::Lease4Ptr &lease);
 /* Deletes the row of an address, if there is one; what DNS has of its lease is the service's concern.
    Throws where it cannot. */
 void remove_row(uint32_t address, bool with_names = false);

@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # pylint: disable=wrong-import-position
-from rig import netns, pair as pairs  # noqa: E402
+from rig import installed, netns, pair as pairs  # noqa: E402
 
 LAB = pytest.StashKey()
 
@@ -25,9 +25,19 @@ def pytest_configure(config):
     for mark in ("long: takes minutes; run by `check --all` only",
                  "native: not about the version of Kea; run with the machine's own only",
                  "versions: chooses the versions of Kea by itself (installed.py)",
+                 "kea_before(2, 6): of something that Kea has no more since that version",
                  "older: FO_OLDER_LIBRARY names an older build of the library"):
         config.addinivalue_line("markers", mark)
     netns.exit_on_signals()
+
+
+def pytest_collection_modifyitems(config, items):
+    """What this Kea does not have is no test of it."""
+    number = installed.kea().number
+    gone = [item for item in items if any(number >= mark.args for mark in item.iter_markers("kea_before"))]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if item not in gone]
 
 
 def pytest_generate_tests(metafunc):

@@ -213,6 +213,21 @@ def test_serve_retry(pair_of, backend):
     agree.all_keep(made, leases, 30)
 
 
+@DATABASE
+def test_stop_without_database(pair_of, backend):
+    """A server that is stopped while its database is lost stops in order: afterwards nothing is in doubt."""
+    made, leases = with_leases(pair_of, backends=backend)
+    made.databases["s1"].kill9()
+    made.clients.order_range("rebind", OURS[0], OURS[0])
+    made.s1.wait_log("FAILOVER_PAUSED", 15)
+    made.s1.stop()
+    assert "FAILOVER_STOPPED" in made.s1.log()
+    made.databases["s1"].start()
+    made.s1.start()
+    made.wait_state("NORMAL")
+    agree.all_keep(made, leases, 30)
+
+
 @pytest.mark.long
 @DATABASE
 def test_reload_without_database(pair_of, backend):

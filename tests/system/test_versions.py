@@ -5,6 +5,7 @@ versions of our library in one pair."""
 
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -42,6 +43,31 @@ def life_of_a_pair(made):
     assert {client: a["address"] for client, a in moved.items()} == {
         client: held[client]["address"] for client in THEIRS[2:]}
     made.s2.start()
+    made.wait_state("NORMAL")
+    agree.settled(made)
+    agree.until(lambda: agree.held_unknown(made))
+
+
+@pytest.mark.parametrize("version", OTHERS)
+def test_life(pair_of, version):
+    """Leases, renewals and their ends, a crash; a reload, which is no end of the connection, and an orderly
+    exit, which the partner hears of."""
+    made = pair_of(keas=(version, version), mclt=20, lifetime=600,
+                   hook={"max-response-delay": 5}).start(wait="NORMAL")
+    agree.settled(made)
+    life_of_a_pair(made)
+    for server in (made.s1, made.s2):
+        connections = server.log().count("FAILOVER_CONNECTED")
+        server.reload()
+        time.sleep(1)
+        assert server.log().count("FAILOVER_CONNECTED") == connections
+        assert "FAILOVER_STOPPED" not in server.log()
+    agree.settled(made)
+    made.s1.stop()
+    made.s2.wait_state("COMMUNICATIONS-INTERRUPTED", timeout=1)
+    assert made.s2.failover()["partner-state"] == "paused"
+    agree.acknowledged(made.clients.do_all("rebind", OURS[2:] + THEIRS[2:]))
+    made.s1.start()
     made.wait_state("NORMAL")
     agree.settled(made)
     agree.until(lambda: agree.held_unknown(made))

@@ -274,7 +274,7 @@ START_TEST(no_claim_while_a_row_is_at_work)
     const uint32_t address = lease(true, 0);
     query.ciaddr = address;
     ck_assert_int_eq(ask(RELEASE), FO_PASS);
-    fo_released(service, &decision, true);
+    ck_assert(fo_released(service, &decision, true));
     fo_claim_release(service, &decision.claim);
     ck_assert_int_eq(status_of(address), FO_RELEASED);
     ck_assert(fo_rows_next(service, &row));

@@ -134,7 +134,7 @@ START_TEST(what_was_under_way_in_a_frozen_process_is_undone)
     still.ms += 9000;
     if (_i == 1)
         still_settle(service);
-    fo_released(service, &decision, true);
+    ck_assert(!fo_released(service, &decision, true));
     ck_assert_int_eq(fo_table_find(&service->table, held)->status, FO_ACTIVE);
     ck_assert(fo_bitmap_test(&pool->rows, held - FIRST));
     fo_claim_release(service, &decision.claim);
