@@ -117,6 +117,8 @@ static bool load_endpoint(struct fo_service *service, const uint8_t *name, size_
         record->past_mclt = fo_read_u32(reader);
         record->past_until = fo_read_u32(reader);
     }
+    if (fo_reader_left(reader) > 0)
+        record->away_since = fo_read_u32(reader);
     if (!fo_reader_ok(reader))
         return false;
     memcpy(record->secondary_buckets, buckets, FO_HBA_SIZE);

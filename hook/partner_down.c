@@ -253,7 +253,7 @@ bool fo_partner_down(struct fo_service *service, const struct fo_partner_down_or
     if (done && (!is_down(relationship) || relationship->alone)) {
         uint32_t wait_until = since + fo_endpoint_lead_time(&relationship->endpoint);
         if (!order->dry_run) {
-            relationship->alone = false;
+            fo_alone_end(relationship);
             fo_endpoint_partner_down(&relationship->endpoint, since, "an operator's command", &now);
             fo_partner_down_look(relationship);
             service->env->wake(service->env->context);

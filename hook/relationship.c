@@ -57,11 +57,15 @@ static void host_disconnect(void *context, bool attempt)
     *connection = 0;
 }
 
-static void host_store(void *context)
+void fo_relationship_store(struct fo_relationship *relationship)
 {
-    struct fo_relationship *relationship = context;
     relationship->record_dirty = true;
     relationship->service->dirty = relationship->service->urgent = true;
+}
+
+static void host_store(void *context)
+{
+    fo_relationship_store(context);
 }
 
 static void host_entered(void *context, enum fo_state from)
@@ -70,7 +74,7 @@ static void host_entered(void *context, enum fo_state from)
     struct fo_service *service = relationship->service;
     const struct fo_endpoint *endpoint = &relationship->endpoint;
     if (endpoint->communicating) {
-        relationship->alone = false;
+        fo_alone_contact(relationship);
         relationship->met = true;
     } else if (from == FO_STATE_STARTUP && endpoint->record.state == FO_STATE_RECOVER) {
         fo_say(service, FAILOVER_NO_BINDINGS, relationship->config.name,
@@ -95,9 +99,13 @@ static void note_state(struct fo_relationship *relationship, const char *why)
     if (state == FO_STATE_POTENTIAL_CONFLICT && endpoint->communicating)
         fo_say(relationship->service, FAILOVER_POTENTIAL_CONFLICT, name,
                relationship->config.partner.name, NULL);
-    if (state == FO_STATE_RESOLUTION_INTERRUPTED)
+    if (state == FO_STATE_RESOLUTION_INTERRUPTED) {
+        const char *served = fo_alone_words(relationship);
         fo_say(relationship->service, FAILOVER_RESOLUTION_INTERRUPTED, name,
-               relationship->config.partner.name, why, NULL);
+               relationship->config.partner.name, why,
+               served != NULL ? served : "all clients are served here again, new ones from this "
+                                         "server's own addresses", NULL);
+    }
     if (interrupted && !fo_starts_after_long_stop(relationship) && !relationship->removed)
         fo_say(relationship->service, FAILOVER_COMMUNICATIONS_INTERRUPTED, name,
                relationship->config.partner.name,
@@ -118,7 +126,7 @@ static void host_note(void *context, enum fo_note what, const char *detail)
         note_state(relationship, detail);
         break;
     case FO_NOTE_PARTNER_STATE:
-        relationship->alone = false; /* this is contact (rule of safety 9) */
+        fo_alone_contact(relationship);
         fo_say(service, FAILOVER_PARTNER_STATE, name, fo_state_name(endpoint->record.partner_state),
                NULL);
         break;

@@ -422,6 +422,11 @@ void fo_open_groups(struct fo_service *service);
 /* ------------------------------------------------------------------ alone.c */
 /* Startup is over, and there was no contact: `alone`, if the stop was longer than the MCLT. */
 void fo_alone_begin(struct fo_relationship *relationship);
+/* There is contact, which ends it unless that leads to a conflict; it ends. */
+void fo_alone_contact(struct fo_relationship *relationship);
+void fo_alone_end(struct fo_relationship *relationship);
+/* Whom it serves, for an operator; NULL: everybody. */
+const char *fo_alone_words(const struct fo_relationship *relationship);
 /* Another configuration is in force; `before`: fo_alone_rule as it was. */
 void fo_alone_changed(const struct fo_relationship *relationship, enum fo_without_partner before);
 /* No contact yet after such a stop: fo_alone_begin tells it, or will. */
@@ -544,6 +549,8 @@ bool fo_watch_mclt(struct fo_relationship *relationship, const struct fo_now *no
 void fo_relationship_new_nonce(struct fo_relationship *relationship);
 /* The state that decides about clients, and why nobody is served, or NULL. */
 enum fo_state fo_serving_state(const struct fo_relationship *relationship);
+/* Its endpoint's record has changed. */
+void fo_relationship_store(struct fo_relationship *relationship);
 const char *fo_refusing(const struct fo_relationship *relationship, const char **way_out);
 
 /* ------------------------------------------------------------------ differences.c */

@@ -64,6 +64,9 @@ struct fo_endpoint_record {
        run; UINT32_MAX: until contact the partner may promise more. 0: none. */
     uint32_t past_mclt;
     uint32_t past_until;
+    /* Rule of safety 9: 0, or since when this server was away before it served alone, as one that may have
+       been declared down. Until nothing is open between the two, also over restarts. */
+    uint32_t away_since;
 };
 
 struct fo_endpoint_settings {

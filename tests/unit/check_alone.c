@@ -5,10 +5,12 @@
  * no partner serves those whom the parameter allows, tells its operator why and what ends it, and ends
  * it with contact or by command. One primary alone in a still environment.
  */
+#include <arpa/inet.h>
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook/persistence_internal.h"
 #include "tests/unit/still_primary.h"
 
 enum { LONG = 600 };
@@ -171,6 +173,71 @@ START_TEST(a_reload_changes_it)
 }
 END_TEST
 
+/* The partner says this state, and ours follows; then the connection is lost. */
+static void contact(enum fo_state partners, enum fo_state follows, enum fo_state afterwards)
+{
+    struct fo_endpoint *endpoint = &relationship->endpoint;
+    const struct fo_endpoint_host *host = &endpoint->host;
+    endpoint->communicating = true;
+    endpoint->record.partner_state = (uint8_t)partners;
+    host->note(host->context, FO_NOTE_PARTNER_STATE, "");
+    endpoint->record.state = (uint8_t)follows;
+    host->entered(host->context, FO_STATE_COMMUNICATIONS_INTERRUPTED);
+    endpoint->communicating = false;
+    endpoint->record.state = (uint8_t)afterwards;
+    host->note(host->context, FO_NOTE_STATE, "cut");
+    host->entered(host->context, follows);
+    still_settle(service);
+}
+
+/* What the partner has leased as the only one is known when they have compared, and not before. */
+START_TEST(contact_that_shows_a_conflict_does_not_end_it)
+{
+    const bool automatic = _i == 1;
+    start_alone(automatic ? FO_WITHOUT_AUTO : FO_WITHOUT_KNOWN, automatic ? 3600 : 0,
+                FO_STATE_COMMUNICATIONS_INTERRUPTED, LONG);
+    contact(FO_STATE_PARTNER_DOWN, FO_STATE_POTENTIAL_CONFLICT, FO_STATE_RESOLUTION_INTERRUPTED);
+    ck_assert(!new_client_served());
+    ck_assert(old_client_renews());
+    ck_assert_ptr_nonnull(strstr(still.words[FAILOVER_RESOLUTION_INTERRUPTED], "only unexpired"));
+    contact(FO_STATE_POTENTIAL_CONFLICT, FO_STATE_NORMAL, FO_STATE_COMMUNICATIONS_INTERRUPTED);
+    ck_assert(!relationship->alone && new_client_served());
+    ck_assert_uint_eq(relationship->endpoint.record.away_since, 0);
+}
+END_TEST
+
+static uint8_t stored[256]; /* the relationship's record, as the store has it */
+static size_t stored_length;
+
+static void keep_record(const struct fo_store_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->writes[i].key[0] == FO_STORE_KEY_ENDPOINT) {
+            stored_length = batch->writes[i].value_length;
+            ck_assert_uint_le(stored_length, sizeof stored);
+            memcpy(stored, batch->writes[i].value, stored_length);
+        }
+}
+
+/* A second restart, a moment after the first, has no long stop before it. */
+START_TEST(another_restart_does_not_end_it)
+{
+    still.stores = keep_record;
+    start_alone(FO_WITHOUT_KNOWN, 0, FO_STATE_COMMUNICATIONS_INTERRUPTED, LONG);
+    const uint32_t since = relationship->endpoint.record.away_since;
+    ck_assert_uint_eq(since, relationship->endpoint.record.last_operational);
+    uint32_t last;
+    memcpy(&last, stored + stored_length - sizeof last, sizeof last);
+    ck_assert_uint_eq(ntohl(last), since);
+    relationship->alone = false;
+    relationship->endpoint.record.last_operational = fo_service_now(service).seconds;
+    relationship->endpoint.started = fo_service_now(service).seconds + 1;
+    fo_alone_begin(relationship);
+    ck_assert(relationship->alone && !new_client_served() && old_client_renews());
+    ck_assert_uint_eq(relationship->endpoint.record.away_since, since);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("alone");
@@ -183,6 +250,8 @@ int main(void)
     tcase_add_test(all, recover_done_stays_what_it_is);
     tcase_add_test(all, a_command_ends_it);
     tcase_add_test(all, a_reload_changes_it);
+    tcase_add_loop_test(all, contact_that_shows_a_conflict_does_not_end_it, 0, 2);
+    tcase_add_test(all, another_restart_does_not_end_it);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
