@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MPL-2.0
+# Copyright (C) 2026 the kea-failover contributors.
+"""Reservations that are in a database (Kea's hosts-database), each server having one of its own: who gets
+them, who does not, and what becomes of changes, and of a server that loses its database.
+
+(libdhcp_host_cmds, which changes reservations by command, is not packaged for Kea 2.2; here that is SQL, and
+config-reload.)"""
+
+import pytest
+
+from rig import agree, databases, pair as pairs, rfc3074
+
+pytestmark = pytest.mark.native
+
+OURS = rfc3074.clients_of(True, 14)
+THEIRS = rfc3074.clients_of(False, 14)
+POOL = ["192.0.2.10 - 192.0.2.39"]
+INSIDE = {OURS[0]: "192.0.2.20", THEIRS[0]: "192.0.2.21"}
+OUTSIDE = {OURS[1]: "192.0.2.230", THEIRS[1]: "192.0.2.231"}
+LATER = {OURS[2]: "192.0.2.22", THEIRS[2]: "192.0.2.23"}
+
+
+def number(address):
+    """An IPv4 address as both databases have it."""
+    return int.from_bytes(bytes(int(byte) for byte in address.split(".")), "big")
+
+
+def reserve(made, reserved):
+    """Put reservations into both databases, by the clients' hardware addresses."""
+    for database in made.hosts.values():
+        for client, address in reserved.items():
+            mac = rfc3074.mac_of_client(client).hex()
+            key = f"x'{mac}'" if database.kind == "mysql" else f"decode('{mac}', 'hex')"
+            database.query("INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, "
+                           f"ipv4_address) VALUES ({key}, 0, 1, {number(address)})")
+
+
+def pair_with_hosts(pair_of, kind, reserved):
+    """A pair in NORMAL whose servers each have these reservations in a database."""
+    made = pair_of(mclt=20, lifetime=600, pools=POOL, hook={"max-response-delay": 3, "offer-hold": 2})
+    made.hosts = {}
+    for server in (made.s1, made.s2):
+        database = databases.KINDS[kind](made.lab, server.namespace, f"hosts-of-{server.name}").start()
+        made.hosts[server.name] = database
+        server.configure(pairs.merge(server.config, {"hosts-database": database.lease_database()}))
+    reserve(made, reserved)
+    made.start(wait="NORMAL")
+    agree.settled(made)
+    return made
+
+
+def have_their_own(made, reserved, verb="discover", **keys):
+    """Each of these clients gets what is reserved for it."""
+    answers = agree.acknowledged(made.clients.do_all(verb, reserved, retransmit=True, timeout=20, **keys))
+    assert {client: answer["address"] for client, answer in answers.items()} == reserved
+    return answers
+
+
+def others_have_none(made, clients, reserved):
+    """Clients without reservation get addresses, but none of these, even if they wish for it."""
+    wish = next(iter(reserved.values()))
+    answers = agree.acknowledged(made.clients.do_all("discover", clients, ask=wish, retransmit=True, timeout=20))
+    assert not {answer["address"] for answer in answers.values()} & set(reserved.values())
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
+def test_reserved(pair_of, kind):
+    """In the pool and outside, for clients of either server: each is given to its owner by its own server, to
+    nobody else, and by the other server when that one is cut off."""
+    made = pair_with_hosts(pair_of, kind, {**INSIDE, **OUTSIDE})
+    for server in (made.s1, made.s2):
+        assert agree.count_of(server, "reserved") == len(INSIDE)
+    for client, answer in have_their_own(made, {**INSIDE, **OUTSIDE}).items():
+        assert made.server_at(answer["server"]) is (made.s1 if client in OURS else made.s2)
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
+    others_have_none(made, OURS[4:8] + THEIRS[4:8], INSIDE)
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
+    made.cut_clients(made.s1)
+    made.cut_link()
+    for server in (made.s1, made.s2):
+        server.wait_state("COMMUNICATIONS-INTERRUPTED")
+    have_their_own(made, {**INSIDE, **OUTSIDE}, "rebind")
+    for client in INSIDE:
+        made.clients.do("release", client, server=[made.address(2)])
+    others_have_none(made, OURS[8:10] + THEIRS[8:10], INSIDE)
+    have_their_own(made, INSIDE)
+    made.cut_clients(made.s1, False)
+    made.cut_link(False)
+    made.wait_state("NORMAL")
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
+
+
+def test_changes(pair_of):
+    """Reservations that come into the databases while the servers run, where there was none before, and go
+    again. Until the configuration is loaded anew nobody else gets such an address from Kea's engine, and clients
+    are served; from then on it is its owner's."""
+    made = pair_with_hosts(pair_of, "mariadb", {})
+    reserve(made, LATER)
+    others_have_none(made, OURS[4:8] + THEIRS[4:8], LATER)
+    for server in (made.s1, made.s2):
+        server.reload()
+    agree.until(lambda: None if agree.count_of(made.s1, "reserved") == len(LATER) else "not reserved")
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
+    have_their_own(made, LATER)
+    others_have_none(made, OURS[8:12] + THEIRS[8:12], LATER)
+    for client in LATER:
+        made.clients.do("release", client)
+    for server in (made.s1, made.s2):
+        made.hosts[server.name].query("DELETE FROM hosts")
+        server.reload()
+    agree.until(lambda: None if agree.count_of(made.s1, "reserved") == 0 else "still reserved")
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2) or agree.rows_differ(made.s1, made.s2))
+    wish = made.clients.do("discover", OURS[12], ask=LATER[OURS[2]], retransmit=True, timeout=10)
+    assert wish["result"] == "ack"
+
+
+def test_lost(pair_of):
+    """A server that loses its database of reservations cannot know whose an address is: Kea serves nobody until
+    it is back, and the partner is told, which gives everybody, owners too, what is theirs."""
+    made = pair_with_hosts(pair_of, "mariadb", INSIDE)
+    have_their_own(made, {OURS[0]: INSIDE[OURS[0]]})
+    agree.settled(made)
+    made.hosts["s1"].kill9()
+    made.clients.do("renew", OURS[0], timeout=1)        # Kea sees it at the next query
+    made.s1.wait_log("FAILOVER_PAUSED")
+    made.s2.wait_state("COMMUNICATIONS-INTERRUPTED")
+    have_their_own(made, {OURS[0]: INSIDE[OURS[0]]}, "rebind")
+    have_their_own(made, {THEIRS[0]: INSIDE[THEIRS[0]]})
+    others_have_none(made, OURS[4:6] + THEIRS[4:6], INSIDE)
+    made.hosts["s1"].start()
+    made.wait_state("NORMAL")
+    agree.settled(made)
