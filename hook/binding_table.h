@@ -95,6 +95,7 @@ struct fo_pool {
     struct fo_bitmap dirty;     /* changed since the store's last batch began */
     struct fo_bitmap saving;    /* in that batch */
     struct fo_bitmap rows;      /* Kea's row is to be written, deleted or read */
+    struct fo_bitmap rows_later; /* it is there, and only ends too early: nobody waits for it */
     struct fo_bitmap used;      /* has a record that is not FREE or BACKUP */
     struct fo_bitmap backup;    /* BACKUP rather than FREE */
     struct fo_bitmap returning; /* nobody's: the primary's FREE that the secondary has not yet agreed to

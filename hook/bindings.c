@@ -24,13 +24,38 @@ void fo_mark_dirty(struct fo_service *service, struct fo_pool *pool, uint32_t ad
     service->env->wake(service->env->context);
 }
 
+static void want_rows(struct fo_service *service)
+{
+    if (service->rows_wanted)
+        return;
+    service->rows_wanted = true;
+    service->env->wake_rows(service->env->context);
+}
+
 void fo_mark_row(struct fo_service *service, struct fo_pool *pool, uint32_t address)
 {
     fo_bitmap_set(&pool->rows, bit_in(pool, address));
-    if (!service->rows_wanted) {
-        service->rows_wanted = true;
-        service->env->wake_rows(service->env->context);
-    }
+    fo_bitmap_clear(&pool->rows_later, bit_in(pool, address));
+    want_rows(service);
+}
+
+void fo_mark_row_later(struct fo_service *service, struct fo_pool *pool, uint32_t address)
+{
+    if (fo_bitmap_test(&pool->rows, bit_in(pool, address)))
+        return;
+    fo_bitmap_set(&pool->rows_later, bit_in(pool, address));
+    want_rows(service);
+}
+
+bool fo_row_follows(const struct fo_pool *pool, uint32_t bit)
+{
+    return !fo_bitmap_test(&pool->rows, bit) && !fo_bitmap_test(&pool->rows_later, bit);
+}
+
+void fo_row_written(struct fo_pool *pool, uint32_t bit)
+{
+    fo_bitmap_clear(&pool->rows, bit);
+    fo_bitmap_clear(&pool->rows_later, bit);
 }
 
 static void answer_requested(struct fo_service *service, struct fo_pool *pool, uint32_t bit)

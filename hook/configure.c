@@ -275,7 +275,7 @@ static void count_requested(struct fo_service *service)
         struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
         if (relationship != NULL)
             relationship->requested += pool->requested.count;
-        service->rows_wanted |= pool->rows.count > 0; /* the step wakes for them */
+        service->rows_wanted |= pool->rows.count + pool->rows_later.count > 0; /* the step wakes for them */
     }
 }
 

@@ -29,6 +29,7 @@ static void doubt_lease(struct fo_service *service, struct fo_pool *pool,
                         struct fo_binding *binding, uint32_t last_moment, uint32_t mclt)
 {
     const uint32_t now = fo_service_now(service).seconds;
+    const bool runs = binding->status == FO_ACTIVE && !(binding->flags & FO_FLAG_DOUBTFUL);
     binding->times.lease_expiration = doubtful_end(binding, last_moment, mclt);
     /* There may have been a transaction (7.1.3's time(1)), at any time: with a disk that had stalled
        since the last stamp, ends were bounded by that, but clients with leases were served. */
@@ -38,7 +39,9 @@ static void doubt_lease(struct fo_service *service, struct fo_pool *pool,
         binding->flags |= FO_FLAG_DOUBTFUL;
     fo_table_set_status(&service->table, binding, FO_ACTIVE);
     fo_table_watch_end(&service->table, binding);
-    if (pool->relationship >= 0)
+    if (pool->relationship >= 0 && runs && pool->reconciled)
+        fo_mark_row_later(service, pool, binding->address);
+    else if (pool->relationship >= 0)
         fo_mark_row(service, pool, binding->address);
     fo_touch(service, pool, binding->address);
 }

@@ -237,6 +237,8 @@ bool fo_rows_next(struct fo_service *service, struct fo_row *row);
    tried again). For FO_ROW_READ, `found` is the row there is (state FO_ROW_ABSENT: none). */
 void fo_rows_done(struct fo_service *service, const struct fo_row *row, const struct fo_row *found,
                   const char *failure);
+/* Main thread: how long a slice may be, microseconds. */
+uint32_t fo_rows_slice(struct fo_service *service);
 /* Main thread: this slice took so long; wake_rows comes no sooner again than that. */
 void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds);
 

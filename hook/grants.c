@@ -165,7 +165,7 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
         start = was_active && binding->cltt > now ? binding->cltt : binding->cltt + 1;
     binding->cltt = start;
     fo_table_watch_end(&service->table, binding);
-    fo_bitmap_clear(&pool->rows, bit_in(pool, binding->address)); /* Kea has just written it */
+    fo_row_written(pool, bit_in(pool, binding->address)); /* by Kea, just now */
     fo_touch(service, pool, binding->address);
 }
 
@@ -313,7 +313,7 @@ void fo_claim_release(struct fo_service *service, struct fo_claim *held)
                 binding->flags |= FO_FLAG_READ_ROW;
             fo_mark_row(service, pool, held->address);
         }
-        if (fo_bitmap_test(&pool->rows, bit_in(pool, held->address)))
+        if (!fo_row_follows(pool, bit_in(pool, held->address)))
             service->env->wake_rows(service->env->context);
         struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
         /* Not for what the commit of this very change will wake the loop for. */

@@ -106,6 +106,17 @@ static bool take_update(struct fo_relationship *relationship, struct fo_inbound 
     return true;
 }
 
+/* As it is in the table, whatever else has changed since. */
+static bool is_stored(struct fo_service *service, const struct fo_inbound *inbound)
+{
+    for (size_t i = 0; i < inbound->count; i++) {
+        const struct fo_pool *pool = fo_table_pool(&service->table, inbound->verdicts[i].address);
+        if (pool == NULL || !fo_table_stored(pool, inbound->verdicts[i].address))
+            return false;
+    }
+    return true;
+}
+
 static bool rows_written(struct fo_service *service, const struct fo_inbound *inbound)
 {
     for (size_t i = 0; i < inbound->count; i++) {
@@ -128,8 +139,9 @@ static bool advance(struct fo_relationship *relationship, struct fo_inbound *inb
     if (!inbound->saving) {
         if (!rows_written(service, inbound))
             return false;
+        /* The commit does not wait for rows: most are stored by now. */
         inbound->saving = true;
-        inbound->epoch = fo_epoch_of_changes(service);
+        inbound->epoch = is_stored(service, inbound) ? 0 : fo_epoch_of_changes(service);
     }
     return inbound->epoch <= service->epoch_durable || FO_FAULTY(ACK_EARLY);
 }

@@ -411,7 +411,7 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
     }
     decision->claim = (struct fo_claim){.address = address, .serial = serial};
     decision->address = address;
-    decision->doubtful = fo_bitmap_test(&pool->rows, bit_in(pool, address));
+    decision->doubtful = !fo_row_follows(pool, bit_in(pool, address));
 }
 
 /* See bootp.c. */

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * Kea's lease rows follow the table. An address whose row is to be written, deleted or read has a
- * bit; Kea's main thread takes one after the other (fo_rows_next), under a claim, so that no query
+ * bit, or one of those that come later: of a lease that goes on, and only ends later than its row says; Kea's main thread takes one after the other (fo_rows_next), under a claim, so that no query
  * has the binding in its hands meanwhile. What the row must say is read from the table at that
  * moment, so a job can be done late or twice without harm.
  */
@@ -64,39 +64,60 @@ static void fill(struct fo_service *service, const struct fo_pool *pool,
     fill_client(row, binding);
 }
 
+/* The next address of these bits, going round from where the last search ended, or 0: none, or all that were
+   looked at are claimed. */
+static struct fo_pool *find_row(struct fo_table *table, bool later, struct fo_row_search *at,
+                                uint32_t *found)
+{
+    int passed = 0;
+    for (size_t round = 0; round <= table->pool_count && table->pool_count > 0; round++) {
+        struct fo_pool *pool = &table->pools[at->pool % table->pool_count];
+        const struct fo_bitmap *wanted = later ? &pool->rows_later : &pool->rows;
+        uint32_t bit = pool->relationship < 0 ? FO_BITMAP_NONE /* Kea's alone now */
+                                              : fo_bitmap_next(wanted, at->bit);
+        while (bit != FO_BITMAP_NONE && fo_table_claimed(table, pool->range.first + bit) &&
+               passed++ < FO_SCAN_MAX)
+            bit = fo_bitmap_next(wanted, bit + 1);
+        if (bit != FO_BITMAP_NONE && passed < FO_SCAN_MAX) {
+            at->bit = bit + 1;
+            *found = bit;
+            return pool;
+        }
+        at->pool = (uint32_t)((at->pool + 1) % table->pool_count);
+        at->bit = 0;
+    }
+    return NULL;
+}
+
+static bool take_row(struct fo_service *service, bool later, struct fo_row *row)
+{
+    struct fo_table *table = &service->table;
+    uint32_t bit;
+    struct fo_pool *pool =
+        find_row(table, later, later ? &service->row_later_next : &service->row_next, &bit);
+    if (pool == NULL)
+        return false;
+    memset(row, 0, offsetof(struct fo_row, bytes));
+    row->address = pool->range.first + bit;
+    row->subnet_id = pool->range.subnet_id;
+    row->serial = fo_table_claim(table, row->address);
+    if (row->serial == 0)
+        return false;
+    fill(service, pool, fo_table_find(table, row->address), row);
+    return true;
+}
+
 bool fo_rows_next(struct fo_service *service, struct fo_row *row)
 {
-    bool found = false;
     service->env->lock(service->env->context);
     struct fo_now now = fo_service_now(service);
-    struct fo_table *table = &service->table;
-    int passed = 0;
     if (now.ms < service->rows_resume_at || !service->configured) {
         service->env->unlock(service->env->context);
         return false;
     }
-    for (size_t round = 0; round <= table->pool_count && table->pool_count && !found; round++) {
-        struct fo_pool *pool = &table->pools[service->row_pool % table->pool_count];
-        uint32_t bit = pool->relationship < 0 ? FO_BITMAP_NONE /* Kea's alone now */
-                                              : fo_bitmap_next(&pool->rows, service->row_bit);
-        while (bit != FO_BITMAP_NONE && fo_table_claimed(table, pool->range.first + bit) &&
-               passed++ < FO_SCAN_MAX)
-            bit = fo_bitmap_next(&pool->rows, bit + 1);
-        if (bit == FO_BITMAP_NONE || passed >= FO_SCAN_MAX) {
-            service->row_pool = (uint32_t)((service->row_pool + 1) % table->pool_count);
-            service->row_bit = 0;
-            continue;
-        }
-        service->row_bit = bit + 1;
-        memset(row, 0, offsetof(struct fo_row, bytes));
-        row->address = pool->range.first + bit;
-        row->subnet_id = pool->range.subnet_id;
-        row->serial = fo_table_claim(table, row->address);
-        if (row->serial == 0)
-            break;
-        fill(service, pool, fo_table_find(table, row->address), row);
-        found = true;
-    }
+    const bool urgent = take_row(service, false, row);
+    const bool found = urgent || take_row(service, true, row);
+    service->rows_urgent |= urgent;
     if (!found) {
         service->rows_wanted = false;
         if (service->rows_moved) /* updates may have waited for their rows */
@@ -197,7 +218,7 @@ void fo_rows_done(struct fo_service *service, const struct fo_row *row, const st
         row_failed(service, pool, row, failure);
     } else if (pool != NULL) {
         struct fo_binding *binding = fo_table_find(&service->table, row->address);
-        fo_bitmap_clear(&pool->rows, bit_in(pool, row->address));
+        fo_row_written(pool, bit_in(pool, row->address));
         if (row->job != FO_ROW_READ && binding != NULL)
             names_seen_to(service, pool, binding, row);
         if (row->job == FO_ROW_DELETE)
@@ -219,16 +240,34 @@ static bool serves_anybody(const struct fo_service *service)
     return service->ungoverned;
 }
 
+uint32_t fo_rows_slice(struct fo_service *service)
+{
+    service->env->lock(service->env->context);
+    const bool serves = serves_anybody(service);
+    service->env->unlock(service->env->context);
+    return serves ? FO_ROW_SLICE_US : FO_ROW_LONG_SLICE_US;
+}
+
+/* Rows that nobody waits for leave the processor to a partner that waits for all it has asked for. */
+static bool has_better_to_do(const struct fo_service *service)
+{
+    bool asked = false;
+    for (size_t i = 0; i < service->relationship_count; i++)
+        asked = asked || service->relationships[i]->requested > 0;
+    return asked && !service->rows_urgent;
+}
+
 /* Kea looks at no packet while it is woken for rows. Clients that ask have twice as long as rows; where
    none has asked lately, one moment in which Kea sees that one does. A row costs microseconds with
    memfile, and with a database milliseconds. */
 void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds)
 {
     service->env->lock(service->env->context);
-    const uint32_t pause = !serves_anybody(service) ? 0
-                           : service->queried       ? (2 * microseconds + 999) / 1000
-                                                    : 1;
-    service->queried = false;
+    const uint32_t pause = has_better_to_do(service)  ? microseconds / 100 + 1
+                           : !serves_anybody(service) ? 0
+                           : service->queried         ? (2 * microseconds + 999) / 1000
+                                                      : 1;
+    service->queried = service->rows_urgent = false;
     const int64_t resume_at = fo_service_now(service).ms + pause;
     if (resume_at > service->rows_resume_at) /* a failure's pause may be longer */
         service->rows_resume_at = resume_at;

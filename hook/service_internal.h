@@ -29,6 +29,8 @@ enum {
                                      BNDUPD and one wake-up for many clients */
     FO_STALL_MS = 15000,          /* a commit that takes longer is told as a failure */
     FO_ROW_RETRY_MS = 1000,
+    FO_ROW_SLICE_US = 1000,       /* so long Kea may write rows and not look at packets */
+    FO_ROW_LONG_SLICE_US = 4000,  /* and so long where it answers none: acknowledgements wait for it */
     FO_WATCH_RETRY_MS = 1000,     /* for memory to watch the end of a lease */
     FO_SUSPEND_MS = 5000,         /* a reload that takes longer closes the connections */
     FO_STOP_MS = 2500,
@@ -209,8 +211,11 @@ struct fo_service {
     int64_t rows_resume_at;
     int64_t row_failed_logged;
     bool rows_wanted, rows_moved;
+    bool rows_urgent;          /* some of this slice were waited for */
     bool queried;              /* a query has come since the last slice of rows */
-    uint32_t row_pool, row_bit;
+    struct fo_row_search {
+        uint32_t pool, bit;
+    } row_next, row_later_next; /* where the search goes on */
     uint64_t adopted, corrected, removed; /* by the reconciliation */
     struct fo_bitmap *seen; /* by pool: a row was shown */
     size_t seen_count;
@@ -277,6 +282,12 @@ void fo_touch(struct fo_service *service, struct fo_pool *pool, uint32_t address
 void fo_settle(struct fo_service *service, struct fo_pool *pool, uint32_t address);
 /* Kea's row is to follow the table. */
 void fo_mark_row(struct fo_service *service, struct fo_pool *pool, uint32_t address);
+/* The same for a lease that goes on, and whose row only ends too early: the table decides, so nobody waits
+   for that, and rows that somebody waits for come first. */
+void fo_mark_row_later(struct fo_service *service, struct fo_pool *pool, uint32_t address);
+/* Whether the row is as it must be. */
+bool fo_row_follows(const struct fo_pool *pool, uint32_t bit);
+void fo_row_written(struct fo_pool *pool, uint32_t bit);
 /* A lease ends: EXPIRED, RELEASED or RESET; counts as free only after row and partner. */
 void fo_end_lease(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
                   enum fo_binding_status status, uint32_t now);

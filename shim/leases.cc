@@ -5,8 +5,8 @@
  *
  * The service's thread must not touch Kea's lease manager: without multi-threading it takes no
  * lock. An eventfd among the sockets that the main loop watches wakes that loop within
- * microseconds. Kea receives no packet while we work, so a slice ends after 1 ms; the service sees
- * to it that the next one does not come at once.
+ * microseconds. Kea receives no packet while we work, so the service says how long a slice may be, and
+ * sees to it that the next one does not come at once.
  *
  * A row is read before it is written. The engine may have changed it meanwhile, in a packet's
  * thread: Kea's managers compare the expiration that was read and refuse, and the service tries
@@ -44,7 +44,6 @@ using isc::dhcp::LeaseMgrFactory;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-const std::chrono::microseconds SLICE(1000);
 const size_t PAGE = 1000; /* rows read at a time in the walk */
 
 int wake_fd = -1;
@@ -205,9 +204,10 @@ void work_on_rows()
     }
     const Clock::time_point begin = Clock::now();
     Clock::duration taken(0);
+    const std::chrono::microseconds slice(fo_rows_slice(service()));
     fo_row row;
     bool any = false;
-    while (taken < SLICE && fo_rows_next(service(), &row)) {
+    while (taken < slice && fo_rows_next(service(), &row)) {
         any = true;
         work_on(service(), row);
         taken = Clock::now() - begin;

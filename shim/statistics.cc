@@ -45,9 +45,6 @@ void add(const std::string &name, int change)
 #ifdef FO_KEA_POOL_STATISTICS
 void add_for_pool(const Lease4Ptr &lease, const std::string &statistic, int change)
 {
-    if (change == 0) {
-        return;
-    }
     const auto subnet =
         isc::dhcp::CfgMgr::instance().getCurrentCfg()->getCfgSubnets4()->getBySubnetId(
             lease->subnet_id_);
@@ -63,6 +60,9 @@ void add_for_pool(const Lease4Ptr &, const std::string &, int) {}
 
 void add_for_subnet(const Lease4Ptr &lease, const std::string &statistic, int change)
 {
+    if (change == 0) {
+        return;
+    }
     add(StatsMgr::generateName("subnet", lease->subnet_id_, statistic), change);
     add_for_pool(lease, statistic, change);
 }

@@ -22,7 +22,8 @@ static const char *unsettled(const struct server *server, const struct fo_pool *
     } queues[] = {{"unacknowledged", &pool->unacked}, {"in flight", &pool->in_flight},
                   {"rejected", &pool->rejected},      {"requested", &pool->requested},
                   {"not stored", &pool->dirty},       {"being stored", &pool->saving},
-                  {"without its row", &pool->rows},   {"returning", &pool->returning}};
+                  {"without its row", &pool->rows},   {"with an earlier row", &pool->rows_later},
+                  {"returning", &pool->returning}};
     for (size_t i = 0; i < sizeof queues / sizeof queues[0]; i++) {
         const uint32_t bit = fo_bitmap_next(queues[i].bits, 0);
         if (bit != FO_BITMAP_NONE)

@@ -77,7 +77,8 @@ static bool rows_know_all(const struct world *world)
         if (server_state(server) != FO_STATE_NORMAL)
             return false;
         for (size_t k = 0; k < server->service->table.pool_count; k++)
-            if (server->service->table.pools[k].rows.count > 0)
+            if (server->service->table.pools[k].rows.count > 0 ||
+                server->service->table.pools[k].rows_later.count > 0)
                 return false;
     }
     return true;

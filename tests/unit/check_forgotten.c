@@ -81,6 +81,57 @@ START_TEST(nothing_ends_before_what_the_partner_forgot_of_it_is_held)
 }
 END_TEST
 
+/* Of a lease that goes on nobody waits for the row, which is there. */
+START_TEST(a_lease_that_goes_on_is_told_before_its_row_ends_later)
+{
+    const uint32_t lease = leased(FIRST), ended = leased(OTHER);
+    enum fo_binding_status last;
+    struct fo_row row;
+    struct fo_now moment = fo_service_now(service);
+    fo_end_lease(service, pool_of(ended), fo_table_find(&service->table, ended), FO_EXPIRED, now());
+    const unsigned before = still_partner_told(lease, &last), of_ended = still_partner_told(ended, &last);
+    fo_partner_forgot(relationship);
+    ck_assert_uint_eq(fo_updates_requested(relationship, true), FO_MARKED_LATER);
+    fo_requested_finish(relationship, &moment);
+    ck_assert(is_set(&pool_of(lease)->rows_later, lease) && !is_set(&pool_of(lease)->rows, lease));
+    ck_assert(is_set(&pool_of(ended)->rows, ended) && !is_set(&pool_of(ended)->rows_later, ended));
+    still.ms += FO_COMMIT_DELAY_MS;
+    still_partner_settle(service);
+    ck_assert_uint_eq(still_partner_told(lease, &last), before + 1);
+    ck_assert_uint_eq(still_partner_told(ended, &last), of_ended); /* its row goes first (2) */
+    ck_assert(fo_rows_next(service, &row));
+    ck_assert_uint_eq(row.address, ended); /* before the other, which comes first by its address */
+    fo_rows_done(service, &row, NULL, NULL);
+    ck_assert(fo_rows_next(service, &row));
+    ck_assert_uint_eq(row.address, lease);
+    ck_assert_uint_eq(row.cltt + row.length, /* no step of the wall clock: the same time */
+                      fo_table_find(&service->table, lease)->times.lease_expiration);
+    fo_rows_done(service, &row, NULL, NULL);
+    ck_assert(fo_row_follows(pool_of(lease), bit_in(pool_of(lease), lease)));
+}
+END_TEST
+
+/* Rows and the commit go on side by side. */
+START_TEST(what_is_stored_when_its_row_is_written_waits_for_no_other_commit)
+{
+    const uint32_t lease = one_of(FIRST, true), other = one_of(OTHER, false);
+    const unsigned before = still_partner_accepted();
+    struct fo_row row;
+    tells(lease, FO_ACTIVE);
+    still_partner_settle(service);
+    still.ms += FO_COMMIT_DELAY_MS;
+    still_partner_settle(service);
+    ck_assert(fo_table_stored(pool_of(lease), lease));
+    ck_assert_uint_eq(still_partner_accepted(), before); /* its row waits */
+    fo_mark_dirty(service, pool_of(other), other);
+    ck_assert(fo_rows_next(service, &row));
+    fo_rows_done(service, &row, NULL, NULL);
+    still_partner_settle(service);
+    ck_assert(is_set(&pool_of(other)->dirty, other));
+    ck_assert_uint_eq(still_partner_accepted(), before + 1);
+}
+END_TEST
+
 /* It may have given the address to another client, and has forgotten that, too. */
 START_TEST(who_has_forgotten_all_does_not_settle_whose_a_lease_is)
 {
@@ -304,6 +355,8 @@ int main(void)
     tcase_add_checked_fixture(all, two_pools_start, two_pools_stop);
     tcase_add_test(all, a_partner_that_forgot_is_told_of_pools_that_come_back);
     tcase_add_test(all, nothing_ends_before_what_the_partner_forgot_of_it_is_held);
+    tcase_add_test(all, a_lease_that_goes_on_is_told_before_its_row_ends_later);
+    tcase_add_test(all, what_is_stored_when_its_row_is_written_waits_for_no_other_commit);
     tcase_add_test(all, who_has_forgotten_all_does_not_settle_whose_a_lease_is);
     tcase_add_test(all, after_a_power_cut_there_may_have_been_transactions_until_the_restart);
     tcase_add_test(all, a_quarantine_is_longer_than_any_lease_that_it_is_for);

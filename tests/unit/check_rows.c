@@ -125,6 +125,66 @@ START_TEST(clients_that_ask_have_twice_as_long_as_rows)
 }
 END_TEST
 
+/* Kea's database was lost before it, and is back: it shows rows of leases that have ended meanwhile. */
+START_TEST(a_row_that_was_to_go_is_not_reported)
+{
+    struct fo_pool *pool = &service->table.pools[0];
+    struct fo_binding *binding = fo_table_find(&service->table, LEASED);
+    const struct fo_client client = fo_table_client(binding);
+    struct fo_row there = {.address = LEASED, .subnet_id = SUBNET, .state = FO_ROW_LEASED, .client = client,
+                           .cltt = STILL_SECONDS - 100, .length = 600};
+    fo_reconcile_begin(service);
+    fo_reconcile_end(service);
+    fo_table_set_owner(&service->table, pool, LEASED + 1, true);
+    fo_end_lease(service, pool, binding, FO_RELEASED, STILL_SECONDS);
+    binding->flags |= FO_FLAG_FREEING; /* as the partner has said */
+    fo_reconcile_begin(service);
+    fo_reconcile_row(service, &there);
+    there.address = LEASED + 1; /* and the partner's: this is somebody's doing (17) */
+    fo_reconcile_row(service, &there);
+    fo_reconcile_end(service);
+    ck_assert_uint_eq(still.said[FAILOVER_ROW_REMOVED], 1);
+    for (uint32_t i = 0; i < 2; i++) {
+        ck_assert(fo_rows_next(service, &row));
+        ck_assert_uint_eq(row.address, LEASED + i);
+        ck_assert_int_eq(row.job, FO_ROW_DELETE);
+        fo_rows_done(service, &row, NULL, NULL);
+    }
+    ck_assert_int_eq(binding->status, FO_FREE);
+}
+END_TEST
+
+/* They are written, but slowly, while a partner that has lost everything waits for what it asked for. */
+START_TEST(rows_that_nobody_waits_for_leave_the_time_to_the_partner)
+{
+    struct fo_pool *pool = &service->table.pools[0];
+    const int64_t now = fo_service_now(service).ms; /* stands still */
+    service->ungoverned = true;
+    service->relationships[0]->requested = 1;
+    fo_mark_row_later(service, pool, LEASED);
+    follows(LEASED, FO_ROW_PUT);
+    fo_rows_slice_over(service, 1000);
+    ck_assert_int_eq(service->rows_resume_at, now + 11);
+    service->rows_resume_at = 0;
+    fo_mark_row_later(service, pool, LEASED);
+    fo_mark_row(service, pool, LEASED + 1);
+    fo_mark_row(service, pool, LEASED);
+    ck_assert_uint_eq(pool->rows_later.count, 0); /* now it is waited for */
+    ck_assert(fo_rows_next(service, &row));
+    fo_rows_done(service, &row, NULL, NULL);
+    fo_rows_slice_over(service, 1000);
+    ck_assert_int_eq(service->rows_resume_at, now + 1);
+}
+END_TEST
+
+START_TEST(a_slice_is_longer_where_no_client_is_served)
+{
+    ck_assert_uint_eq(fo_rows_slice(service), FO_ROW_LONG_SLICE_US); /* in STARTUP */
+    service->ungoverned = true;
+    ck_assert_uint_eq(fo_rows_slice(service), FO_ROW_SLICE_US);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rows");
@@ -136,6 +196,9 @@ int main(void)
     tcase_add_test(all, nothing_is_said_where_nothing_is_undone);
     tcase_add_test(all, a_claimed_address_waits);
     tcase_add_test(all, clients_that_ask_have_twice_as_long_as_rows);
+    tcase_add_test(all, a_row_that_was_to_go_is_not_reported);
+    tcase_add_test(all, rows_that_nobody_waits_for_leave_the_time_to_the_partner);
+    tcase_add_test(all, a_slice_is_longer_where_no_client_is_served);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
