@@ -145,7 +145,8 @@ static void compare(struct fo_service *service, struct fo_pool *pool, const stru
         if (status != FO_ACTIVE) /* an ended lease: ours ends by our own clock */
             correct(service, pool, row->address, &service->removed);
     } else if (!is_news(service, pool, binding, row)) {
-        if (status != FO_ACTIVE)
+        /* What was to go anyway is nothing to tell: it waited for a database. */
+        if (status != FO_ACTIVE && !fo_bitmap_test(&pool->rows, bit_in(pool, row->address)))
             report_removed(service, pool, row->address);
         correct(service, pool, row->address,
                 status == FO_ACTIVE ? &service->corrected : &service->removed);

@@ -92,9 +92,10 @@ def test_database_killed(pair_of, backend):
     agree.acknowledged(made.clients.wait(load, range(101, 161), 60))
     assert unacknowledged(made.s2)
     made.databases["s1"].start()
-    made.s1.wait_log("FAILOVER_RESUMED")
+    made.s1.wait_log("FAILOVER_RESUMED", timeout=30)
     made.wait_state("NORMAL")
     agree.all_keep(made, still_held(made), 30)
+    assert "FAILOVER_ROW_REMOVED" not in made.s1.log()  # nobody has added rows
 
 
 @pytest.mark.long
