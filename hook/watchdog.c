@@ -30,7 +30,10 @@ bool fo_watchdog_late(const struct fo_service *service, const struct fo_now *now
 
 bool fo_watchdog_stale(const struct fo_service *service, const struct fo_now *now)
 {
-    return now->ms < service->stale_until;
+    /* It may also read them before it answers us. */
+    const bool overdue = service->pulse_at != 0 && !service->suspended &&
+                         now->ms - service->pulse_at >= PULSE_MS + STALE_MS;
+    return overdue || now->ms < service->stale_until;
 }
 
 /* Kea's main thread did not read its sockets for some seconds; the partner may have served clients whose

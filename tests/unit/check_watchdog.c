@@ -122,6 +122,21 @@ START_TEST(a_release_that_waited_for_the_main_thread_is_dropped)
 }
 END_TEST
 
+/* Kea may read its sockets before it answers us. */
+START_TEST(so_is_one_that_is_read_before_the_sign_of_life)
+{
+    const uint32_t held = lease(true, 0);
+    fo_kea_pulse(service, NULL);
+    still_settle(service);
+    for (int i = 0; i < 4; i++)
+        still_later(service, 1500);
+    ck_assert_int_eq(fo_serving_state(relationship), FO_STATE_NORMAL);
+    release_arrives(held);
+    ck_assert_int_eq(decision.answer, FO_DROP);
+    ck_assert_ptr_nonnull(strstr(decision.refusal.reason, "may be old"));
+}
+END_TEST
+
 /* It was on its way when the process froze: Kea's row is gone, the lease is not. */
 START_TEST(what_was_under_way_in_a_frozen_process_is_undone)
 {
@@ -165,6 +180,7 @@ int main(void)
     tcase_add_test(all, a_disabled_service_pauses_at_once);
     tcase_add_test(all, what_waited_in_a_frozen_process_is_dropped);
     tcase_add_test(all, a_release_that_waited_for_the_main_thread_is_dropped);
+    tcase_add_test(all, so_is_one_that_is_read_before_the_sign_of_life);
     tcase_add_loop_test(all, what_was_under_way_in_a_frozen_process_is_undone, 0, 2);
     tcase_add_test(all, a_long_freeze_is_a_long_stop);
     suite_add_tcase(suite, all);
