@@ -167,9 +167,9 @@ static uint64_t ready_of_word(const struct fo_pool *pool, uint32_t bit)
     return open & ~(fo_bitmap_word(&pool->dirty, bit) | fo_bitmap_word(&pool->saving, bit));
 }
 
-void fo_table_set_all_ours(struct fo_table *table, struct fo_pool *pool, bool all_ours)
+/* fo_table_refresh for all addresses. */
+static void refresh_pool(struct fo_table *table, struct fo_pool *pool)
 {
-    pool->all_ours = all_ours;
     fo_bitmap_clear_all(&pool->available);
     fo_bitmap_clear_all(&pool->closed);
     for (uint32_t bit = 0; bit < pool->size; bit += 64) {
@@ -179,10 +179,31 @@ void fo_table_set_all_ours(struct fo_table *table, struct fo_pool *pool, bool al
         if (pool->size - bit <= 64)
             break;
     }
+    pool->reserved_moved = pool->reserved_moved || pool->reserved.count > 0;
     for (uint32_t i = 0; i < table->hold_capacity; i++)
         if (table->holds[i].address >= pool->range.first &&
             table->holds[i].address <= pool->range.last)
             fo_table_refresh(table, pool, table->holds[i].address);
+}
+
+void fo_table_set_all_ours(struct fo_table *table, struct fo_pool *pool, bool all_ours)
+{
+    pool->all_ours = all_ours;
+    refresh_pool(table, pool);
+}
+
+/* How many addresses are FREE and BACKUP, reserved ones aside. */
+static void count_owners(struct fo_pool *pool)
+{
+    pool->free_count = pool->backup_count = 0;
+    for (uint64_t bit = 0; bit < pool->size; bit += 64) {
+        const uint64_t here = pool->size - bit < 64 ? ~(UINT64_MAX << (pool->size - bit)) : UINT64_MAX;
+        const uint64_t free = here & ~(fo_bitmap_word(&pool->used, (uint32_t)bit) |
+                                       fo_bitmap_word(&pool->reserved, (uint32_t)bit));
+        const uint64_t backup = free & fo_bitmap_word(&pool->backup, (uint32_t)bit);
+        pool->backup_count += (uint32_t)__builtin_popcountll(backup);
+        pool->free_count += (uint32_t)__builtin_popcountll(free ^ backup);
+    }
 }
 
 void fo_table_set_owner(struct fo_table *table, struct fo_pool *pool, uint32_t address, bool backup)
@@ -227,14 +248,9 @@ static void keep_bits(struct fo_pool *to, const struct fo_pool *from)
     uint32_t last = to->range.last < from->range.last ? to->range.last : from->range.last;
     if (first > last)
         return;
-    for (size_t i = 0; i < COUNT(address_bits); i++) {
-        const struct fo_bitmap *source = bits_at(from, address_bits[i]);
-        struct fo_bitmap *target = bits_at(to, address_bits[i]);
-        uint32_t bit = fo_bitmap_next(source, first - from->range.first);
-        for (; bit != FO_BITMAP_NONE && bit <= last - from->range.first;
-             bit = fo_bitmap_next(source, bit + 1))
-            fo_bitmap_set(target, from->range.first + bit - to->range.first);
-    }
+    for (size_t i = 0; i < COUNT(address_bits); i++)
+        fo_bitmap_add(bits_at(to, address_bits[i]), first - to->range.first,
+                      bits_at(from, address_bits[i]), first - from->range.first, last - first + 1);
 }
 
 static void keep_groups(struct fo_pool *to, const struct fo_pool *from)
@@ -269,12 +285,9 @@ void fo_table_recount(struct fo_table *table)
     follow_records(table);
     for (size_t i = 0; i < table->pool_count; i++) {
         struct fo_pool *pool = &table->pools[i];
-        pool->free_count = pool->backup_count = 0;
         memset(pool->status_count, 0, sizeof pool->status_count);
-        for (uint32_t bit = 0; bit < pool->size; bit++) {
-            fo_pool_count(pool, bit, +1);
-            fo_table_refresh(table, pool, pool->range.first + bit);
-        }
+        count_owners(pool);
+        refresh_pool(table, pool);
     }
     for (uint32_t i = 0; (binding = fo_table_record(table, i)) != NULL; i++) {
         struct fo_pool *pool = fo_table_pool(table, binding->address);

@@ -108,10 +108,34 @@ void fo_bitmap_put(struct fo_bitmap *bitmap, uint32_t bit, bool value)
         fo_bitmap_clear(bitmap, bit);
 }
 
+void fo_bitmap_put_word(struct fo_bitmap *bitmap, uint32_t from, uint64_t mask, uint64_t bits)
+{
+    uint64_t *word = &bitmap->levels[0][from / 64];
+    const uint64_t was = *word, is = (was & ~mask) | (bits & mask);
+    if (was == is)
+        return;
+    if (is != 0) {
+        fo_bitmap_add_word(bitmap, from, is & ~was);
+        bitmap->count -= (uint32_t)__builtin_popcountll(was & ~is);
+        *word = is;
+        return;
+    }
+    *word = was & (~was + 1); /* all but one, which is cleared on every level */
+    bitmap->count -= (uint32_t)__builtin_popcountll(was) - 1;
+    fo_bitmap_clear(bitmap, from + (uint32_t)__builtin_ctzll(was));
+}
+
+/* Those of the 64 bits from `from` on that are within first..last. */
+static uint64_t within(uint64_t from, uint32_t first, uint32_t last)
+{
+    const uint64_t low = first > from ? UINT64_MAX << (first - from) : UINT64_MAX;
+    return last - from < 63 ? low & (UINT64_MAX >> (63 - (last - from))) : low;
+}
+
 void fo_bitmap_set_range(struct fo_bitmap *bitmap, uint32_t first, uint32_t last)
 {
-    for (uint64_t bit = first; bit <= last; bit++)
-        fo_bitmap_set(bitmap, (uint32_t)bit);
+    for (uint64_t from = first / 64 * 64; first <= last && from <= last; from += 64)
+        fo_bitmap_add_word(bitmap, (uint32_t)from, within(from, first, last));
 }
 
 /* Only words that have bits are touched, so that an almost empty bitmap costs little. */
@@ -171,11 +195,23 @@ void fo_bitmap_copy(struct fo_bitmap *target, const struct fo_bitmap *source)
     target->count = source->count;
 }
 
+void fo_bitmap_add(struct fo_bitmap *target, uint32_t to, const struct fo_bitmap *source, uint32_t from,
+                   uint32_t count)
+{
+    uint32_t bit = fo_bitmap_next(source, from);
+    while (bit != FO_BITMAP_NONE && bit - from < count) {
+        /* What is within one word of the target's. */
+        const uint32_t at = to + (bit - from), shift = at % 64, left = count - (bit - from);
+        const uint32_t room = 64 - shift < left ? 64 - shift : left;
+        const uint64_t bits = fo_bitmap_word(source, bit) & (UINT64_MAX >> (64 - room));
+        fo_bitmap_add_word(target, at - shift, bits << shift);
+        bit = source->bits - bit > room ? fo_bitmap_next(source, bit + room) : FO_BITMAP_NONE;
+    }
+}
+
 void fo_bitmap_or(struct fo_bitmap *target, const struct fo_bitmap *source)
 {
-    for (uint32_t bit = fo_bitmap_next(source, 0); bit != FO_BITMAP_NONE;
-         bit = fo_bitmap_next(source, bit + 1))
-        fo_bitmap_set(target, bit);
+    fo_bitmap_add(target, 0, source, 0, source->bits);
 }
 
 void fo_bitmap_swap(struct fo_bitmap *a, struct fo_bitmap *b)

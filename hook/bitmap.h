@@ -32,6 +32,8 @@ void fo_bitmap_set(struct fo_bitmap *bitmap, uint32_t bit);
 void fo_bitmap_add_word(struct fo_bitmap *bitmap, uint32_t from, uint64_t bits);
 void fo_bitmap_clear(struct fo_bitmap *bitmap, uint32_t bit);
 void fo_bitmap_put(struct fo_bitmap *bitmap, uint32_t bit, bool value);
+/* Of the 64 bits from `from` on, a multiple of 64, those in `mask` become what they are in `bits`. */
+void fo_bitmap_put_word(struct fo_bitmap *bitmap, uint32_t from, uint64_t mask, uint64_t bits);
 /* Sets the bits first..last. */
 void fo_bitmap_set_range(struct fo_bitmap *bitmap, uint32_t first, uint32_t last);
 void fo_bitmap_clear_all(struct fo_bitmap *bitmap);
@@ -41,6 +43,9 @@ uint32_t fo_bitmap_next(const struct fo_bitmap *bitmap, uint32_t from);
 uint32_t fo_bitmap_next_cyclic(const struct fo_bitmap *bitmap, uint32_t from);
 /* `target` becomes a copy of `source`; both have the same number of bits. */
 void fo_bitmap_copy(struct fo_bitmap *target, const struct fo_bitmap *source);
+/* Adds `count` bits of `source` from `from` on, at `to`; word by word, like all that concerns many. */
+void fo_bitmap_add(struct fo_bitmap *target, uint32_t to, const struct fo_bitmap *source, uint32_t from,
+                   uint32_t count);
 /* Adds the bits of `source`. */
 void fo_bitmap_or(struct fo_bitmap *target, const struct fo_bitmap *source);
 void fo_bitmap_swap(struct fo_bitmap *a, struct fo_bitmap *b);

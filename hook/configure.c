@@ -318,16 +318,36 @@ static void announce(struct fo_service *service)
            service->config.state_file, NULL);
 }
 
+/* An UPDREQALL under way (requested.c) is for the addresses that a relationship has, or had last: where they
+   will be others, it comes to its end now. True where that has changed something. */
+static bool finish_walks(struct fo_service *service, const struct plan *plan)
+{
+    const struct fo_now now = fo_service_now(service);
+    const bool same = fo_shares_same(service, &plan->shares);
+    bool finished = false;
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        if (!service->relationships[i]->walk.on)
+            continue;
+        if (same)
+            fo_requested_carry_on(service->relationships[i]);
+        else
+            fo_requested_finish(service->relationships[i], &now);
+        finished = finished || !same;
+    }
+    return finished;
+}
+
 int fo_service_configure(struct fo_service *service, const struct fo_config *config,
                          const struct fo_topology *topology, char *error)
 {
     const struct fo_env *env = service->env;
     struct plan plan;
     env->lock(env->context);
-    const struct fo_now now = fo_service_now(service);
-    for (size_t i = 0; i < service->relationship_count; i++) /* what the plan is made of stays as it is */
-        fo_requested_finish(service->relationships[i], &now);
     bool ok = make_plan(service, config, topology, &plan);
+    if (ok && finish_walks(service, &plan)) { /* what a plan is made of stays as it is until it is taken */
+        discard(service, &plan);
+        ok = make_plan(service, config, topology, &plan);
+    }
     if (ok) {
         take_plan(service, topology, &plan);
         if (!service->configured)

@@ -14,7 +14,8 @@
  *     that the walk has not come to can become free, and nobody gets an address that the partner may have
  *     promised.
  *
- * A connection that is lost does not stop the walk. A crash does: `update_all_owed` is stored when all is
+ * A connection that is lost does not stop the walk, nor does a reload that leaves all pools where they are;
+ * before any other it comes to its end (configure.c). A crash stops it: `update_all_owed` is stored when all is
  * done, so the partner's next UPDREQALL begins it anew.
  */
 #include "hook/service_internal.h"
@@ -167,6 +168,12 @@ bool fo_requested_step(struct fo_relationship *relationship, const struct fo_now
         fo_requested_lost(relationship); /* with its connection; it asks again */
     fo_endpoint_marked(&relationship->endpoint, count, now);
     return false;
+}
+
+void fo_requested_carry_on(struct fo_relationship *relationship)
+{
+    relationship->walk.part = 0;
+    relationship->walk.bit = 0;
 }
 
 void fo_requested_finish(struct fo_relationship *relationship, const struct fo_now *now)

@@ -21,6 +21,7 @@ static bool is_of(const struct fo_relationship *relationship, const struct fo_po
 static void forget_binding(struct fo_service *service, struct fo_pool *part,
                            struct fo_binding *binding)
 {
+    binding->flags &= (uint8_t)~FO_FLAG_RESERVED;
     if (binding->status == FO_FREE)
         return;
     fo_table_set_client(&service->table, binding, NULL);
@@ -35,18 +36,14 @@ static void forget_binding(struct fo_service *service, struct fo_pool *part,
 /* Whose the free addresses are, and what the partner is to be told. */
 static void forget_bits(struct fo_service *service, struct fo_pool *part)
 {
-    const struct fo_bitmap *owners[] = {&part->backup, &part->returning};
-    const struct fo_bitmap *unsaid[] = {&part->unacked, &part->rejected};
-    for (size_t i = 0; i < 2; i++)
-        for (uint32_t bit = fo_bitmap_next(owners[i], 0); bit != FO_BITMAP_NONE;
-             bit = fo_bitmap_next(owners[i], bit + 1)) {
-            fo_table_set_owner(&service->table, part, part->range.first + bit, false);
-            fo_mark_dirty(service, part, part->range.first + bit);
-        }
-    for (size_t i = 0; i < 2; i++)
-        for (uint32_t bit = fo_bitmap_next(unsaid[i], 0); bit != FO_BITMAP_NONE;
-             bit = fo_bitmap_next(unsaid[i], bit + 1))
-            fo_settle(service, part, part->range.first + bit);
+    struct fo_bitmap *said[] = {&part->backup, &part->returning, &part->unacked, &part->rejected};
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        if (said[i]->count == 0)
+            continue;
+        fo_bitmap_or(&part->dirty, said[i]);
+        fo_mark_dirty(service, part, part->range.first + fo_bitmap_next(said[i], 0)); /* wakes for all */
+        fo_bitmap_clear_all(said[i]);
+    }
 }
 
 void fo_forget_bindings(void *context)
@@ -63,6 +60,8 @@ void fo_forget_bindings(void *context)
     for (size_t i = 0; (part = fo_table_part(&service->table, i)) != NULL; i++)
         if (is_of(relationship, part))
             forget_bits(service, part);
+    fo_requested_lost(relationship); /* nothing is to be told any more */
+    fo_table_recount(&service->table);
     relationship->forgotten = true;
 }
 

@@ -270,7 +270,10 @@ const struct fo_subnet_entry *fo_find_subnet(const struct fo_service *service, u
 /* What the shares are with these pools, sorted; false: no memory. */
 bool fo_shares_plan(struct fo_service *service, const struct fo_config *config,
                     const struct fo_table_pools *pools, struct fo_shares *plan);
-/* They are in force, with the pools and relationships; `plan` is empty then. */
+/* Whether they are as now: every pool of a relationship is, and whose it is. */
+bool fo_shares_same(const struct fo_service *service, const struct fo_shares *plan);
+/* They are in force, with the pools and relationships; `plan` is empty then. What the table derives from
+   the bits of an address (fo_table_recount) is left to the caller. */
 void fo_shares_take(struct fo_service *service, struct fo_shares *plan);
 
 /* ------------------------------------------------------------------ bindings.c */
@@ -338,6 +341,8 @@ void fo_partner_forgot(void *relationship);
 uint32_t fo_updates_requested(void *relationship, bool all);
 /* A walk for UPDREQALL goes on; true where there is more. */
 bool fo_requested_step(struct fo_relationship *relationship, const struct fo_now *now);
+/* It begins its bits anew: the pools may have other places. */
+void fo_requested_carry_on(struct fo_relationship *relationship);
 /* ... to its end, for the pools are about to be others. */
 void fo_requested_finish(struct fo_relationship *relationship, const struct fo_now *now);
 /* Whether that walk is still to hold what the partner forgot: nothing may end meanwhile. */

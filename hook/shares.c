@@ -84,58 +84,99 @@ static void forget_agreement(struct fo_binding *binding)
     binding->flags &= (uint8_t)~FO_FLAG_RESERVED;
 }
 
-static void join(struct fo_service *service, struct fo_pool *pool, uint32_t address)
+/* 64 addresses from bit `at` on, of which those in `mask` are shared anew; their records aside. What a
+   secondary gives up, now or before, the primary may still count as its, and is told; the primary tells all. */
+static void join_word(struct fo_pool *pool, uint32_t at, uint64_t mask)
 {
-    const uint32_t bit = bit_in(pool, address);
-    struct fo_binding *binding = fo_table_find(&service->table, address);
-    const bool free = !fo_bitmap_test(&pool->used, bit);
-    /* What a secondary gives up, now or before, the primary may still count as its. */
-    const bool tell = pool->primary || fo_bitmap_test(&pool->backup, bit) ||
-                      fo_bitmap_test(&pool->unacked, bit);
-    if (binding != NULL)
-        forget_agreement(binding);
-    if (free) {
-        fo_table_set_owner(&service->table, pool, address, false);
-        if (pool->primary)
-            fo_bitmap_set(&pool->returning, bit);
-    }
-    fo_bitmap_clear(&pool->requested, bit);
-    fo_touch(service, pool, address);
-    if (free && !tell)
-        fo_bitmap_clear(&pool->unacked, bit);
-    fo_table_refresh(&service->table, pool, address);
+    const uint64_t free = mask & ~fo_bitmap_word(&pool->used, at);
+    const uint64_t given = fo_bitmap_word(&pool->backup, at) | fo_bitmap_word(&pool->unacked, at);
+    const uint64_t tell = pool->primary ? UINT64_MAX : given | ~free;
+    fo_bitmap_put_word(&pool->backup, at, free, 0);
+    fo_bitmap_put_word(&pool->returning, at, free, pool->primary ? free : 0);
+    fo_bitmap_put_word(&pool->requested, at, mask, 0);
+    fo_bitmap_put_word(&pool->rejected, at, mask, 0);
+    fo_bitmap_put_word(&pool->unacked, at, mask, tell);
+    fo_bitmap_put_word(&pool->dirty, at, mask, mask);
 }
 
-/* Those of a pool's addresses that were another party's. */
+/* Those of a pool's addresses that were another party's: whole words, for they may be many millions.
+   What follows from the bits, fo_table_recount finds. */
 static uint32_t join_pool(struct fo_service *service, struct fo_pool *pool, uint64_t party)
 {
     uint32_t joined = 0;
     for (size_t i = 0; i < service->shares.count; i++) {
         const struct fo_share *share = &service->shares.shares[i];
-        uint64_t at = share->first > pool->range.first ? share->first : pool->range.first;
+        const uint32_t first = share->first > pool->range.first ? share->first : pool->range.first;
         const uint32_t last = share->last < pool->range.last ? share->last : pool->range.last;
-        for (; share->party != party && at <= last; at++, joined++)
-            join(service, pool, (uint32_t)at);
+        if (share->party == party || first > last)
+            continue;
+        const uint32_t from = bit_in(pool, first), to = bit_in(pool, last);
+        for (uint64_t at = from / 64 * 64; at <= to; at += 64) {
+            uint64_t mask = at < from ? UINT64_MAX << (from - at) : UINT64_MAX;
+            if (to - at < 63)
+                mask &= UINT64_MAX >> (63 - (to - at));
+            join_word(pool, (uint32_t)at, mask);
+        }
+        fo_mark_dirty(service, pool, first); /* and so that it is written */
+        joined += to - from + 1;
     }
     return joined;
+}
+
+static const struct fo_share *share_of(const struct fo_shares *shares, uint32_t address)
+{
+    size_t low = 0, high = shares->count;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (shares->shares[middle].last < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < shares->count && shares->shares[low].first <= address ? &shares->shares[low] : NULL;
+}
+
+/* The records of what was another party's. */
+static void join_records(struct fo_service *service)
+{
+    struct fo_binding *binding;
+    for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
+        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+        const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+        const struct fo_share *share = share_of(&service->shares, binding->address);
+        if (relationship == NULL || share == NULL || share->party == party_of(&relationship->config))
+            continue;
+        forget_agreement(binding);
+        binding->generation++;
+        binding->flags &= (uint8_t)~FO_FLAG_SENT;
+    }
+}
+
+bool fo_shares_same(const struct fo_service *service, const struct fo_shares *plan)
+{
+    return plan->count == service->shares.count &&
+           (plan->count == 0 ||
+            memcmp(plan->shares, service->shares.shares, plan->count * sizeof *plan->shares) == 0);
 }
 
 void fo_shares_take(struct fo_service *service, struct fo_shares *plan)
 {
     char text[64];
+    bool any = false;
     for (size_t k = 0; k < service->relationship_count; k++) {
         const struct fo_config_relationship *config = &service->relationships[k]->config;
         uint32_t joined = 0;
         for (size_t i = 0; i < service->table.pool_count; i++)
             if (service->table.pools[i].relationship == service->relationships[k]->index)
                 joined += join_pool(service, &service->table.pools[i], party_of(config));
+        any = any || joined > 0;
         if (joined > 0)
             fo_say(service, FAILOVER_SHARED_ANEW, config->name,
                    fo_print(text, sizeof text, "%u", joined), config->partner.name, NULL);
     }
-    const bool same = plan->count == service->shares.count &&
-                      (plan->count == 0 || memcmp(plan->shares, service->shares.shares,
-                                                  plan->count * sizeof *plan->shares) == 0);
+    if (any)
+        join_records(service);
+    const bool same = fo_shares_same(service, plan);
     service->env->release(service->env->context, service->shares.shares);
     service->shares = *plan;
     *plan = (struct fo_shares){NULL, 0};

@@ -3,24 +3,26 @@
 /*
  * How long callouts may have to wait for the service's lock while a partner that has lost its store asks for
  * everything (UPDREQALL): the longest step of the service until a million bindings are held and marked,
- * and what the same takes in one go, as a reload that comes in between does it.
+ * and what the same takes in one go, as a reload that changes the pools in between does it. And what reloads
+ * take: with so many bindings, and with a pool of 16.8 million addresses, also where the relationship has got
+ * another name, so that all are shared anew; and a store that turns out to be an old copy.
  *
  *     tests/bench/bench_steps [BINDINGS]
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "hook/service_internal.h"
 #include "tests/unit/still_env.h"
 
-static const char parameters[] =
-    "{\"high-availability\": [{\"this-server-name\": \"a\", \"mode\": \"load-balancing\", \"peers\": ["
-    "{\"name\": \"a\", \"url\": \"tcp://192.0.2.1\", \"role\": \"primary\"},"
-    "{\"name\": \"b\", \"url\": \"tcp://192.0.2.2\", \"role\": \"secondary\"}]}]}";
+#define PARAMETERS(more) \
+    "{\"high-availability\": [{" more "\"this-server-name\": \"a\", \"mode\": \"load-balancing\", \"peers\": [" \
+    "{\"name\": \"a\", \"url\": \"tcp://192.0.2.1\", \"role\": \"primary\"}," \
+    "{\"name\": \"b\", \"url\": \"tcp://192.0.2.2\", \"role\": \"secondary\"}]}]}"
+static const char usual[] = PARAMETERS(""), renamed[] = PARAMETERS("\"relationship-name\": \"other\", ");
 
-enum { FIRST = 0x0a000000 };
+enum { FIRST = 0x0a000000, LARGE = 1 << 24 };
 
 /* Of the processor: other work of the machine is not meant. */
 static double milliseconds(void)
@@ -30,20 +32,34 @@ static double milliseconds(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-/* A server that finds so many leases in Kea at its first start. */
-static struct fo_service *with_leases(uint32_t count, struct fo_config *config)
+/* Loads a configuration with a pool of so many addresses. */
+static double load(struct fo_service *service, const char *parameters, uint32_t size)
 {
     char error[FO_CONFIG_ERROR_MAX];
-    struct fo_pool_range range = {FIRST, FIRST + count - 1, SUBNET, 0};
+    struct fo_config config;
+    struct fo_pool_range range = {FIRST, FIRST + size - 1, SUBNET, 0};
     uint32_t subnet = SUBNET, network = 0;
     const struct fo_topology topology = {.pools = &range, .pool_count = 1, .subnets = &subnet,
                                          .networks = &network, .subnet_count = 1, .persistent = true};
+    if (fo_config_parse(parameters, &config, error) != 0)
+        exit(1);
+    const double begin = milliseconds();
+    if (fo_service_configure(service, &config, &topology, error) != 0)
+        exit(1);
+    const double took = milliseconds() - begin;
+    fo_config_free(&config);
+    return took;
+}
+
+/* A server that finds so many leases in Kea at its first start. */
+static struct fo_service *with_leases(uint32_t count, uint32_t size)
+{
+    char error[FO_CONFIG_ERROR_MAX];
     still_reset();
-    if (fo_config_parse(parameters, config, error) != 0)
-        exit(1);
     struct fo_service *service = fo_service_new(&still_env, error);
-    if (service == NULL || fo_service_configure(service, config, &topology, error) != 0)
+    if (service == NULL)
         exit(1);
+    load(service, usual, size);
     fo_reconcile_begin(service);
     for (uint32_t i = 0; i < count; i++) {
         uint8_t hardware[6] = {2, 0, (uint8_t)(i >> 24), (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
@@ -70,11 +86,20 @@ static double step(struct fo_service *service)
     return took;
 }
 
+/* Nothing leased, a half of it the secondary's. */
+static void large_pool(void)
+{
+    struct fo_service *service = with_leases(0, LARGE);
+    fo_bitmap_set_range(&service->table.pools[0].backup, 0, LARGE / 2 - 1);
+    printf("a pool of %u addresses: reload %.0f ms", LARGE, load(service, usual, LARGE));
+    printf(", shared anew %.0f ms\n", load(service, renamed, LARGE));
+    fo_service_free(service);
+}
+
 int main(int argc, char **argv)
 {
     const uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
-    struct fo_config config;
-    struct fo_service *service = with_leases(count, &config);
+    struct fo_service *service = with_leases(count, count);
     struct fo_relationship *relationship = service->relationships[0];
     for (int i = 0; i < 1000; i++) /* what the start leaves to be stored */
         step(service);
@@ -96,7 +121,18 @@ int main(int argc, char **argv)
     const double begin = milliseconds();
     fo_requested_finish(relationship, &now);
     printf("in one go: %.0f ms\n", milliseconds() - begin);
+
+    fo_partner_forgot(relationship);
+    printf("reload with as many bindings: %.0f ms", load(service, usual, count));
+    const bool on = relationship->walk.on;
+    printf(" (the walk goes on: %s), shared anew %.0f ms\n", on ? "yes" : "no", load(service, renamed, count));
+    double at = milliseconds();
+    fo_forget_bindings(service->relationships[0]);
+    printf("all forgotten: %.0f ms", milliseconds() - at);
+    at = milliseconds();
+    fo_forgotten_rows_go(service->relationships[0]);
+    printf(", and their rows marked: %.0f ms\n", milliseconds() - at);
     fo_service_free(service);
-    fo_config_free(&config);
+    large_pool();
     return 0;
 }

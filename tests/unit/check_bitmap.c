@@ -98,12 +98,76 @@ START_TEST(copies_and_unions)
 }
 END_TEST
 
+/* Words of it take what they are given, and no others. */
+START_TEST(words_are_put)
+{
+    begin(sizes[_i]);
+    for (unsigned round = 0; round < 10; round++) {
+        uint32_t count = 0, wrong = 0;
+        change(round);
+        for (uint32_t from = 0; from < bits; from += 64) {
+            const uint64_t here = bits - from < 64 ? UINT64_MAX >> (64 - (bits - from)) : UINT64_MAX;
+            const uint64_t mask = rand() % 3 ? word_of_array((uint32_t)rand() % bits) & here : here;
+            const uint64_t word = rand() % 3 ? word_of_array((uint32_t)rand() % bits) : 0;
+            fo_bitmap_put_word(&bitmap, from, mask, word);
+            for (uint32_t i = 0; i < 64 && from + i < bits; i++)
+                if (mask >> i & 1)
+                    array[from + i] = word >> i & 1;
+        }
+        for (uint32_t i = 0; i < bits; i++) {
+            count += array[i];
+            wrong += fo_bitmap_test(&bitmap, i) != array[i];
+        }
+        ck_assert_uint_eq(wrong, 0);
+        ck_assert_uint_eq(bitmap.count, count);
+        for (unsigned probe = 0; probe < 300; probe++) {
+            const uint32_t from = (uint32_t)rand() % bits;
+            ck_assert_uint_eq(fo_bitmap_next(&bitmap, from), next_in_array(from));
+        }
+    }
+    fo_bitmap_free(&bitmap, &still_env);
+}
+END_TEST
+
+/* Parts of a bitmap, wherever they are in both. */
+START_TEST(parts_are_added)
+{
+    begin(sizes[_i]);
+    for (unsigned round = 0; round < 10; round++) {
+        struct fo_bitmap other;
+        static bool sum[LARGEST];
+        const uint32_t from = (uint32_t)rand() % bits, to = (uint32_t)rand() % bits;
+        const uint32_t most = bits - (from > to ? from : to), count = (uint32_t)rand() % (most + 1);
+        uint32_t set = 0, wrong = 0;
+        change(round);
+        ck_assert(fo_bitmap_init(&other, &still_env, bits));
+        for (uint32_t i = 0; i < bits; i++) {
+            sum[i] = rand() % 4 == 0;
+            fo_bitmap_put(&other, i, sum[i]);
+        }
+        fo_bitmap_add(&other, to, &bitmap, from, count);
+        for (uint32_t i = 0; i < count; i++)
+            sum[to + i] = sum[to + i] || array[from + i];
+        for (uint32_t i = 0; i < bits; i++) {
+            set += sum[i];
+            wrong += fo_bitmap_test(&other, i) != sum[i];
+        }
+        ck_assert_uint_eq(wrong, 0);
+        ck_assert_uint_eq(other.count, set);
+        fo_bitmap_free(&other, &still_env);
+    }
+    fo_bitmap_free(&bitmap, &still_env);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bitmap");
     TCase *tests = tcase_create("bitmap");
     tcase_add_loop_test(tests, says_what_an_array_says, 0, SIZES);
     tcase_add_loop_test(tests, copies_and_unions, 0, SIZES);
+    tcase_add_loop_test(tests, words_are_put, 0, SIZES);
+    tcase_add_loop_test(tests, parts_are_added, 0, SIZES);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -81,6 +81,22 @@ START_TEST(nothing_ends_before_what_the_partner_forgot_of_it_is_held)
 }
 END_TEST
 
+/* A reload that leaves the pools as they are leaves it to the service's steps; one that does not is for
+   other addresses, so it comes to its end before. */
+START_TEST(a_walk_goes_on_over_a_reload_that_changes_no_pool)
+{
+    const uint32_t lease = leased(FIRST);
+    fo_partner_forgot(relationship);
+    ck_assert_uint_eq(fo_updates_requested(relationship, true), FO_MARKED_LATER);
+    load(true);
+    ck_assert(relationship->walk.on && !is_set(&pool_of(lease)->unacked, lease));
+    load(false);
+    ck_assert(!relationship->walk.on);
+    load(true);
+    ck_assert(is_set(&pool_of(lease)->unacked, lease));
+}
+END_TEST
+
 /* Of a lease that goes on nobody waits for the row, which is there. */
 START_TEST(a_lease_that_goes_on_is_told_before_its_row_ends_later)
 {
@@ -355,6 +371,7 @@ int main(void)
     tcase_add_checked_fixture(all, two_pools_start, two_pools_stop);
     tcase_add_test(all, a_partner_that_forgot_is_told_of_pools_that_come_back);
     tcase_add_test(all, nothing_ends_before_what_the_partner_forgot_of_it_is_held);
+    tcase_add_test(all, a_walk_goes_on_over_a_reload_that_changes_no_pool);
     tcase_add_test(all, a_lease_that_goes_on_is_told_before_its_row_ends_later);
     tcase_add_test(all, what_is_stored_when_its_row_is_written_waits_for_no_other_commit);
     tcase_add_test(all, who_has_forgotten_all_does_not_settle_whose_a_lease_is);
