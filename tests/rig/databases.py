@@ -4,7 +4,8 @@
 
 Each runs in the namespace of its Kea, where it has 127.0.0.1 for itself, with all its files in a
 directory of its own; nothing of it is left when the test is over. An empty one with Kea's schema
-(kea-admin's) is made once in a process, and copied for each test: making it takes some seconds.
+(kea-admin's, of the scripts of the very Kea) is made once in a process, and copied for each test: making it
+takes some seconds.
 
 Files are in memory, where there is such a place: a commit costs nothing then, and what is killed
 loses nothing all the same. `on_disk` is for those who want to see what commits cost.
@@ -69,8 +70,9 @@ class Database:
     short = None        # kea-admin's
     port = None
 
-    def __init__(self, lab, namespace, label, on_disk=False):
-        self.namespace = namespace
+    # pylint: disable-next=too-many-arguments,too-many-positional-arguments
+    def __init__(self, lab, namespace, label, kea, on_disk=False):
+        self.namespace, self.kea = namespace, kea
         self.process = None
         if on_disk:
             self.directory = os.path.join(lab.workdir, label)
@@ -78,27 +80,27 @@ class Database:
             # Named like a Lab's, so that the next one removes it, should this process be killed.
             self.directory = os.path.join(memory(), f"{netns.PREFIX}-{lab.tag}-{label}")
             lab.at_close(lambda: shutil.rmtree(self.directory, ignore_errors=True))
-        shutil.copytree(self._template(), self.directory)
+        shutil.copytree(self._template(kea), self.directory)
         self._own()
         lab.at_close(self.kill9)
 
     @classmethod
-    def _template(cls):
+    def _template(cls, kea):
         """The directory of an empty database.  All workers of a run of tests share it."""
-        directory = os.path.join(memory(), f"{netns.PREFIX}-{owner()}n0-{cls.short}")
+        directory = os.path.join(memory(), f"{netns.PREFIX}-{owner()}n0-{cls.short}-{kea.version}")
         os.makedirs(directory, exist_ok=True)
         place = os.open(directory, os.O_RDONLY)
         try:
             fcntl.flock(place, fcntl.LOCK_EX)
             if not os.path.exists(os.path.join(directory, "empty")):
-                cls._make_template(os.path.join(directory, "making"))
+                cls._make_template(os.path.join(directory, "making"), kea)
                 os.rename(os.path.join(directory, "making"), os.path.join(directory, "empty"))
         finally:
             os.close(place)
         return os.path.join(directory, "empty")
 
     @classmethod
-    def _make_template(cls, directory):
+    def _make_template(cls, directory, kea):
         os.mkdir(directory)
         made = cls.__new__(cls)
         made.namespace, made.directory, made.process = None, directory, None
@@ -107,7 +109,7 @@ class Database:
         try:
             made._admit()
             netns.run("kea-admin", "db-init", made.short, "-n", NAME, "-u", USER, "-p", PASSWORD,
-                      *made._local())
+                      "-d", f"{kea.root}/usr/share/kea/scripts", *made._local())
         finally:
             made.stop()
 
@@ -116,6 +118,11 @@ class Database:
         return {"type": self.kind, "name": NAME, "user": USER, "password": PASSWORD,
                 "host": "127.0.0.1", "port": self.port, "max-reconnect-tries": 1000,
                 "reconnect-wait-time": 500, **more}
+
+    def libraries(self):
+        """What Kea has to load for it: newer ones have each kind of database in a library."""
+        name = f"libdhcp_{self.short}.so"
+        return [{"library": os.path.join(self.kea.hooks, name)}] if self.kea.has_hook(name) else []
 
     # ---- life ----
 

@@ -157,10 +157,11 @@ class Pair(Segment):
         self._join(hosts, proxy)
         if isinstance(backends, str):
             backends = (backends, backends)
-        self.databases = {name: KINDS[kind](lab, hosts[name], f"database-{name}", on_disk)
-                          for name, kind in zip(hosts, backends) if kind in KINDS}
         self.keas = {name: installed.kea(version, built)
                      for name, version, built in zip(hosts, keas, libraries)}
+        self.databases = {
+            name: KINDS[kind](lab, hosts[name], f"database-{name}", self.keas[name], on_disk)
+            for name, kind in zip(hosts, backends) if kind in KINDS}
         self.s1, self.s2 = (
             self.server(name, self.config_of(name), namespace=hosts[name], wrap=wrap,
                         environment=environment, kea=self.keas[name]) for name in ("s1", "s2"))
@@ -208,6 +209,7 @@ class Pair(Segment):
              "parameters": {"high-availability": [self.relationship_of(name)]}}]
         if name in self.databases:
             plain["lease-database"] = self.databases[name].lease_database()
+            plain["hooks-libraries"][:0] = self.databases[name].libraries()
         return merge(merge(plain, self.kea), self.kea_sides[name])
 
     def start(self, wait=None, timeout=60):

@@ -10,8 +10,6 @@ import pytest
 
 from rig import agree, databases, rfc3074, server
 
-pytestmark = pytest.mark.native
-
 OURS = rfc3074.clients_of(True, 40)
 THEIRS = rfc3074.clients_of(False, 40)
 MCLT = 10
