@@ -2,9 +2,9 @@
 # Copyright (C) 2026 the kea-failover contributors.
 """The versions of Kea that can be run here.
 
-The machine's own is one; others are in directories build/kea-VERSION, each with a
-library built for it.  FO_KEA=3.0 in the environment makes all servers of the rig run that one; a
-server may be given another.
+The machine's own is one; others are in directories kea-VERSION of /var/cache/kea-failover, the library for
+them in build/kea-VERSION (tools/other-keas).  FO_KEA=3.0 in the environment makes all servers of the
+rig run that one; a server may be given another.
 
 A Kea of such a directory runs by chroot, with the machine's directory of temporary files, /dev and /proc where
 it expects them, so that all paths of a test are the same inside and outside.  What is mounted for it is
@@ -23,6 +23,7 @@ from . import netns
 from .clients import TOP
 
 OWN_NAME = "libdhcp_ha_failover.so"
+CACHE = os.environ.get("FO_CACHE", "/var/cache/kea-failover")
 
 # Arguments: the root, the library outside, the library inside, the directory of temporary files; then the
 # command.
@@ -57,7 +58,7 @@ class Kea:
 
     def _built(self):
         if self.root:
-            return self.root + os.path.join(self.hooks, OWN_NAME)
+            return os.path.join(TOP, "build", f"kea-{self.version}", "shim", ".libs", OWN_NAME)
         return os.environ.get("FO_LIBRARY") or os.path.join(TOP, "shim", ".libs", OWN_NAME)
 
     @property
@@ -90,18 +91,12 @@ def own_version():
     return ".".join(told.split(".")[:2])
 
 
-def others():
-    """The versions in these directories."""
-    found = glob.glob(os.path.join(TOP, "build", "kea-*", hooks_directory().lstrip("/"), OWN_NAME))
-    return sorted(os.path.relpath(path, os.path.join(TOP, "build")).split("/")[0][len("kea-"):]
-                  for path in found)
-
-
 def kea(version=None, library=None):
     """A Kea by its version; without one, that of FO_KEA or the machine's own."""
     version = version or os.environ.get("FO_KEA") or own_version()
     if version == own_version():
         return Kea(version, library=library)
-    if version not in others():
-        raise LookupError(f"there is no Kea {version} in build")
-    return Kea(version, os.path.join(TOP, "build", f"kea-{version}"), library)
+    other = Kea(version, os.path.join(CACHE, f"kea-{version}"), library)
+    if not os.path.exists(other.built):
+        raise LookupError(f"there is no Kea {version} with our library: tools/other-keas makes it")
+    return other
