@@ -318,12 +318,24 @@ static void announce(struct fo_service *service)
            service->config.state_file, NULL);
 }
 
-/* An UPDREQALL under way (requested.c) is for the addresses that a relationship has, or had last: where they
-   will be others, it comes to its end now. True where that has changed something. */
+/* The same pools, shared with the same partners? */
+static bool same_pools(const struct fo_service *service, const struct plan *plan)
+{
+    const struct fo_table *table = &service->table;
+    bool same = table->pool_count == plan->pools.pool_count && fo_shares_same(service, &plan->shares);
+    for (size_t i = 0; same && i < table->pool_count; i++) {
+        const struct fo_pool_range *old = &table->pools[i].range, *range = &plan->pools.pools[i].range;
+        same = old->first == range->first && old->last == range->last;
+    }
+    return same;
+}
+
+/* An UPDREQALL under way (requested.c) is for the addresses that a relationship has: where they will be
+   others, it comes to its end now. True where that has changed something. */
 static bool finish_walks(struct fo_service *service, const struct plan *plan)
 {
     const struct fo_now now = fo_service_now(service);
-    const bool same = fo_shares_same(service, &plan->shares);
+    const bool same = same_pools(service, plan);
     bool finished = false;
     for (size_t i = 0; i < service->relationship_count; i++) {
         if (!service->relationships[i]->walk.on)

@@ -347,7 +347,7 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
         begin_epoch(service);
     }
     service->write_count = service->arena_used = 0;
-    if (!collect(service) || ((is_last_batch(service) || FO_FAULTY(STATE_AHEAD)) && !put_whole(service))) {
+    if (!collect(service) || (is_last_batch(service) && !put_whole(service))) {
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "a commit of the state file", NULL);
         service->commit_retry_at = now->ms + 1000;
         return;

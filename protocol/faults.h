@@ -62,8 +62,6 @@
     X(ROWS_IGNORED, "rows-ignored", "1 3 5", ORDINARY,                                             \
       "Kea's rows are not compared at the start")                                                  \
     X(PAGE_ALONE, "page-alone", "4", ORDINARY, "bits are stored without their records")            \
-    X(STATE_AHEAD, "state-ahead", "1 3 5", FORGETFUL,                                              \
-      "a state is stored before the bindings that it implies")                                     \
     X(PARTNER_UNDOUBTED, "partner-undoubted", "1 3", FORGETFUL,                                    \
       "a partner's lost promises end as known")                                                    \
     X(ALL_UNACKED, "all-unacked", "1 3 5", FORGETFUL,                                              \
