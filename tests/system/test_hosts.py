@@ -40,7 +40,8 @@ def pair_with_hosts(pair_of, kind, reserved):
     made = pair_of(mclt=20, lifetime=600, pools=POOL, hook={"max-response-delay": 3, "offer-hold": 2})
     made.hosts = {}
     for server in (made.s1, made.s2):
-        database = databases.KINDS[kind](made.lab, server.namespace, f"hosts-of-{server.name}").start()
+        database = databases.KINDS[kind](made.lab, server.namespace, f"hosts-of-{server.name}",
+                                          server.kea).start()
         made.hosts[server.name] = database
         server.configure(pairs.merge(server.config, {"hosts-database": database.lease_database()}))
     reserve(made, reserved)
