@@ -239,7 +239,8 @@ static bool is_old(struct fo_service *service, struct fo_pool *pool, const struc
 {
     const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     const enum fo_state state = relationship != NULL ? fo_serving_state(relationship) : FO_STATE_NONE;
-    return fo_watchdog_late(service, now) || state == FO_STATE_STARTUP || state == FO_STATE_PAUSED;
+    return fo_watchdog_late(service, now) || fo_watchdog_stale(service, now) ||
+           state == FO_STATE_STARTUP || state == FO_STATE_PAUSED;
 }
 
 bool fo_released(struct fo_service *service, struct fo_decision *decision, bool names_removed)

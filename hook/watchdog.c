@@ -83,6 +83,7 @@ static void was_late(struct fo_service *service, const struct fo_now *now)
     char text[24];
     const int64_t late = now->ms - service->step_due_at;
     fo_say(service, FAILOVER_LATE, fo_print(text, sizeof text, "%lld", (long long)late / 1000), NULL);
+    note_silence(service, now->ms); /* contact may be back before Kea has read what waits */
     service->pulse_at = service->pulse_asked_at = now->ms; /* nor could Kea's be seen */
     if (service->paused == NULL)
         resume_all(service, now->seconds - (uint32_t)(late / 1000), "this process got no time", now);

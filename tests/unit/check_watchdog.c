@@ -98,6 +98,22 @@ START_TEST(what_waited_in_a_frozen_process_is_dropped)
 }
 END_TEST
 
+/* The partner may be met again before Kea has read what waits in its sockets. */
+START_TEST(nor_does_contact_make_it_news)
+{
+    const uint32_t held = lease(true, 0);
+    fo_kea_pulse(service, NULL);
+    still_settle(service);
+    still.ms += 9000;
+    still_settle(service);
+    still_primary_enter(FO_STATE_NORMAL);
+    release_arrives(held);
+    ck_assert_int_eq(decision.answer, FO_DROP);
+    ck_assert_ptr_nonnull(strstr(decision.refusal.reason, "may be old"));
+    ck_assert_int_eq(renew(held), FO_PASS);
+}
+END_TEST
+
 /* A main thread that hangs for less than it takes to be told to the partner: a RELEASE may be older than
    a renewal by the partner. Who asks for a lease is served. */
 START_TEST(a_release_that_waited_for_the_main_thread_is_dropped)
@@ -137,7 +153,8 @@ START_TEST(so_is_one_that_is_read_before_the_sign_of_life)
 }
 END_TEST
 
-/* It was on its way when the process froze: Kea's row is gone, the lease is not. */
+/* It was on its way when the process froze: Kea's row is gone, the lease is not. The loop has not run
+   again, or has, or has met the partner since. */
 START_TEST(what_was_under_way_in_a_frozen_process_is_undone)
 {
     const uint32_t held = lease(true, 0);
@@ -147,8 +164,10 @@ START_TEST(what_was_under_way_in_a_frozen_process_is_undone)
     release_arrives(held);
     ck_assert_int_eq(decision.answer, FO_PASS);
     still.ms += 9000;
-    if (_i == 1)
+    if (_i >= 1)
         still_settle(service);
+    if (_i == 2)
+        still_primary_enter(FO_STATE_NORMAL);
     ck_assert(!fo_released(service, &decision, true));
     ck_assert_int_eq(fo_table_find(&service->table, held)->status, FO_ACTIVE);
     ck_assert(fo_bitmap_test(&pool->rows, held - FIRST));
@@ -179,9 +198,10 @@ int main(void)
     tcase_add_test(all, a_silent_main_thread_pauses);
     tcase_add_test(all, a_disabled_service_pauses_at_once);
     tcase_add_test(all, what_waited_in_a_frozen_process_is_dropped);
+    tcase_add_test(all, nor_does_contact_make_it_news);
     tcase_add_test(all, a_release_that_waited_for_the_main_thread_is_dropped);
     tcase_add_test(all, so_is_one_that_is_read_before_the_sign_of_life);
-    tcase_add_loop_test(all, what_was_under_way_in_a_frozen_process_is_undone, 0, 2);
+    tcase_add_loop_test(all, what_was_under_way_in_a_frozen_process_is_undone, 0, 3);
     tcase_add_test(all, a_long_freeze_is_a_long_stop);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
