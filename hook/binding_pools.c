@@ -197,7 +197,7 @@ static void count_owners(struct fo_pool *pool)
 {
     pool->free_count = pool->backup_count = 0;
     for (uint64_t bit = 0; bit < pool->size; bit += 64) {
-        const uint64_t here = pool->size - bit < 64 ? ~(UINT64_MAX << (pool->size - bit)) : UINT64_MAX;
+        const uint64_t here = fo_bitmap_within(bit, 0, pool->size - 1);
         const uint64_t free = here & ~(fo_bitmap_word(&pool->used, (uint32_t)bit) |
                                        fo_bitmap_word(&pool->reserved, (uint32_t)bit));
         const uint64_t backup = free & fo_bitmap_word(&pool->backup, (uint32_t)bit);

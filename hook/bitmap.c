@@ -125,8 +125,7 @@ void fo_bitmap_put_word(struct fo_bitmap *bitmap, uint32_t from, uint64_t mask, 
     fo_bitmap_clear(bitmap, from + (uint32_t)__builtin_ctzll(was));
 }
 
-/* Those of the 64 bits from `from` on that are within first..last. */
-static uint64_t within(uint64_t from, uint32_t first, uint32_t last)
+uint64_t fo_bitmap_within(uint64_t from, uint32_t first, uint32_t last)
 {
     const uint64_t low = first > from ? UINT64_MAX << (first - from) : UINT64_MAX;
     return last - from < 63 ? low & (UINT64_MAX >> (63 - (last - from))) : low;
@@ -135,7 +134,7 @@ static uint64_t within(uint64_t from, uint32_t first, uint32_t last)
 void fo_bitmap_set_range(struct fo_bitmap *bitmap, uint32_t first, uint32_t last)
 {
     for (uint64_t from = first / 64 * 64; first <= last && from <= last; from += 64)
-        fo_bitmap_add_word(bitmap, (uint32_t)from, within(from, first, last));
+        fo_bitmap_add_word(bitmap, (uint32_t)from, fo_bitmap_within(from, first, last));
 }
 
 /* Only words that have bits are touched, so that an almost empty bitmap costs little. */

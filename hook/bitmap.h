@@ -34,6 +34,8 @@ void fo_bitmap_clear(struct fo_bitmap *bitmap, uint32_t bit);
 void fo_bitmap_put(struct fo_bitmap *bitmap, uint32_t bit, bool value);
 /* Of the 64 bits from `from` on, a multiple of 64, those in `mask` become what they are in `bits`. */
 void fo_bitmap_put_word(struct fo_bitmap *bitmap, uint32_t from, uint64_t mask, uint64_t bits);
+/* A mask of those of the 64 bits from `from` on that are within first..last; some must be. */
+uint64_t fo_bitmap_within(uint64_t from, uint32_t first, uint32_t last);
 /* Sets the bits first..last. */
 void fo_bitmap_set_range(struct fo_bitmap *bitmap, uint32_t first, uint32_t last);
 void fo_bitmap_clear_all(struct fo_bitmap *bitmap);

@@ -2,8 +2,9 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * Kea's lease rows follow the table. An address whose row is to be written, deleted or read has a
- * bit, or one of those that come later: of a lease that goes on, and only ends later than its row says; Kea's main thread takes one after the other (fo_rows_next), under a claim, so that no query
- * has the binding in its hands meanwhile. What the row must say is read from the table at that
+ * bit; one of those that come later where the lease goes on, and only ends later than its row says.
+ * Kea's main thread takes one after the other (fo_rows_next), under a claim, so that no query has the
+ * binding in its hands meanwhile. What the row must say is read from the table at that
  * moment, so a job can be done late or twice without harm.
  */
 #include <string.h>
@@ -263,7 +264,7 @@ static bool has_better_to_do(const struct fo_service *service)
 void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds)
 {
     service->env->lock(service->env->context);
-    const uint32_t pause = has_better_to_do(service)  ? microseconds / 100 + 1
+    const uint32_t pause = has_better_to_do(service)  ? microseconds / 100 + 1 /* ten times as long */
                            : !serves_anybody(service) ? 0
                            : service->queried         ? (2 * microseconds + 999) / 1000
                                                       : 1;

@@ -341,7 +341,7 @@ void fo_partner_forgot(void *relationship);
 uint32_t fo_updates_requested(void *relationship, bool all);
 /* A walk for UPDREQALL goes on; true where there is more. */
 bool fo_requested_step(struct fo_relationship *relationship, const struct fo_now *now);
-/* It begins its bits anew: the pools may have other places. */
+/* It begins its bits anew: what is kept of pools that are away may have other places. */
 void fo_requested_carry_on(struct fo_relationship *relationship);
 /* ... to its end, for the pools are about to be others. */
 void fo_requested_finish(struct fo_relationship *relationship, const struct fo_now *now);

@@ -111,12 +111,8 @@ static uint32_t join_pool(struct fo_service *service, struct fo_pool *pool, uint
         if (share->party == party || first > last)
             continue;
         const uint32_t from = bit_in(pool, first), to = bit_in(pool, last);
-        for (uint64_t at = from / 64 * 64; at <= to; at += 64) {
-            uint64_t mask = at < from ? UINT64_MAX << (from - at) : UINT64_MAX;
-            if (to - at < 63)
-                mask &= UINT64_MAX >> (63 - (to - at));
-            join_word(pool, (uint32_t)at, mask);
-        }
+        for (uint64_t at = from / 64 * 64; at <= to; at += 64)
+            join_word(pool, (uint32_t)at, fo_bitmap_within(at, from, to));
         fo_mark_dirty(service, pool, first); /* and so that it is written */
         joined += to - from + 1;
     }
