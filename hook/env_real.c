@@ -290,6 +290,13 @@ int fo_env_real_run(struct fo_env_real *real, struct fo_service *service)
     return error;
 }
 
+void fo_env_real_hold_log(struct fo_env_real *real, uint32_t milliseconds)
+{
+    fo_log_queue_hold(real->parts.log, milliseconds);
+    if (milliseconds == 0)
+        fo_loop_wake(real->loop);
+}
+
 void fo_env_real_stop(struct fo_env_real *real)
 {
     struct fo_store_answer answer;

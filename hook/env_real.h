@@ -41,6 +41,9 @@ const struct fo_env *fo_env_real_env(const struct fo_env_real *real);
 
 /* Starts both threads, all signals blocked in them. Returns 0 or an errno. Once only. */
 int fo_env_real_run(struct fo_env_real *real, struct fo_service *service);
+/* For so many milliseconds, or until this is called with 0, nothing is written to the log but what its
+   user writes itself. Any thread. */
+void fo_env_real_hold_log(struct fo_env_real *real, uint32_t milliseconds);
 /* Ends and joins them, without the service's lock: what was sent is written (for 2 s at most), what
    was given to the store is committed and reported, what was logged is out. All connections and
    listeners are closed; nothing is reported of them. */

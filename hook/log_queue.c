@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook/poller.h"
+
 enum {
     /* Between two rounds of the loop no more can come than a burst of errors, one for each packet
        of a second; more would only be more of the same. */
@@ -30,6 +32,7 @@ struct fo_log_queue {
     void *context;
     pthread_mutex_t mutex; /* of what follows */
     bool queueing;
+    int64_t held_until; /* ms since boot, 0: not held */
     struct entry **filled;
     size_t count;
     uint64_t lost;
@@ -71,6 +74,13 @@ void fo_log_queue_set_queueing(struct fo_log_queue *queue, bool queueing)
     pthread_mutex_unlock(&queue->mutex);
 }
 
+void fo_log_queue_hold(struct fo_log_queue *queue, uint32_t milliseconds)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->held_until = milliseconds > 0 ? fo_boot_milliseconds() + milliseconds : 0;
+    pthread_mutex_unlock(&queue->mutex);
+}
+
 static struct entry *new_entry(enum fo_log_id id, const char *const arguments[])
 {
     size_t count = 0, length = 0;
@@ -108,6 +118,10 @@ bool fo_log_queue_put(struct fo_log_queue *queue, enum fo_log_id id, const char 
 void fo_log_queue_flush(struct fo_log_queue *queue)
 {
     pthread_mutex_lock(&queue->mutex);
+    if (queue->queueing && queue->held_until > fo_boot_milliseconds()) {
+        pthread_mutex_unlock(&queue->mutex);
+        return;
+    }
     struct entry **entries = queue->filled;
     const size_t count = queue->count;
     const uint64_t lost = queue->lost;

@@ -9,6 +9,7 @@
 #define FO_HOOK_LOG_QUEUE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "hook/messages.h"
 
@@ -25,6 +26,9 @@ void fo_log_queue_set_queueing(struct fo_log_queue *queue, bool queueing);
 /* Any thread. True: queued, so that fo_log_queue_flush has to be called. */
 bool fo_log_queue_put(struct fo_log_queue *queue, enum fo_log_id id,
                       const char *const arguments[]);
+/* For so many milliseconds, or until this is called with 0, flush keeps what is queued: the log is being
+   opened anew, and would lose it. Where messages are not queued this changes nothing. */
+void fo_log_queue_hold(struct fo_log_queue *queue, uint32_t milliseconds);
 /* One thread at a time: writes what is queued, and how many messages there was no room for. */
 void fo_log_queue_flush(struct fo_log_queue *queue);
 

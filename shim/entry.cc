@@ -164,6 +164,7 @@ int unload()
             return;
         }
         if (failover::kea_serves()) {
+            failover::life.hold_log(true);
             failover::life.suspend();
             failover::look_again_soon(); /* whether Kea goes on without us */
         } else {

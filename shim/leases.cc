@@ -224,6 +224,7 @@ void woken(int)
     if (read(wake_fd, &count, sizeof count) < 0 && errno != EAGAIN) {
         log(FAILOVER_INTERNAL_ERROR, {"wake-up", strerror(errno)});
     }
+    main_loop_runs();
     if (loaded()) {
         get_in_step();
         guarded("lease rows", work_on_rows);

@@ -154,6 +154,15 @@ void Life::suspend()
     }
 }
 
+void Life::hold_log(bool hold)
+{
+    const uint32_t at_most = 5000; /* ms; a reload may take long, and must not hide what happens */
+    if (env_ != nullptr && hold != log_held_) {
+        fo_env_real_hold_log(env_, hold ? at_most : 0);
+        log_held_ = hold;
+    }
+}
+
 void Life::end()
 {
     known = nullptr;
@@ -178,7 +187,7 @@ void Life::end()
     fo_service_free(ended);
     fo_env_real_free(env_);
     env_ = nullptr;
-    running_ = false;
+    running_ = log_held_ = false;
 }
 
 /* The process ends and nobody called unload(): at least no thread may outlive what it uses. */
@@ -246,6 +255,11 @@ void configuration_edited()
     life.known = nullptr;
     life.refused = nullptr;
     get_in_step();
+}
+
+void main_loop_runs()
+{
+    life.hold_log(false);
 }
 
 /* Kea reads a configuration with its sockets closed, and where it fails, they stay so. */

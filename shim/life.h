@@ -30,6 +30,9 @@ public:
 
     void configure(const isc::dhcp::SrvConfigPtr &server);
     void suspend();
+    /* Kea opens its log anew for each configuration, and loses what other threads log meanwhile. So ours waits
+       until Kea's main loop runs again. */
+    void hold_log(bool hold);
     void end();
     void enable_kea(bool wanted);
 
@@ -56,6 +59,7 @@ private:
     fo_env_real *env_ = nullptr;
     std::string state_file_;
     bool running_ = false;
+    bool log_held_ = false;
 };
 
 extern Life life;

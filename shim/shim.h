@@ -128,6 +128,8 @@ void configuration_edited();
 void get_in_step() noexcept;
 /* Main thread: tells the service that it runs, and whether Kea answers clients (rule of safety 14). */
 void give_pulse();
+/* Kea has done with a configuration, if there was one. */
+void main_loop_runs();
 /* Main thread: whether Kea has loaded this library. Where it should have and has not, it may serve nobody. */
 bool loaded();
 

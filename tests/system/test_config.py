@@ -362,23 +362,15 @@ def test_different_pools(pair_of):
     assert pools_text(made.s2) == ("192.0.2.5 - 192.0.2.9", "192.0.2.181")
 
     same = "FAILOVER_CONFIG_CHANGED s1-s2: the pools are the same on both servers"
-    different = made.config_of("s2")
     made.kea_sides["s2"] = None
-    for attempt in range(3):
-        made.s2.reload(made.config_of("s2"))
-        made.s1.wait_log(same, count=attempt + 1)
-        try:
-            made.s2.wait_log(same, timeout=3)
-            break
-        except TimeoutError:    # a line may be lost while Kea opens its log anew
-            made.s2.reload(different)
-            made.s1.wait_log("FAILOVER_POOLS_DIFFER", count=attempt + 2)
-    made.s2.wait_log(same, timeout=1)
+    made.s2.reload(made.config_of("s2"))
+    for server in (made.s1, made.s2):
+        server.wait_log(same)
 
     made.pools = ["192.0.2.10 - 192.0.2.219"]
     made.s1.reload(made.config_of("s1"))
     made.s2.wait_log("only here: nothing; only there: 192.0.2.210 - 192.0.2.219")
-    assert pools_text(made.s1) == ("192.0.2.210 - 192.0.2.219", "nothing")
+    made.s1.wait_log("only here: 192.0.2.210 - 192.0.2.219; only there: nothing")
     for server in (made.s1, made.s2):
         assert server.log().count("FAILOVER_CONNECTED") == 1
         assert server.failover()["state"] == "normal"

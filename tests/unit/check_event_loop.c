@@ -169,6 +169,40 @@ START_TEST(the_log_is_written_without_the_lock)
 }
 END_TEST
 
+/* Until it is told to go on, or so long. */
+START_TEST(a_log_that_is_held_loses_nothing)
+{
+    struct side a = {0};
+    const char *const arguments[] = {"east", "text", NULL};
+    start(&a, 'a');
+    AWAIT(&a, a.service.steps > 0);
+    fo_env_real_hold_log(a.real, 60000);
+    for (unsigned i = 0; i < 3; i++)
+        a.env->log(a.env->context, FAILOVER_CONFIG_WARNING, arguments);
+    lock(&a);
+    const unsigned steps = a.service.steps;
+    a.env->wake(a.env->context);
+    unlock(&a);
+    AWAIT(&a, a.service.steps > steps);
+    pause_milliseconds(30);
+    ck_assert_uint_eq(a.logged, 0);
+    fo_env_real_hold_log(a.real, 0);
+    AWAIT(&a, a.logged == 3);
+    fo_env_real_hold_log(a.real, 1);
+    a.env->log(a.env->context, FAILOVER_STOPPED, arguments);
+    pause_milliseconds(5);
+    lock(&a);
+    a.env->wake(a.env->context);
+    unlock(&a);
+    AWAIT(&a, a.logged == 4);
+    fo_env_real_hold_log(a.real, 60000);
+    a.env->log(a.env->context, FAILOVER_STOPPED, arguments);
+    fo_env_real_stop(a.real); /* what was logged is out then */
+    ck_assert_uint_eq(a.logged, 5);
+    fo_env_real_free(a.real);
+}
+END_TEST
+
 START_TEST(too_many_messages_are_counted)
 {
     struct side a = {0};
@@ -356,6 +390,7 @@ int main(void)
     tcase_add_test(loop, the_store_answers);
     tcase_add_test(loop, the_store_fails);
     tcase_add_test(loop, the_log_is_written_without_the_lock);
+    tcase_add_test(loop, a_log_that_is_held_loses_nothing);
     tcase_add_test(loop, too_many_messages_are_counted);
     tcase_add_test(loop, threads_have_names_and_no_signals);
     tcase_add_test(loop, small_things);
