@@ -289,6 +289,7 @@ struct fo_relationship_status {
     const char *partner_mode, *partner_hash_input; /* NULL: it has not told */
     const char *differences[FO_DIFFERENCES_MAX + 1]; /* keys of what the two have differently; NULL ends */
     uint64_t pending, unacknowledged, rejected;  /* our updates: not yet sent, in flight, rejected */
+    uint64_t unstored;                           /* changes not yet in the state file */
     struct fo_rejected rejected_example;         /* one of the rejected ones */
     const char *rejected_status, *rejected_reason; /* in words */
     uint64_t updates_sent, updates_received, updates_rejected, updates_refused;

@@ -58,6 +58,7 @@ static void count_updates(struct fo_relationship *relationship,
         status->unacknowledged += pool->in_flight.count;
         status->pending += pool->unacked.count;
         status->rejected += pool->rejected.count;
+        status->unstored += pool->dirty.count + pool->saving.count;
     }
     status->pending -= status->pending > status->unacknowledged ? status->unacknowledged
                                                                 : status->pending;

@@ -182,6 +182,7 @@ ElementPtr updates_map(const Status &status)
     const ElementPtr map = Element::createMap();
     map->set("pending", integer(status.pending));
     map->set("unacknowledged", integer(status.unacknowledged));
+    map->set("unstored", integer(status.unstored));
     map->set("rejected", integer(status.rejected));
     map->set("rejected-example", rejected_map(status));
     map->set("sent", integer(status.updates_sent));

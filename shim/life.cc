@@ -72,6 +72,7 @@ void Life::start()
     if (running_) {
         return;
     }
+    hold_log(true); /* this is within Kea's first configuration */
     const int error = fo_env_real_run(env_, service);
     if (error != 0) {
         refuse(std::string("failover service: cannot start a thread: ") + strerror(error));

@@ -43,11 +43,11 @@ def rows_differ(one, two):
 
 
 def bindings_differ(one, two):
-    """Both binding tables count alike, and nothing is on its way."""
+    """Both binding tables count alike, and nothing is on its way, to the partner or to the disk."""
     counts = []
     for server in (one, two):
         status = server.failover()
-        updates = {key: status["updates"][key] for key in ("pending", "unacknowledged")}
+        updates = {key: status["updates"][key] for key in ("pending", "unacknowledged", "unstored")}
         if any(updates.values()):
             return f"{server.name} has updates under way: {updates}"
         counts.append([{key: subnet[key] for key in ("subnet-id", *COUNTS)}

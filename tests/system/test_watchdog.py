@@ -133,6 +133,7 @@ def test_disk(pair_of, can_hang):
         status = made.s1.failover()
         assert status["state-file-error"] and status["state"] == "normal"
         assert status["updates"]["pending"] > 0
+        assert status["updates"]["unstored"] >= len(OURS[10:14])
         held = {new[client]["address"] for client in OURS[10:14]}
         assert not held & made.s2.leases().keys()
         agree.acknowledged(made.clients.do_all("renew", [*first, *new], timeout=1))
