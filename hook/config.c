@@ -7,160 +7,24 @@
  *     relationship 'east': max-client-lead-time: 5 is not allowed: must be a whole number from 10
  *     to 2592000 seconds (with less, ...)
  *
- * config_table.c has the keys, bounds and defaults. Here is what a table cannot say: names, peers,
- * urls, lists, and what must agree with something else.
+ * config_table.c has the keys, bounds and defaults; config_value.c reads single values. Here is what a
+ * table cannot say: peers, urls, lists, and what must agree with something else.
  */
 #include "hook/config.h"
 
 #include <arpa/inet.h>
-#include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hook/config_mode.h"
 #include "hook/config_table.h"
+#include "hook/config_value.h"
 #include "hook/secret.h"
 
 enum {
     FAILOVER_PORT = 647, /* section 11.1; IANA's dhcp-failover */
-    SHOWN_MAX = 60,      /* of a value or name in an error: enough to find it */
 };
-
-/* Where the reader is, for its errors. */
-struct place {
-    char *error;
-    char label[SHOWN_MAX + 24]; /* "relationship 'east'" */
-};
-
-__attribute__((format(printf, 2, 3))) static int fail(const struct place *place, const char *format,
-                                                      ...)
-{
-    char text[FO_CONFIG_ERROR_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    /* Cut where it does not fit: "..." marks a cut text. */
-    if (snprintf(place->error, FO_CONFIG_ERROR_MAX, "%s: %s", place->label, text) >=
-        FO_CONFIG_ERROR_MAX)
-        memcpy(place->error + FO_CONFIG_ERROR_MAX - 4, "...", 4);
-    return -1;
-}
-
-/* Refuses a value; `right` says what would be right. */
-static int refuse(const struct place *place, const char *key, const json_t *value,
-                  const char *right)
-{
-    if (value == NULL)
-        return fail(place, "%s is missing: %s", key, right);
-    char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
-    const char *text = shown != NULL ? shown : "the value";
-    fail(place, "%s: %.*s%s is not allowed: %s", key, SHOWN_MAX, text,
-         strlen(text) > SHOWN_MAX ? "..." : "", right);
-    free(shown);
-    return -1;
-}
-
-static int refuse_key(const struct place *place, const char *path, const char *key,
-                      const json_t *value, const char *const allowed[])
-{
-    char full[2 * SHOWN_MAX];
-    snprintf(full, sizeof full, "%s%.*s", path, SHOWN_MAX, key);
-    const char *advice = fo_config_foreign_key(key);
-    json_t *hidden = NULL;
-    if (json_is_string(value)) /* it may be a secret under a mistyped key */
-        value = hidden = json_string("...");
-    char right[FO_CONFIG_ERROR_MAX] = "unknown key; ";
-    if (advice != NULL) {
-        snprintf(right, sizeof right, "%s", advice);
-    } else {
-        size_t length = strlen(right);
-        for (size_t i = 0; allowed[i] != NULL && length < sizeof right; i++)
-            length += (size_t)snprintf(right + length, sizeof right - length, "%s%s",
-                                       i == 0 ? "the keys here are: " : ", ", allowed[i]);
-    }
-    refuse(place, full, value, right);
-    json_decref(hidden);
-    return -1;
-}
-
-/* Refuses keys that a map must not have, and a user-context or comment of the wrong type. */
-static int check_keys(const struct place *place, const char *path, json_t *map,
-                      const char *const allowed[])
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach(map, key, value) {
-        size_t i = 0;
-        while (allowed[i] != NULL && strcmp(allowed[i], key) != 0)
-            i++;
-        if (allowed[i] == NULL)
-            return refuse_key(place, path, key, value, allowed);
-        if (strcmp(key, "user-context") == 0 && !json_is_object(value))
-            return refuse(place, key, value, "must be a map");
-        if (strcmp(key, "comment") == 0 && !json_is_string(value))
-            return refuse(place, key, value, "must be a string");
-    }
-    return 0;
-}
-
-static int read_number(const struct place *place, const json_t *map,
-                       struct fo_config_relationship *relationship,
-                       const struct fo_config_number *number)
-{
-    uint32_t result = number->otherwise;
-    const json_t *value = json_object_get(map, number->key);
-    if (value != NULL) {
-        json_int_t given = json_integer_value(value);
-        if (!json_is_integer(value) || given < (json_int_t)number->least ||
-            given > (json_int_t)number->most) {
-            char right[FO_CONFIG_ERROR_MAX];
-            snprintf(right, sizeof right, "must be a whole number from %u to %u%s (%s)",
-                     number->least, number->most, number->unit, number->reason);
-            return refuse(place, number->key, value, right);
-        }
-        result = (uint32_t)given;
-    }
-    memcpy((char *)relationship + number->offset, &result, sizeof result);
-    return 0;
-}
-
-static int read_word(const struct place *place, const json_t *map,
-                     struct fo_config_relationship *relationship, const struct fo_config_word *word)
-{
-    const json_t *value = json_object_get(map, word->key);
-    const char *given = json_is_string(value) ? json_string_value(value) : "";
-    uint8_t number = word->otherwise;
-    bool right = true;
-    if (value != NULL && word->words == NULL) {
-        number = json_is_true(value);
-        right = json_is_boolean(value);
-    } else if (value != NULL) {
-        for (number = 0; word->words[number] != NULL; number++)
-            if (strcmp(given, word->words[number]) == 0)
-                break;
-        right = word->words[number] != NULL;
-    }
-    memcpy((char *)relationship + word->offset, &number, sizeof number);
-    return right ? 0 : refuse(place, word->key, value, word->right);
-}
-
-/* A name of a peer or relationship: it travels in messages and stands in log lines. */
-static int read_name(const struct place *place, const char *key, const json_t *value,
-                     char name[FO_NAME_MAX + 1])
-{
-    const char *text = json_string_value(value);
-    bool good = text != NULL && text[0] != '\0' && strlen(text) <= FO_NAME_MAX;
-    for (size_t i = 0; good && text[i] != '\0'; i++)
-        good = (unsigned char)text[i] >= ' ' && text[i] != 0x7f;
-    if (!good)
-        return refuse(place, key, value,
-                      "must be a string of 1 to 255 bytes without control characters");
-    strcpy(name, text);
-    return 0;
-}
 
 /* Says what is wrong with a url, or NULL and fills address and port. */
 static const char *parse_url(const char *url, struct fo_config_peer *peer)
@@ -205,7 +69,7 @@ static const char *parse_url(const char *url, struct fo_config_peer *peer)
     return NULL;
 }
 
-static int read_peer(const struct place *place, size_t index, json_t *map, bool hot_standby,
+static int read_peer(const struct fo_place *place, size_t index, json_t *map, bool hot_standby,
                      struct fo_config_peer *peer)
 {
     char path[4][24];
@@ -213,50 +77,51 @@ static int read_peer(const struct place *place, size_t index, json_t *map, bool 
     for (size_t i = 0; i < 4; i++)
         snprintf(path[i], sizeof path[i], "peers[%zu]%s", index, keys[i]);
     if (!json_is_object(map))
-        return refuse(place, path[0], map, "must be a map with name, url and role");
+        return fo_config_refuse(place, path[0], map, "must be a map with name, url and role");
     char prefix[32];
     snprintf(prefix, sizeof prefix, "%s.", path[0]);
-    if (check_keys(place, prefix, map, fo_config_peer_keys) != 0)
+    if (fo_config_check_keys(place, prefix, map, fo_config_peer_keys) != 0)
         return -1;
 
-    if (read_name(place, path[1], json_object_get(map, "name"), peer->name) != 0)
+    if (fo_config_read_name(place, path[1], json_object_get(map, "name"), peer->name) != 0)
         return -1;
     const json_t *url = json_object_get(map, "url");
     if (!json_is_string(url))
-        return refuse(place, path[2], url, "must be a string, tcp://address[:port]");
+        return fo_config_refuse(place, path[2], url, "must be a string, tcp://address[:port]");
     const char *wrong = parse_url(json_string_value(url), peer);
     if (wrong != NULL)
-        return refuse(place, path[2], url, wrong);
+        return fo_config_refuse(place, path[2], url, wrong);
     snprintf(peer->url, sizeof peer->url, "%s", json_string_value(url));
 
     const json_t *role = json_object_get(map, "role");
     wrong = fo_config_role(role, hot_standby, peer);
-    return wrong != NULL ? refuse(place, path[3], role, wrong) : 0;
+    return wrong != NULL ? fo_config_refuse(place, path[3], role, wrong) : 0;
 }
 
 /* Reads both peers, and this-server-name, which says who of them is this server. */
-static int read_peers(const struct place *place, json_t *map,
+static int read_peers(const struct fo_place *place, json_t *map,
                       struct fo_config_relationship *relationship)
 {
     json_t *list = json_object_get(map, "peers");
     if (!json_is_array(list) || json_array_size(list) != 2)
-        return refuse(place, "peers", list,
-                      "must be a list of exactly two maps, each with name, url and role");
+        return fo_config_refuse(place, "peers", list,
+                                "must be a list of exactly two maps, each with name, url and role");
     struct fo_config_peer peers[2];
     for (size_t i = 0; i < 2; i++)
         if (read_peer(place, i, json_array_get(list, i), relationship->hot_standby, &peers[i]) != 0)
             return -1;
     if (peers[0].primary == peers[1].primary)
-        return refuse(place, "peers[1].role",
-                      json_object_get(json_array_get(list, 1), "role"),
-                      "one peer must be the primary, the other the secondary");
+        return fo_config_refuse(place, "peers[1].role",
+                                json_object_get(json_array_get(list, 1), "role"),
+                                "one peer must be the primary, the other the secondary");
     if (strcmp(peers[0].name, peers[1].name) == 0)
-        return refuse(place, "peers[1].name",
-                      json_object_get(json_array_get(list, 1), "name"),
-                      "the two peers must have different names");
+        return fo_config_refuse(place, "peers[1].name",
+                                json_object_get(json_array_get(list, 1), "name"),
+                                "the two peers must have different names");
     if (peers[0].address == peers[1].address && peers[0].port == peers[1].port)
-        return refuse(place, "peers[1].url", json_object_get(json_array_get(list, 1), "url"),
-                      "the two peers must have different addresses");
+        return fo_config_refuse(place, "peers[1].url",
+                                json_object_get(json_array_get(list, 1), "url"),
+                                "the two peers must have different addresses");
 
     const json_t *name = json_object_get(map, "this-server-name");
     const char *self = json_is_string(name) ? json_string_value(name) : "";
@@ -264,9 +129,9 @@ static int read_peers(const struct place *place, json_t *map,
     if (strcmp(self, peers[me].name) != 0) {
         char right[FO_CONFIG_ERROR_MAX];
         snprintf(right, sizeof right,
-                 "must be the name of one of the two peers: \"%.*s\" or \"%.*s\"", SHOWN_MAX,
-                 peers[0].name, SHOWN_MAX, peers[1].name);
-        return refuse(place, "this-server-name", name, right);
+                 "must be the name of one of the two peers: \"%.*s\" or \"%.*s\"", FO_SHOWN_MAX,
+                 peers[0].name, FO_SHOWN_MAX, peers[1].name);
+        return fo_config_refuse(place, "this-server-name", name, right);
     }
     relationship->self = peers[me];
     relationship->partner = peers[1 - me];
@@ -274,41 +139,42 @@ static int read_peers(const struct place *place, json_t *map,
     return 0;
 }
 
-static int read_relationship_name(struct place *place, const json_t *map,
+static int read_relationship_name(struct fo_place *place, const json_t *map,
                                   struct fo_config_relationship *relationship)
 {
     const json_t *value = json_object_get(map, "relationship-name");
     if (value != NULL)
-        return read_name(place, "relationship-name", value, relationship->name);
+        return fo_config_read_name(place, "relationship-name", value, relationship->name);
     const bool first = relationship->primary;
     const char *primary = first ? relationship->self.name : relationship->partner.name;
     const char *secondary = first ? relationship->partner.name : relationship->self.name;
     if (strlen(primary) + 1 + strlen(secondary) > FO_NAME_MAX)
-        return fail(place, "relationship-name is missing, and its default, the primary's name, a "
-                           "hyphen and the secondary's, is longer than 255 bytes: give a shorter "
-                           "name");
+        return fo_config_fail(
+            place, "relationship-name is missing, and its default, the primary's name, a "
+                   "hyphen and the secondary's, is longer than 255 bytes: give a shorter "
+                   "name");
     char *end = stpcpy(relationship->name, primary);
     *end++ = '-';
     strcpy(end, secondary);
-    snprintf(place->label, sizeof place->label, "relationship '%.*s'", SHOWN_MAX,
+    snprintf(place->label, sizeof place->label, "relationship '%.*s'", FO_SHOWN_MAX,
              relationship->name);
     return 0;
 }
 
-static int read_mode(const struct place *place, const json_t *map,
+static int read_mode(const struct fo_place *place, const json_t *map,
                      struct fo_config_relationship *relationship)
 {
     const json_t *value = json_object_get(map, "mode");
     const char *wrong = fo_config_mode(value, relationship);
-    return wrong != NULL ? refuse(place, "mode", value, wrong) : 0;
+    return wrong != NULL ? fo_config_refuse(place, "mode", value, wrong) : 0;
 }
 
 /* Who serves which clients, as far as the mode lets an operator say it. */
-static int read_division(const struct place *place, const json_t *map,
+static int read_division(const struct fo_place *place, const json_t *map,
                          struct fo_config_relationship *relationship)
 {
     const char *key, *wrong = fo_config_division(map, relationship, &key);
-    return wrong != NULL ? refuse(place, key, json_object_get(map, key), wrong) : 0;
+    return wrong != NULL ? fo_config_refuse(place, key, json_object_get(map, key), wrong) : 0;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -317,7 +183,7 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int read_subnets(const struct place *place, const json_t *map,
+static int read_subnets(const struct fo_place *place, const json_t *map,
                         struct fo_config_relationship *relationship)
 {
     const char *const right = "must be a list of at least one subnet id (a whole number from 1 to "
@@ -326,29 +192,31 @@ static int read_subnets(const struct place *place, const json_t *map,
     if (list == NULL)
         return 0;
     if (!json_is_array(list) || json_array_size(list) == 0)
-        return refuse(place, "subnets", list, right);
+        return fo_config_refuse(place, "subnets", list, right);
     size_t count = json_array_size(list);
     relationship->subnets = calloc(count, sizeof relationship->subnets[0]);
     if (relationship->subnets == NULL)
-        return fail(place, "out of memory");
+        return fo_config_fail(place, "out of memory");
     for (size_t i = 0; i < count; i++) {
         const json_t *id = json_array_get(list, i);
         json_int_t value = json_integer_value(id);
         if (!json_is_integer(id) || value < 1 || value > (json_int_t)UINT32_MAX - 1)
-            return refuse(place, "subnets", id, right);
+            return fo_config_refuse(place, "subnets", id, right);
         relationship->subnets[i] = (uint32_t)value;
     }
     relationship->subnet_count = count;
     qsort(relationship->subnets, count, sizeof relationship->subnets[0], compare_ids);
     for (size_t i = 1; i < count; i++)
         if (relationship->subnets[i] == relationship->subnets[i - 1])
-            return fail(place, "subnets: %u is not allowed: it is there twice; must be there once",
-                        relationship->subnets[i]);
+            return fo_config_fail(
+                place, "subnets: %u is not allowed: it is there twice; must be there once",
+                relationship->subnets[i]);
     return 0;
 }
 
 /* One file for the whole server, wherever it is named. */
-static int read_state_file(const struct place *place, const json_t *map, struct fo_config *config)
+static int read_state_file(const struct fo_place *place, const json_t *map,
+                           struct fo_config *config)
 {
     const json_t *value = json_object_get(map, "state-file");
     if (value == NULL)
@@ -356,99 +224,107 @@ static int read_state_file(const struct place *place, const json_t *map, struct 
     const char *path = json_string_value(value);
     if (path == NULL || path[0] != '/' || path[strlen(path) - 1] == '/' ||
         strlen(path) >= sizeof config->state_file)
-        return refuse(place, "state-file", value,
-                      "must be the absolute path of a file, of at most 4095 bytes");
+        return fo_config_refuse(place, "state-file", value,
+                                "must be the absolute path of a file, of at most 4095 bytes");
     if (config->state_file[0] != '\0' && strcmp(config->state_file, path) != 0) {
         char right[FO_CONFIG_ERROR_MAX];
         snprintf(right, sizeof right,
                  "a server has one state file; must be \"%.*s\" as named before, or left out",
-                 2 * SHOWN_MAX, config->state_file);
-        return refuse(place, "state-file", value, right);
+                 2 * FO_SHOWN_MAX, config->state_file);
+        return fo_config_refuse(place, "state-file", value, right);
     }
     strcpy(config->state_file, path);
     return 0;
 }
 
-static int read_relationship(struct place *place, json_t *map, struct fo_config *config,
+static int read_relationship(struct fo_place *place, json_t *map, struct fo_config *config,
                              struct fo_config_relationship *relationship)
 {
     if (!json_is_object(map))
-        return refuse(place, "high-availability", map, "each element must be a map");
+        return fo_config_refuse(place, "high-availability", map, "each element must be a map");
     const char *name = json_string_value(json_object_get(map, "relationship-name"));
     if (name != NULL)
-        snprintf(place->label, sizeof place->label, "relationship '%.*s'", SHOWN_MAX, name);
+        snprintf(place->label, sizeof place->label, "relationship '%.*s'", FO_SHOWN_MAX, name);
 
-    if (check_keys(place, "", map, fo_config_relationship_keys) != 0 ||
+    if (fo_config_check_keys(place, "", map, fo_config_relationship_keys) != 0 ||
         read_mode(place, map, relationship) != 0 || read_peers(place, map, relationship) != 0 ||
         read_relationship_name(place, map, relationship) != 0 ||
         read_division(place, map, relationship) != 0 ||
-        read_subnets(place, map, relationship) != 0 ||
-        read_state_file(place, map, config) != 0)
+        read_subnets(place, map, relationship) != 0 || read_state_file(place, map, config) != 0)
         return -1;
     for (const struct fo_config_number *n = fo_config_numbers; n->key != NULL; n++)
-        if (read_number(place, map, relationship, n) != 0)
+        if (fo_config_read_number(place, map, relationship, n) != 0)
             return -1;
     for (const struct fo_config_word *w = fo_config_words; w->key != NULL; w++)
-        if (read_word(place, map, relationship, w) != 0)
+        if (fo_config_read_word(place, map, relationship, w) != 0)
             return -1;
     fo_config_divide(relationship);
     char wrong[FO_CONFIG_ERROR_MAX];
     if (!fo_secret_configure(map, relationship, wrong, sizeof wrong))
-        return fail(place, "%s", wrong);
+        return fo_config_fail(place, "%s", wrong);
     /* The partner's timer counts, but both servers are meant to have the same parameters. */
     if (relationship->contact_interval >= relationship->max_response_delay)
-        return refuse(place, "contact-interval", json_object_get(map, "contact-interval"),
-                      "must be shorter than max-response-delay, at best a third of it, or the "
-                      "partner takes this server for dead between two messages");
+        return fo_config_refuse(
+            place, "contact-interval", json_object_get(map, "contact-interval"),
+            "must be shorter than max-response-delay, at best a third of it, or the "
+            "partner takes this server for dead between two messages");
     return 0;
 }
 
 /* What only all relationships together show. */
-static int check_together(struct place *place, const struct fo_config *config)
+static int check_together(struct fo_place *place, const struct fo_config *config)
 {
     for (size_t i = 0; i < config->count; i++) {
         const struct fo_config_relationship *one = &config->relationships[i];
-        snprintf(place->label, sizeof place->label, "relationship '%.*s'", SHOWN_MAX, one->name);
+        snprintf(place->label, sizeof place->label, "relationship '%.*s'", FO_SHOWN_MAX, one->name);
         for (size_t j = 0; j < i; j++)
             if (strcmp(one->name, config->relationships[j].name) == 0)
-                return fail(place, "relationship-name: \"%.*s\" is not allowed: it is there twice; "
-                                   "each relationship must have a name of its own", SHOWN_MAX,
-                            one->name);
+                return fo_config_fail(
+                    place,
+                    "relationship-name: \"%.*s\" is not allowed: it is there twice; "
+                    "each relationship must have a name of its own",
+                    FO_SHOWN_MAX, one->name);
         if (config->count > 1 && one->subnet_count == 0)
-            return fail(place, "subnets is missing: with more than one relationship, each must "
-                               "list its subnets");
+            return fo_config_fail(place,
+                                  "subnets is missing: with more than one relationship, each must "
+                                  "list its subnets");
         for (size_t j = 0; j < i; j++) {
             const struct fo_config_relationship *other = &config->relationships[j];
             for (size_t k = 0; k < one->subnet_count; k++)
                 if (bsearch(&one->subnets[k], other->subnets, other->subnet_count,
                             sizeof other->subnets[0], compare_ids) != NULL)
-                    return fail(place, "subnets: %u is not allowed: relationship '%.*s' has it; a "
-                                       "subnet must be in one relationship only",
-                                one->subnets[k], SHOWN_MAX, other->name);
+                    return fo_config_fail(
+                        place,
+                        "subnets: %u is not allowed: relationship '%.*s' has it; a "
+                        "subnet must be in one relationship only",
+                        one->subnets[k], FO_SHOWN_MAX, other->name);
         }
     }
     return 0;
 }
 
-static int read_parameters(struct place *place, json_t *root, struct fo_config *config)
+static int read_parameters(struct fo_place *place, json_t *root, struct fo_config *config)
 {
     if (!json_is_object(root))
-        return fail(place, "must be a map with the key high-availability");
-    if (check_keys(place, "", root, fo_config_parameter_keys) != 0 ||
+        return fo_config_fail(place, "must be a map with the key high-availability");
+    if (fo_config_check_keys(place, "", root, fo_config_parameter_keys) != 0 ||
         read_state_file(place, root, config) != 0)
         return -1;
     json_t *list = json_object_get(root, "high-availability");
     size_t count = json_array_size(list);
     if (count < 1 || count > FO_RELATIONSHIPS_MAX) {
         if (json_is_array(list) && count > 0)
-            return fail(place, "high-availability: %zu relationships are not allowed: must be a "
-                               "list of 1 to %d", count, FO_RELATIONSHIPS_MAX);
-        return refuse(place, "high-availability", list, "must be a list of 1 to 31 maps, one for "
-                                                        "each relationship");
+            return fo_config_fail(place,
+                                  "high-availability: %zu relationships are not allowed: must be a "
+                                  "list of 1 to %d",
+                                  count, FO_RELATIONSHIPS_MAX);
+        return fo_config_refuse(place, "high-availability", list,
+                                "must be a list of 1 to 31 maps, one for "
+                                "each relationship");
     }
     config->relationships = calloc(count, sizeof config->relationships[0]);
     if (config->relationships == NULL)
-        return fail(place, "out of memory");
+        return fo_config_fail(place, "out of memory");
     config->count = count;
     for (size_t i = 0; i < count; i++) {
         snprintf(place->label, sizeof place->label, "relationship %zu", i + 1);
@@ -459,48 +335,17 @@ static int read_parameters(struct place *place, json_t *root, struct fo_config *
     return check_together(place, config);
 }
 
-/* Jansson passes over an allocation that fails in the middle of a string, and reads another string. So
-   its allocations are watched. */
-static _Thread_local bool ran_out;
-static json_malloc_t allocate = malloc;
-
-static void *watched(size_t size)
-{
-    void *memory = allocate(size);
-    ran_out = ran_out || memory == NULL;
-    return memory;
-}
-
-/* NULL with a text in `wrong` where it is no JSON, without one where there was no memory. */
-static json_t *load_json(const char *json, json_error_t *wrong)
-{
-    json_malloc_t present;
-    json_free_t release;
-    json_get_alloc_funcs(&present, &release);
-    if (present != watched)
-        allocate = present;
-    ran_out = false;
-    json_set_alloc_funcs(watched, release);
-    json_t *root = json_loads(json, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, wrong);
-    json_set_alloc_funcs(allocate, release);
-    if (!ran_out)
-        return root;
-    wrong->text[0] = '\0';
-    json_decref(root);
-    return NULL;
-}
-
 int fo_config_parse(const char *json, struct fo_config *config, char *error)
 {
     memset(config, 0, sizeof *config);
     error[0] = '\0';
-    struct place place = {.error = error, .label = "parameters"};
+    struct fo_place place = {.error = error, .label = "parameters"};
     json_error_t wrong;
-    json_t *root = load_json(json, &wrong);
+    json_t *root = fo_config_load(json, &wrong);
     if (root == NULL && wrong.text[0] == '\0')
-        return fail(&place, "out of memory");
+        return fo_config_fail(&place, "out of memory");
     if (root == NULL)
-        return fail(&place, "line %d: %s", wrong.line, wrong.text);
+        return fo_config_fail(&place, "line %d: %s", wrong.line, wrong.text);
     int result = read_parameters(&place, root, config);
     json_decref(root);
     if (result != 0)

@@ -20,20 +20,6 @@ struct fo_digest digest_of(enum fo_digest_type type, const void *bytes, size_t l
     return digest;
 }
 
-struct fo_message state_message(uint32_t xid)
-{
-    struct fo_message message;
-    memset(&message, 0, sizeof message);
-    message.type = FO_MSG_STATE;
-    message.time = SECONDS;
-    message.xid = xid;
-    message.present = FO_HAS(FO_OPT_SERVER_STATE) | FO_HAS(FO_OPT_SERVER_FLAGS) |
-                      FO_HAS(FO_OPT_START_TIME_OF_STATE);
-    message.server_state = FO_STATE_NORMAL;
-    message.start_of_state = SECONDS;
-    return message;
-}
-
 size_t signed_frame(const struct fo_digest *digest, struct fo_message *message,
                            uint8_t frame[FO_MESSAGE_MAX])
 {

@@ -8,15 +8,12 @@
 
 #include "hook/secret.h"
 #include "protocol/endpoint.h"
-
-enum { SECONDS = 1700000000 };
+#include "tests/unit/two_sessions.h"
 
 extern const char secret[24];
 
 /* fo_secret_close ends it. */
 struct fo_digest digest_of(enum fo_digest_type type, const void *bytes, size_t length);
-/* A STATE that says NORMAL. */
-struct fo_message state_message(uint32_t xid);
 /* Signs it, without a bond; returns the frame's length. */
 size_t signed_frame(const struct fo_digest *digest, struct fo_message *message,
                     uint8_t frame[FO_MESSAGE_MAX]);

@@ -11,84 +11,35 @@
 
 #include "tests/unit/a_secret.h"
 
-enum { OUT_MAX = 1 << 18 };
-
 /* ------------------------------------------------------------------ two sessions */
 
-struct end {
-    struct fo_session session;
-    struct fo_session_settings settings;
-    struct fo_digest digest;
-    uint8_t out[OUT_MAX];
-    size_t length, read; /* of `out` */
-    unsigned established, received, ended;
-    struct fo_session_end why;
-};
+static struct fo_digest digests[2]; /* the primary's, and the secondary's */
 
-static struct end p, s;
-static struct fo_now now;
-
-static bool on_send(void *context, const uint8_t *frame, size_t length)
+static struct fo_digest *digest_at(struct end *end)
 {
-    struct end *end = context;
-    ck_assert_uint_le(end->length + length, OUT_MAX);
-    memcpy(end->out + end->length, frame, length);
-    end->length += length;
-    return true;
-}
-
-static void on_established(void *context, const struct fo_now *at)
-{
-    (void)at;
-    ((struct end *)context)->established++;
-}
-
-static void on_received(void *context, const struct fo_message *message, const struct fo_now *at)
-{
-    (void)message, (void)at;
-    ((struct end *)context)->received++;
-}
-
-static void on_ended(void *context, const struct fo_session_end *why, const struct fo_now *at)
-{
-    struct end *end = context;
-    (void)at;
-    end->ended++;
-    end->why = *why;
-}
-
-static struct fo_session_host host_of(struct end *end)
-{
-    return (struct fo_session_host){end, on_send, on_established, on_received, on_ended};
+    return &digests[end == &s];
 }
 
 static void set_secret(struct end *end, enum fo_digest_type type, const char *text)
 {
-    fo_secret_close(&end->digest);
+    struct fo_digest *digest = digest_at(end);
+    fo_secret_close(digest);
     if (text != NULL)
-        end->digest = digest_of(type, text, strlen(text));
-    end->settings.digest = text != NULL ? &end->digest : NULL;
+        *digest = digest_of(type, text, strlen(text));
+    end->settings.digest = text != NULL ? digest : NULL;
 }
 
-static void setup(void)
+static void setup_signed(void)
 {
-    memset(&p, 0, sizeof p);
-    memset(&s, 0, sizeof s);
-    now = (struct fo_now){.ms = 5000, .seconds = SECONDS};
-    p.settings = (struct fo_session_settings){
-        .dialect = &fo_dialect_draft, .relationship_name = "east", .vendor_class = "maker 1",
-        .primary = true, .mclt = 3600, .max_unacked = 50, .receive_timer = 60,
-        .max_clock_skew = 60, .own_connections = 7, .partner_connections = 9};
-    s.settings = p.settings;
-    s.settings.primary = false;
+    setup();
     set_secret(&p, FO_DIGEST_HMAC_SHA256, secret);
     set_secret(&s, FO_DIGEST_HMAC_SHA256, secret);
 }
 
 static void teardown(void)
 {
-    fo_secret_close(&p.digest);
-    fo_secret_close(&s.digest);
+    fo_secret_close(&digests[0]);
+    fo_secret_close(&digests[1]);
 }
 
 /* A new connection: what waits is forgotten, and there are new nonces. */
@@ -101,8 +52,7 @@ static void fresh(void)
         end->session.phase = FO_SESSION_CLOSED;
         memset(end->settings.nonce, ++count, FO_NONCE_SIZE);
     }
-    now.ms += 1000;
-    now.seconds++;
+    later(1000);
 }
 
 static const uint8_t *next_frame(struct end *end, size_t *length)
@@ -123,46 +73,32 @@ static struct fo_message decoded(const uint8_t *frame, size_t length)
     return message;
 }
 
-static void primary_connects(void)
-{
-    struct fo_session_host host = host_of(&p);
-    fo_session_connect(&p.session, &p.settings, &host, &now);
-}
-
 /* The secondary judges a CONNECT as its endpoint does. */
 static enum fo_reject_reason secondary_takes(const uint8_t *frame, size_t length)
 {
     char text[320] = "";
     uint8_t answer[FO_MESSAGE_MAX];
-    struct fo_session_host host = host_of(&s);
     struct fo_message connect = decoded(frame, length);
     enum fo_reject_reason reason = FO_REJECT_NONE;
     if (s.settings.digest != NULL)
         reason = fo_session_admit(&s.settings, &connect, frame, length, text, sizeof text);
     if (reason != FO_REJECT_NONE)
-        on_send(&s, answer,
+        put_out(&s, answer,
                 fo_session_refuse(&fo_dialect_draft, s.settings.digest, &connect, reason, text,
                                   now.seconds, answer));
-    else if (!fo_session_accept(&s.session, &s.settings, &host, &connect, &now, &s.why))
+    else if (!accept_secondary(&connect))
         reason = s.why.reason;
     return reason;
-}
-
-static void pass(struct end *from, struct end *to)
-{
-    size_t length = from->length - from->read;
-    fo_session_receive(&to->session, from->out + from->read, length, &now);
-    from->read += length;
 }
 
 static void establish(void)
 {
     size_t length;
     fresh();
-    primary_connects();
+    connect_primary();
     const uint8_t *frame = next_frame(&p, &length);
     ck_assert_int_eq(secondary_takes(frame, length), FO_REJECT_NONE);
-    pass(&s, &p);
+    pass(&s, &p, OUT_MAX);
     ck_assert_uint_eq(p.established, 1);
 }
 
@@ -197,13 +133,13 @@ START_TEST(everything_is_signed_and_accepted)
     for (int i = 0; i < 5; i++) {
         say(&p);
         say(&s);
-        pass(&p, &s);
-        pass(&s, &p);
+        pass(&p, &s, OUT_MAX);
+        pass(&s, &p, OUT_MAX);
     }
     ck_assert_uint_eq(p.received, 5);
     ck_assert_uint_eq(s.received, 5);
     fo_session_close(&p.session, FO_REJECT_OTHER, "enough", &now);
-    pass(&p, &s);
+    pass(&p, &s, OUT_MAX);
     ck_assert(s.why.by_partner && s.why.reason == FO_REJECT_OTHER);
     p.read = s.read = 0;
     for (size_t length; p.read < p.length;)
@@ -222,7 +158,7 @@ START_TEST(another_vendor_signs_as_the_draft_says)
     say(&p);
     size_t length;
     const uint8_t *frame = next_frame(&p, &length);
-    ck_assert_int_eq(check(&s.digest, frame, length), FO_REJECT_NONE);
+    ck_assert_int_eq(check(digest_at(&s), frame, length), FO_REJECT_NONE);
     fo_session_receive(&s.session, frame, length, &now);
     ck_assert_uint_eq(s.received, 1);
     establish(); /* and signed messages of before are repeated in vain: 11.1 wants a greater xid */
@@ -284,7 +220,7 @@ START_TEST(both_sides_say_what_is_wrong)
     set_secret(&s, unequal[_i].secondary,
                !unequal[_i].secondary ? NULL : unequal[_i].other ? unequal[_i].other : secret);
     fresh();
-    primary_connects();
+    connect_primary();
     const uint8_t *frame = next_frame(&p, &length);
     ck_assert_int_eq(secondary_takes(frame, length), unequal[_i].found);
     frame = next_frame(&s, &length);
@@ -307,7 +243,7 @@ START_TEST(an_accepting_answer_must_be_signed_too)
     size_t length;
     uint8_t plain[FO_MESSAGE_MAX];
     fresh();
-    primary_connects();
+    connect_primary();
     const uint8_t *frame = next_frame(&p, &length);
     ck_assert_int_eq(secondary_takes(frame, length), FO_REJECT_NONE);
     frame = next_frame(&s, &length);
@@ -326,11 +262,11 @@ START_TEST(a_connect_of_our_kind_has_a_nonce)
     uint8_t bytes[FO_MESSAGE_MAX];
     size_t length;
     fresh();
-    primary_connects();
+    connect_primary();
     const uint8_t *frame = next_frame(&p, &length);
     struct fo_message connect = decoded(frame, length);
     connect.vendor_options.length -= 4 + FO_NONCE_SIZE; /* it is the last */
-    length = signed_frame(&p.digest, &connect, bytes);
+    length = signed_frame(&digests[0], &connect, bytes);
     ck_assert_int_eq(fo_session_admit(&s.settings, &connect, bytes, length, text, sizeof text),
                      FO_REJECT_DIGEST_FAILED);
 }
@@ -343,7 +279,7 @@ START_TEST(a_message_counts_once)
     establish();
     say(&p);
     say(&p);
-    pass(&p, &s);
+    pass(&p, &s, OUT_MAX);
     ck_assert_uint_eq(s.received, 2);
     size_t length;
     p.read = 0;
@@ -392,7 +328,7 @@ START_TEST(a_recorded_connectack_answers_no_other_connect)
     s.read = 0;
     memcpy(recorded, next_frame(&s, &length), FO_MESSAGE_MAX);
     fresh();
-    primary_connects();
+    connect_primary();
     fo_session_receive(&p.session, recorded, length, &now);
     ck_assert_uint_eq(p.established + p.ended, 0); /* another xid: ignored (7.9.2) */
     struct fo_message ack = decoded(recorded, length);
@@ -429,7 +365,7 @@ static unsigned told;
 static bool host_send(void *context, const uint8_t *frame, size_t length)
 {
     (void)context;
-    return on_send(&p, frame, length);
+    return put_out(&p, frame, length);
 }
 
 static void host_nothing(void *context)
@@ -482,8 +418,9 @@ START_TEST(a_digest_fits_into_every_frame)
     struct fo_endpoint_settings settings = {.session = p.settings, .connect_retry_delay = 1};
     size_t length, fullest = 0;
     told = 0;
+    s.settings.max_unacked = 50;
     fresh();
-    settings.session.digest = &p.digest;
+    settings.session.digest = &digests[0];
     fo_endpoint_start(&endpoint, &settings, &host, &record, &now);
     fo_endpoint_connected(&endpoint, &now);
     const uint8_t *frame = next_frame(&p, &length);
@@ -507,7 +444,7 @@ int main(void)
 {
     Suite *suite = suite_create("signed");
     TCase *sessions = tcase_create("sessions");
-    tcase_add_checked_fixture(sessions, setup, teardown);
+    tcase_add_checked_fixture(sessions, setup_signed, teardown);
     tcase_add_loop_test(sessions, everything_is_signed_and_accepted, 1, 3);
     tcase_add_test(sessions, another_vendor_signs_as_the_draft_says);
     tcase_add_loop_test(sessions, one_changed_bit_ends_the_connection, 0, 10);

@@ -7,18 +7,22 @@
 #include <string.h>
 
 struct end p, s;
-struct fo_now now;
+struct fo_now now = {.ms = 5000, .seconds = SECONDS};
 struct fo_message sent;
 
-static bool on_send(void *context, const uint8_t *frame, size_t length)
+bool put_out(struct end *end, const uint8_t *frame, size_t length)
 {
-    struct end *end = context;
     ck_assert_uint_le(end->length + length, OUT_MAX);
     if (end->full)
         return false;
     memcpy(end->out + end->length, frame, length);
     end->length += length;
     return true;
+}
+
+static bool on_send(void *context, const uint8_t *frame, size_t length)
+{
+    return put_out(context, frame, length);
 }
 
 static void on_established(void *context, const struct fo_now *at)
@@ -53,7 +57,6 @@ void setup(void)
 {
     memset(&p, 0, sizeof p);
     memset(&s, 0, sizeof s);
-    now = (struct fo_now){.ms = 5000, .seconds = SECONDS};
     p.settings = (struct fo_session_settings){
         .dialect = &fo_dialect_draft, .relationship_name = "east", .vendor_class = "maker 1",
         .primary = true, .mclt = 3600, .max_unacked = 50, .receive_timer = RECEIVE_TIMER,

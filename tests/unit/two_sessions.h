@@ -8,7 +8,7 @@
 
 #include "protocol/session.h"
 
-enum { SECONDS = 1700000000, RECEIVE_TIMER = 60, OUT_MAX = 1 << 17 };
+enum { SECONDS = 1700000000, RECEIVE_TIMER = 60, OUT_MAX = 1 << 18 };
 
 struct end {
     struct fo_session session;
@@ -31,12 +31,15 @@ void later(int64_t ms);
 /* The next frame that an end has sent, decoded into `sent`; false where there is none. */
 bool next(struct end *end);
 void give(struct end *end, const struct fo_message *message);
+/* Adds a frame to what an end has sent; false where it can send nothing. */
+bool put_out(struct end *end, const uint8_t *frame, size_t length);
 
 /* What waits in one end goes to the other, in pieces of `piece` bytes. */
 void pass(struct end *from, struct end *to, size_t piece);
 void connect_primary(void);
 bool accept_secondary(const struct fo_message *connect);
 void establish_both(void);
+/* A STATE that says NORMAL. */
 struct fo_message state_message(uint32_t xid);
 
 #endif
