@@ -9,6 +9,8 @@ so that whatever else the machine does, it does to each of them.  After `make be
     sudo tests/bench/exchange.py [--rate 400] [--seconds 5] [--turns 15] [--mode single]
                                  [--log INFO] [--saturated]
 
+With another Kea (tools/other-keas --bench makes it): FO_KEA=3.0 before it.
+
 The load is perfdhcp's; each exchange is a new client's, unicast to the primary, which serves all
 buckets.  CPU is what the scheduler has counted for all threads of the process, until a second after
 the last packet, so that the updates of the last clients are in it.  A turn in which a client was
@@ -28,13 +30,19 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+from rig import installed  # noqa: E402
 from rig.netns import Lab, command_in, exit_on_signals  # noqa: E402
-from rig.pair import Pair, Segment, kea_config  # noqa: E402
+from rig.pair import Pair, Segment, kea_config, merge  # noqa: E402
 
-EMPTY = os.path.join(os.path.dirname(os.path.abspath(__file__)), ".libs", "empty_hook.so")
 VARIANTS = ("plain", "empty", "failover")
 SUBNET = "10.0.0.0/8"
 MORE_THAN_ANYBODY_TAKES = 20000
+
+
+def empty_kea():
+    """The Kea under test with the library that does nothing in the place of ours."""
+    tree = installed.kea().tree
+    return installed.kea(library=os.path.join(tree, "tests", "bench", ".libs", "empty_hook.so"))
 
 
 def cpu_of_threads(pid):
@@ -73,22 +81,21 @@ class Bench:
     pools = ["10.0.1.0 - 10.200.255.254"]
 
     def __init__(self, lab, options, threading, variant):
-        logging = {"loggers": [{"name": "kea-dhcp4", "severity": options.log,
-                                "output_options": [{"output": f"{lab.workdir}/kea.log",
-                                                    "flush": True, "maxsize": 0}]}]}
         self.with_library = variant == "failover"
         if self.with_library:
             self.segment = Pair(lab, threading=threading, subnet=SUBNET, pools=self.pools,
-                                kea=logging, hook={"load-balance-percent": 100}, mclt=3600)
-            self.server = self.segment.s1
-            self.start_pair()
+                                hook={"load-balance-percent": 100}, mclt=3600)
         else:
+            kea = empty_kea() if variant == "empty" else installed.kea()
+            hooks = {"hooks-libraries": [{"library": kea.library}]} if variant == "empty" else {}
             self.segment = Segment(lab, SUBNET)
-            hooks = {"hooks-libraries": [{"library": EMPTY}]} if variant == "empty" else {}
-            self.server = self.segment.server(
-                variant, kea_config(self.segment.subnet, self.pools, 3600, threading,
-                                    {**logging, **hooks}))
-            self.start_alone()
+            self.segment.server(variant, kea_config(self.segment.subnet, self.pools, 3600, threading, hooks),
+                                kea=kea)
+        for server in self.segment.servers:
+            loggers = [{**logger, "severity": options.log} for logger in server.config["loggers"]]
+            server.configure(merge(server.config, {"loggers": loggers}))
+        self.server = self.segment.servers[0]
+        (self.start_pair if self.with_library else self.start_alone)()
         self.load_from = self.segment.host("ld", 9)
         self.seed = 1
         self.sent = 0           # updates, until the last turn
@@ -179,8 +186,8 @@ def measure(threading, options):
                 benches[name].check(done, sent)
                 costs[name].append(cost)
                 ratios[name].append(sum(cost.values()) / sum(ended["plain"][0].values()))
-        print(f"{threading}-threaded, {options.rate} exchanges/s each, {options.turns} turns: "
-              "us of CPU an exchange, ratio to plain")
+        print(f"Kea {installed.kea().version}, {threading}-threaded, {options.rate} exchanges/s each, "
+              f"{options.turns} turns: us of CPU an exchange, ratio to plain")
         totals = {name: [sum(cost.values()) for cost in each] for name, each in costs.items()}
         for name in VARIANTS:
             of_medians = statistics.median(totals[name]) / statistics.median(totals["plain"])

@@ -56,10 +56,14 @@ class Kea:
         self.hooks = hooks_directory(root)
         self.built = library or self._built()
 
+    @property
+    def tree(self):
+        """Where everything of ours is built for it."""
+        return os.path.join(TOP, "build", f"kea-{self.version}") if self.root else TOP
+
     def _built(self):
-        if self.root:
-            return os.path.join(TOP, "build", f"kea-{self.version}", "shim", ".libs", OWN_NAME)
-        return os.environ.get("FO_LIBRARY") or os.path.join(TOP, "shim", ".libs", OWN_NAME)
+        other = None if self.root else os.environ.get("FO_LIBRARY")
+        return other or os.path.join(self.tree, "shim", ".libs", OWN_NAME)
 
     @property
     def number(self):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # Copyright (C) 2026 the kea-failover contributors.
-"""Kea's own features beside failover, with pairs of real servers.  (Debian has no libdhcp_host_cmds and no
-libdhcp_subnet_cmds for Kea 2.2; what they would change at run time, config-set changes here.)"""
+"""Kea's own features beside failover, with pairs of real servers.  (What libdhcp_host_cmds and
+libdhcp_subnet_cmds change at run time is in test_at_run_time, for the Kea that has them.)"""
 
 import contextlib
 import os

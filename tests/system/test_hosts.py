@@ -3,14 +3,11 @@
 """Reservations that are in a database (Kea's hosts-database), each server having one of its own: who gets
 them, who does not, and what becomes of changes, and of a server that loses its database.
 
-(libdhcp_host_cmds, which changes reservations by command, is not packaged for Kea 2.2; here that is SQL, and
-config-reload.)"""
+(Changes are made by SQL and config-reload here; test_at_run_time has those by command.)"""
 
 import pytest
 
 from rig import agree, databases, pair as pairs, rfc3074
-
-pytestmark = pytest.mark.native
 
 OURS = rfc3074.clients_of(True, 14)
 THEIRS = rfc3074.clients_of(False, 14)
@@ -35,18 +32,21 @@ def reserve(made, reserved):
                            f"ipv4_address) VALUES ({key}, 0, 1, {number(address)})")
 
 
-def pair_with_hosts(pair_of, kind, reserved):
-    """A pair in NORMAL whose servers each have these reservations in a database."""
-    made = pair_of(mclt=20, lifetime=600, pools=POOL, hook={"max-response-delay": 3, "offer-hold": 2})
+def pair_with_hosts(pair_of, kind, reserved, start=True, **options):
+    """A pair in NORMAL, or to be started, whose servers each have these reservations in a database."""
+    made = pair_of(mclt=20, lifetime=600, pools=POOL, hook={"max-response-delay": 3, "offer-hold": 2}, **options)
     made.hosts = {}
     for server in (made.s1, made.s2):
         database = databases.KINDS[kind](made.lab, server.namespace, f"hosts-of-{server.name}",
                                           server.kea).start()
         made.hosts[server.name] = database
-        server.configure(pairs.merge(server.config, {"hosts-database": database.lease_database()}))
+        server.configure(pairs.merge(server.config, {
+            "hosts-database": database.lease_database(),
+            "hooks-libraries": [*database.libraries(), *server.config["hooks-libraries"]]}))
     reserve(made, reserved)
-    made.start(wait="NORMAL")
-    agree.settled(made)
+    if start:
+        made.start(wait="NORMAL")
+        agree.settled(made)
     return made
 
 

@@ -222,13 +222,15 @@ def row_of(address, client, since, length, state=0):
 
 
 def edit(server, change):
-    """Kea's lease file, its lines changed by a function; it is not running."""
+    """Kea's lease file, its lines changed by a function; it is not running.  Columns that newer ones have
+    behind the others: pool_id is a number."""
     with open(server.lease_file, encoding="ascii") as text:
         head, *lines = text.read().splitlines()
-    width = head.count(",")
+    columns = head.split(",")
     with open(server.lease_file, "w", encoding="ascii") as out:
         for line in [head, *change(lines)]:
-            out.write(line + "," * (width - line.count(",")) + "\n")
+            missing = columns[line.count(",") + 1:]
+            out.write(",".join([line, *("0" if name == "pool_id" else "" for name in missing)]) + "\n")
 
 
 @EITHER
