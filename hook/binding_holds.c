@@ -162,6 +162,7 @@ bool fo_table_offer(struct fo_table *table, uint32_t address, uint64_t client, i
         table->offer_count++;
     }
     table->holds[number].until = until;
+    table->holds[number].rowless = false;
     link_offer(table, number);
     struct fo_pool *pool = fo_table_pool(table, address);
     if (pool != NULL)

@@ -111,6 +111,7 @@ struct fo_pool {
 struct fo_hold {
     uint32_t address;     /* 0: the entry is free */
     uint32_t serial;      /* of a claim, 0: an offer */
+    bool rowless;         /* offer: Kea had no row of its client */
     uint64_t client;      /* hash of the client's key */
     int64_t until;        /* boot ms, offers */
     uint32_t previous, next; /* offers in the order of their ends; FO_INDEX_NONE at both ends */

@@ -9,7 +9,7 @@
  *
  * A query passes in this order: fo_query_received (pkt4_receive), fo_subnet_selected
  * (subnet4_select), fo_lease_offered or fo_lease_requested (lease4_select, lease4_renew),
- * fo_committed (leases4_committed). A claim made on the way undoes itself by fo_claim_release.
+ * fo_committed (pkt4_send). A claim made on the way undoes itself by fo_claim_release.
  */
 #ifndef FO_HOOK_FAILOVER_H
 #define FO_HOOK_FAILOVER_H
@@ -137,9 +137,12 @@ struct fo_decision {
                              where that skips a lease4_select, the engine's NAK goes out */
     bool doubtful;        /* REQUEST: Kea's rows did not follow the table when it was claimed: what
                              the engine refuses, it may refuse for that, so its NAK must not go out */
+    bool rowless;         /* DISCOVER, before fo_lease_offered: Kea has no row of the client in this
+                             network; REQUEST: nor had it when the claimed address was offered */
     uint32_t address;     /* DISCOVER: the address held for the client, 0: the engine's own choice
                              (its lease or reservation); REQUEST: the claimed address */
-    uint32_t bounded_at;  /* REQUEST: the second in which the length of its lease was bounded */
+    uint32_t bounded_at;  /* REQUEST: the second in which the length of its lease was bounded; RELEASE,
+                             DECLINE: in which it came */
     struct fo_claim claim;
     struct fo_refusal refusal; /* filled where answer is FO_DROP */
 };
@@ -182,7 +185,7 @@ enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id
                                   const struct fo_query *query, struct fo_decision *decision,
                                   uint32_t address, uint32_t *length);
 
-/* leases4_committed of a REQUEST: Kea's row is written with `cltt` and `length`; `desired` is the
+/* pkt4_send of a REQUEST that was granted: Kea's row is written with `cltt` and `length`; `desired` is the
    length that the configuration would have given; `details` is what the row says beside (NULL:
    nothing is known of it). The binding becomes ACTIVE. `*row_length` is what
    the row must say (rule of safety 5): where it differs from `length`, write a copy of the row with
@@ -192,13 +195,13 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
                             uint32_t cltt, uint32_t length, uint32_t desired,
                             const struct fo_details *details, uint32_t *row_length);
 
-/* leases4_committed of a RELEASE or DECLINE (the row is gone, or declined until `probation_end`).
+/* The end of a RELEASE or DECLINE that Kea has honoured (the row is gone, or declined until `probation_end`).
    `names_removed`: Kea has seen to the lease's entries in DNS, or the caller does, where this is true: the
    lease is over. */
 bool fo_released(struct fo_service *service, struct fo_decision *decision, bool names_removed);
 void fo_declined(struct fo_service *service, struct fo_decision *decision, uint32_t probation_end);
 
-/* leases4_committed: the engine deleted the client's older lease at `address`. */
+/* The engine deleted the client's older row at `address`. */
 void fo_row_deleted(struct fo_service *service, uint32_t address, const struct fo_client *client);
 
 /* The packet ends. */

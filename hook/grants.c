@@ -84,6 +84,11 @@ enum fo_answer fo_lease_offered(struct fo_service *service, uint32_t subnet_id,
     }
     if (relationship != NULL && answer == FO_PASS)
         *length = bounded(relationship, tenure_of(service, *address, query), *length, now.seconds);
+    struct fo_hold *offer = decision->rowless && *address == decision->address
+                                ? fo_table_hold(&service->table, *address)
+                                : NULL;
+    if (offer != NULL && offer->serial == 0)
+        offer->rowless = true;
     service->env->unlock(service->env->context);
     return answer;
 }
@@ -255,7 +260,8 @@ bool fo_released(struct fo_service *service, struct fo_decision *decision, bool 
         fo_mark_row(service, pool, binding->address);
     } else if (pool != NULL && binding != NULL && claim_stands(service, &decision->claim) &&
                binding->status == FO_ACTIVE) {
-        binding->cltt = fo_transaction_now(binding, now.seconds);
+        /* Of when it came: with a late thread it would look later than what the partner has given since. */
+        binding->cltt = fo_transaction_now(binding, decision->bounded_at);
         if (names_removed)
             fo_table_names_removed(binding);
         fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
@@ -288,7 +294,9 @@ void fo_row_deleted(struct fo_service *service, uint32_t address, const struct f
     struct fo_pool *pool = fo_table_pool(&service->table, address);
     struct fo_binding *binding = fo_table_find(&service->table, address);
     if (pool != NULL && binding != NULL && binding->status == FO_ACTIVE) {
-        if (fo_table_same_client(binding, client) && !fo_table_claimed(&service->table, address)) {
+        /* Where it is to be written anyway, it may be that it has not been yet. */
+        if (fo_table_same_client(binding, client) && !fo_table_claimed(&service->table, address) &&
+            !fo_bitmap_test(&pool->rows, bit_in(pool, address))) {
             uint32_t now = fo_service_now(service).seconds;
             binding->cltt = fo_transaction_now(binding, now);
             fo_end_lease(service, pool, binding, FO_RELEASED, now);

@@ -404,6 +404,8 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
         decision->address = address;
         return;
     }
+    const struct fo_hold *offer = fo_table_hold(&service->table, address);
+    decision->rowless = offer != NULL && offer->rowless;
     uint32_t serial = fo_table_claim(&service->table, address);
     if (serial == 0) {
         fo_refuse(relationship, decision, "out of memory");
@@ -502,6 +504,7 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
                 fo_refuse(relationship, decision, "the client has no lease on this address");
             else
                 claim(relationship, query, address, decision);
+            decision->bounded_at = now.seconds;
         }
     } else if (!service->ungoverned) {
         bool any = false;

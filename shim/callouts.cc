@@ -8,15 +8,15 @@
  * Kea's rules for callouts, each found the hard way: lease4_renew is never skipped (the engine
  * would answer with the old, long lease), nor is the lease4_select of a DISCOVER (the engine may
  * abort). DROP does nothing in either. So what must not go out is marked on the packet, and dropped
- * in leases4_committed or pkt4_send. reuseable_valid_lft_ is set to 0, or the engine would write
- * nothing and promise what is left of the old lease. An entry of leases4 is the database's own
- * object and is not touched. A status set by another library is never lowered.
+ * in pkt4_send, where a lease is committed, too, for its answer leaves next. reuseable_valid_lft_ is set
+ * to 0, or the engine would write nothing and promise what is left of the old lease. A status set by
+ * another library is never lowered.
  */
 #include "shim/packet.h"
 
 #include <dhcp/dhcp4.h>
-#include <dhcpsrv/lease_mgr.h>
-#include <dhcpsrv/lease_mgr_factory.h>
+
+#include <boost/make_shared.hpp>
 
 #ifdef FO_TIME_CALLOUTS
 #include <algorithm>
@@ -33,11 +33,13 @@ using isc::hooks::CalloutHandle;
 
 namespace {
 
-const char *const CONTEXT = "failover";
+/* Kea wants its names as strings, for each question; made once they cost nothing. */
+const std::string CONTEXT = "failover", QUERY = "query4", RESPONSE = "response4", SUBNET = "subnet4",
+                  LEASE = "lease4", FAKE = "fake_allocation";
 
 /* ------------------------------------------------------------------ Kea's handle */
 
-template <typename Type> Type argument(CalloutHandle &handle, const char *name)
+template <typename Type> Type argument(CalloutHandle &handle, const std::string &name)
 {
     Type value;
     handle.getArgument(name, value);
@@ -79,10 +81,10 @@ struct Stopwatch {
     struct Total {
         std::atomic<uint64_t> calls{0}, nanoseconds{0};
     };
-    static Total totals[6];
+    static Total totals[5];
 
     explicit Stopwatch(const char *callout)
-        : total(totals[std::find(names, names + 5, std::string(callout)) - names])
+        : total(totals[std::find(names, names + 4, std::string(callout)) - names])
     {
     }
     ~Stopwatch()
@@ -92,16 +94,16 @@ struct Stopwatch {
         total.calls++;
     }
 
-    static constexpr const char *names[] = {"pkt4_receive", "subnet4_select",    "lease4_select",
-                                            "lease4_renew", "leases4_committed", "pkt4_send"};
+    static constexpr const char *names[] = {"pkt4_receive", "subnet4_select", "lease4_select",
+                                            "lease4_renew", "pkt4_send"};
     Total &total;
     const Clock::time_point begin = Clock::now();
 };
-Stopwatch::Total Stopwatch::totals[6];
+Stopwatch::Total Stopwatch::totals[5];
 
 __attribute__((destructor)) void tell_times()
 {
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 5; i++) {
         const uint64_t calls = Stopwatch::totals[i].calls;
         fprintf(stderr, "callout %s calls %llu nanoseconds %llu\n", Stopwatch::names[i],
                 static_cast<unsigned long long>(calls),
@@ -151,7 +153,7 @@ void drop_refused(CalloutHandle &handle, const Packet &packet)
 extern "C" int pkt4_receive(CalloutHandle &handle)
 {
     return dropping(handle, "pkt4_receive", [&handle] {
-        const Pkt4Ptr query = argument<Pkt4Ptr>(handle, "query4");
+        const Pkt4Ptr query = argument<Pkt4Ptr>(handle, QUERY);
         if (service() == nullptr || !in_step()) {
             drop(handle);
             return;
@@ -159,7 +161,7 @@ extern "C" int pkt4_receive(CalloutHandle &handle)
         if (!concerns_us(query->getType()) || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
             return;
         }
-        const PacketPtr packet(new Packet());
+        const PacketPtr packet = boost::make_shared<Packet>();
         handle.setContext(CONTEXT, packet);
         packet->read(*query);
         fo_query_received(service(), &packet->query, &packet->decision);
@@ -171,22 +173,6 @@ extern "C" int pkt4_receive(CalloutHandle &handle)
 
 /* ------------------------------------------------------------------ subnet4_select */
 
-/* The client holds what it asks for, or is about to: leases of it at other addresses end. True where
-   there were any. */
-bool leave_others(Packet &packet)
-{
-    fo_claim left;
-    uint32_t after = 0;
-    while (fo_moved_from(service(), &packet.query, &packet.decision, after, &left)) {
-        after = left.address;
-        if (!guarded("the row of an address left", [after] { remove_row(after); })) {
-            packet.decision.doubtful = true;
-        }
-        fo_claim_release(service(), &left);
-    }
-    return after != 0;
-}
-
 void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgument &subnet,
                    Packet &packet)
 {
@@ -194,11 +180,12 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
     if (!subnet->getMatchClientId()) {
         packet.query.client.identifier_length = 0; /* nor will Kea's rows have one */
     }
-    if (fo_reservations_matter(service(), id)) {
+    const bool guards = guarded_by_class(id), reservations = fo_reservations_matter(service(), id);
+    packet.plain = !guards && !reservations;
+    if (reservations) {
         packet.query.reserved_address = find_reservations(query, subnet).address;
     }
     ClientClasses classes;
-    const bool guards = guarded_by_class(id);
     if (guards) {
         classes = classes_for_guards(query, subnet);
     }
@@ -216,12 +203,12 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
 extern "C" int subnet4_select(CalloutHandle &handle)
 {
     return dropping(handle, "subnet4_select", [&handle] {
-        const SubnetArgument subnet = argument<SubnetArgument>(handle, "subnet4");
+        const SubnetArgument subnet = argument<SubnetArgument>(handle, SUBNET);
         const PacketPtr packet = packet_of(handle);
         if (!packet || !subnet || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
             return;
         }
-        select_subnet(handle, argument<Pkt4Ptr>(handle, "query4"), subnet, *packet);
+        select_subnet(handle, argument<Pkt4Ptr>(handle, QUERY), subnet, *packet);
     });
 }
 
@@ -245,17 +232,17 @@ void bound_offer(Packet &packet, Lease4 &lease)
 }
 
 /* A REQUEST's lease is about to be written and acknowledged. */
-void bound_grant(Packet &packet, Lease4 &lease)
+void bound_grant(Packet &packet, const Lease4Ptr &lease)
 {
-    uint32_t length = lease.valid_lft_;
+    uint32_t length = lease->valid_lft_;
     packet.desired = length;
-    lease.reuseable_valid_lft_ = 0;
+    lease->reuseable_valid_lft_ = 0;
     packet.forbidden =
-        fo_lease_requested(service(), lease.subnet_id_, &packet.query, &packet.decision,
-                           number(lease.addr_), &length) == FO_DROP;
+        fo_lease_requested(service(), lease->subnet_id_, &packet.query, &packet.decision,
+                           number(lease->addr_), &length) == FO_DROP;
     if (!packet.forbidden) {
-        lease.valid_lft_ = length;
-        packet.granted = true;
+        lease->valid_lft_ = length;
+        packet.granted = lease;
     }
 }
 
@@ -269,17 +256,21 @@ extern "C" int lease4_select(CalloutHandle &handle)
 {
     return marking(handle, "lease4_select", [&handle] {
         const PacketPtr packet = packet_of(handle);
-        const Lease4Ptr lease = argument<Lease4Ptr>(handle, "lease4");
+        const Lease4Ptr lease = argument<Lease4Ptr>(handle, LEASE);
         if (!ours(packet, lease)) {
             return;
         }
         if (packet->query.message_type == DHCPDISCOVER) {
+            packet->decision.rowless = packet->plain;
             bound_offer(*packet, *lease);
             return;
         }
         packet->decision.claim.row_written = true;
-        bound_grant(*packet, *lease);
-        if (packet->forbidden && !argument<bool>(handle, "fake_allocation")) {
+        if (!packet->decision.rowless) {
+            guarded("the client's rows", [&] { note_rows(*packet, *lease); });
+        }
+        bound_grant(*packet, lease);
+        if (packet->forbidden && !argument<bool>(handle, FAKE)) {
             /* The engine would take another library's DROP for CONTINUE here. */
             handle.setStatus(CalloutHandle::NEXT_STEP_SKIP);
             packet->forbidden = !packet->decision.nak;
@@ -291,7 +282,7 @@ extern "C" int lease4_renew(CalloutHandle &handle)
 {
     return marking(handle, "lease4_renew", [&handle] {
         const PacketPtr packet = packet_of(handle);
-        const Lease4Ptr lease = argument<Lease4Ptr>(handle, "lease4");
+        const Lease4Ptr lease = argument<Lease4Ptr>(handle, LEASE);
         if (!ours(packet, lease)) {
             return;
         }
@@ -300,126 +291,31 @@ extern "C" int lease4_renew(CalloutHandle &handle)
             return;
         }
         packet->decision.claim.row_written = true; /* the engine writes, whatever we say */
-        bound_grant(*packet, *lease);
+        bound_grant(*packet, lease);
     });
 }
 
-/* ------------------------------------------------------------------ leases4_committed */
+/* ------------------------------------------------------------------ lease4_release, lease4_decline */
 
-/* Makes Kea's row say what the service wants it to say, from a fresh copy. */
-void correct_row(const Lease4 &written, uint32_t length)
+/* Kea is about to do it. What comes of that is seen when the packet ends. */
+int give_back(CalloutHandle &handle, const char *name)
 {
-    const Lease4Ptr copy = LeaseMgrFactory::instance().getLease4(written.addr_);
-    if (!copy) {
-        isc_throw(isc::Unexpected, "the row just written is gone: " << written.addr_.toText());
-    }
-    copy->valid_lft_ = length;
-    LeaseMgrFactory::instance().updateLease4(copy);
-}
-
-/* The client's older lease that the engine deleted. The collection also names a row that was only
-   considered, so Kea is asked. */
-void tell_deleted(Packet &packet, const Lease4CollectionPtr &deleted)
-{
-    for (const Lease4Ptr &lease : *deleted) {
-        if (governed(lease->subnet_id_) && !LeaseMgrFactory::instance().getLease4(lease->addr_)) {
-            fo_row_deleted(service(), number(lease->addr_), &packet.query.client);
-        }
-    }
-}
-
-/* A REQUEST was answered with a lease. */
-void commit(CalloutHandle &handle, Packet &packet, const Lease4 &lease)
-{
-    if (packet.decision.claim.address == 0) {
-        return; /* granted without a claim: a reservation outside the governed pools, not ours */
-    }
-    uint32_t length = lease.valid_lft_;
-    uint8_t space[FO_DETAIL_MAX];
-    fo_details details;
-    read_details(lease, space, details);
-    const fo_answer answer =
-        fo_committed(service(), lease.subnet_id_, &packet.query, &packet.decision,
-                     static_cast<uint32_t>(lease.cltt_), lease.valid_lft_, packet.desired, &details,
-                     &length);
-    if (answer == FO_DROP) {
-        packet.forbidden = true;
-        drop(handle);
-        return;
-    }
-    if (length != lease.valid_lft_) {
-        correct_row(lease, length);
-    }
-    packet.decision.claim.row_written = false; /* the row says what the service said */
-}
-
-/* The engine makes a NAK of every error, also where its database has failed and it knows nothing of the
-   lease. */
-bool database_answers(const Packet &packet)
-{
-    return guarded("Kea's lease database", [&packet] {
-        LeaseMgrFactory::instance().getLease4(IOAddress(packet.decision.claim.address));
-    });
-}
-
-void request_committed(CalloutHandle &handle, Packet &packet, const Lease4CollectionPtr &leases,
-                       const Lease4CollectionPtr &deleted)
-{
-    guarded("deleted leases", [&] { tell_deleted(packet, deleted); });
-    if (packet.forbidden || packet.failed) {
-        drop(handle); /* the lease, or the engine's NAK for our refusal */
-    } else if (!leases->empty()) {
-        commit(handle, packet, *leases->front());
-    } else if (packet.granted || packet.decision.doubtful || leave_others(packet) ||
-               !database_answers(packet)) {
-        packet.forbidden = true; /* the engine failed to write, or to see: no NAK for that */
-        drop(handle);
-    }
-}
-
-/* Whatever the engine made of the row (newer Kea keeps it as released, and names it as deleted all the
-   same), the service sees to it that it goes. Of a row that was kept the names are still in DNS. */
-void release_committed(Packet &packet, const Lease4CollectionPtr &deleted)
-{
-    if (!deleted->empty() && fo_released(service(), &packet.decision, true) &&
-        is_released(*deleted->front())) {
-        remove_names(deleted->front());
-    }
-}
-
-void decline_committed(Packet &packet, const Lease4CollectionPtr &leases)
-{
-    if (!leases->empty()) {
-        const Lease4 &lease = *leases->front();
-        fo_declined(service(), &packet.decision,
-                    static_cast<uint32_t>(lease.cltt_) + lease.valid_lft_);
-    }
-}
-
-extern "C" int leases4_committed(CalloutHandle &handle)
-{
-    return dropping(handle, "leases4_committed", [&handle] {
+    return marking(handle, name, [&handle] {
         const PacketPtr packet = packet_of(handle);
-        if (!packet || !packet->decision.governed) {
-            return;
+        if (packet) {
+            packet->given_back = packet->decision.governed;
         }
-        const auto leases = argument<Lease4CollectionPtr>(handle, "leases4");
-        const auto deleted = argument<Lease4CollectionPtr>(handle, "deleted_leases4");
-        switch (packet->query.message_type) {
-        case DHCPREQUEST:
-            request_committed(handle, *packet, leases, deleted);
-            break;
-        case DHCPRELEASE:
-            release_committed(*packet, deleted);
-            break;
-        case DHCPDECLINE:
-            decline_committed(*packet, leases);
-            break;
-        default:
-            break;
-        }
-        packet->release();
     });
+}
+
+extern "C" int lease4_release(CalloutHandle &handle)
+{
+    return give_back(handle, "lease4_release");
+}
+
+extern "C" int lease4_decline(CalloutHandle &handle)
+{
+    return give_back(handle, "lease4_decline");
 }
 
 /* ------------------------------------------------------------------ pkt4_send */
@@ -431,14 +327,14 @@ extern "C" int pkt4_send(CalloutHandle &handle)
         if (!packet) {
             return;
         }
-        if (packet->forbidden || packet->failed) {
+        const Pkt4Ptr response = argument<Pkt4Ptr>(handle, RESPONSE);
+        if (!answer_stands(*packet, *response)) {
+            packet->forbidden = true;
             drop(handle);
-            return;
-        }
-        const Pkt4Ptr response = argument<Pkt4Ptr>(handle, "response4");
-        if (response && packet->decision.governed) {
+        } else if (packet->decision.governed) {
             fit_renewal_times(*response);
         }
+        packet->release();
     });
 }
 
@@ -449,7 +345,7 @@ extern "C" int pkt4_send(CalloutHandle &handle)
 extern "C" int lease4_expire(CalloutHandle &handle)
 {
     guarded("lease4_expire", [&handle] {
-        const Lease4Ptr lease = argument<Lease4Ptr>(handle, "lease4");
+        const Lease4Ptr lease = argument<Lease4Ptr>(handle, LEASE);
         if (lease && service() != nullptr && governed(lease->subnet_id_)) {
             lease->fqdn_fwd_ = lease->fqdn_rev_ = false;
         }
@@ -465,7 +361,8 @@ void register_callouts(isc::hooks::LibraryHandle &handle)
     handle.registerCallout("subnet4_select", subnet4_select);
     handle.registerCallout("lease4_select", lease4_select);
     handle.registerCallout("lease4_renew", lease4_renew);
-    handle.registerCallout("leases4_committed", leases4_committed);
+    handle.registerCallout("lease4_release", lease4_release);
+    handle.registerCallout("lease4_decline", lease4_decline);
     handle.registerCallout("pkt4_send", pkt4_send);
     handle.registerCallout("lease4_expire", lease4_expire);
 }

@@ -87,7 +87,7 @@ Packet::Packet()
 
 Packet::~Packet()
 {
-    release();
+    end();
 }
 
 void Packet::release()
@@ -107,7 +107,8 @@ void Packet::read(Pkt4 &kea)
     hardware_ = kea.getHWAddr();
     identifier_ = option_of(kea, DHO_DHCP_CLIENT_IDENTIFIER);
     describe_client(hardware_, identifier_ ? &identifier_->getData() : nullptr, query.client);
-    query.bootp = kea.inClass("BOOTP");
+    static const isc::dhcp::ClientClass BOOTP("BOOTP");
+    query.bootp = kea.inClass(BOOTP);
     query.message_type = kea.getType();
     query.names_server = static_cast<bool>(option_of(kea, DHO_DHCP_SERVER_IDENTIFIER));
     query.asks_address = address_option(kea, DHO_DHCP_REQUESTED_ADDRESS, query.asked_address);
@@ -156,11 +157,11 @@ void steer(Pkt4 &query, uint32_t address)
 void fit_renewal_times(Pkt4 &response)
 {
     uint32_t lease = 0, t1 = 0, t2 = 0;
-    const bool leased = seconds_option(response, DHO_DHCP_LEASE_TIME, lease);
     const bool has_t1 = seconds_option(response, DHO_DHCP_RENEWAL_TIME, t1);
     const bool has_t2 = seconds_option(response, DHO_DHCP_REBINDING_TIME, t2);
-    if (!leased || (!has_t1 && !has_t2)) {
-        return; /* with neither, the client computes both from the lease time */
+    /* With neither, the client computes both from the lease time. */
+    if ((!has_t1 && !has_t2) || !seconds_option(response, DHO_DHCP_LEASE_TIME, lease)) {
+        return;
     }
     uint32_t fit1 = t1, fit2 = t2;
     fo_renewal_times(lease, &fit1, &fit2);

@@ -4,7 +4,7 @@
  * What the callouts know of a packet, and how it is read from Kea's packet and written into it.
  *
  * A Packet travels in the packet's callout handle and ends with it, wherever Kea drops it; its
- * claim is released then at the latest.
+ * claim is released then at the latest. How it ends is in outcome.cc.
  */
 #ifndef FO_SHIM_PACKET_H
 #define FO_SHIM_PACKET_H
@@ -29,12 +29,17 @@ public:
 
     fo_query query;
     fo_decision decision;
-    uint32_t desired = 0; /* lease time that the configuration gives */
-    bool granted = false;   /* the engine was allowed to lease */
+    uint32_t desired = 0;           /* lease time that the configuration gives */
+    isc::dhcp::Lease4Ptr granted;   /* what the engine was allowed to lease; not to be changed */
+    std::vector<uint32_t> rows;     /* of the client, which the engine may delete */
+    bool plain = false;     /* neither class guards nor reservations concern it */
+    bool given_back = false; /* RELEASE, DECLINE: Kea was about to do it */
     bool forbidden = false; /* the answer must not go out */
     bool failed = false;    /* a callout failed: no later one may allow it again */
 
 private:
+    void end();
+
     isc::dhcp::HWAddrPtr hardware_; /* what query.client points into */
     isc::dhcp::OptionPtr identifier_;
 };
@@ -47,6 +52,17 @@ bool concerns_us(uint8_t message_type);
 void steer(isc::dhcp::Pkt4 &query, uint32_t address);
 /* Configured T1 and T2 may not fit a shortened lease: then they are made to. */
 void fit_renewal_times(isc::dhcp::Pkt4 &response);
+
+/* ------------------------------------------------------------------ outcome.cc */
+
+/* The client's leases at other addresses end. True where there were any. */
+bool leave_others(Packet &packet);
+/* lease4_select of a REQUEST: notes the client's other rows, which the engine may delete. */
+void note_rows(Packet &packet, const isc::dhcp::Lease4 &granted);
+/* pkt4_send: may the answer go out? A lease is committed. */
+bool answer_stands(Packet &packet, const isc::dhcp::Pkt4 &response);
+
+/* ------------------------------------------------------------------ packet.cc */
 
 /* What Kea will find out of the client's reservations a little later. */
 struct Reservations {

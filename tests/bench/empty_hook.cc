@@ -31,7 +31,7 @@ int load(isc::hooks::LibraryHandle &handle)
 {
     const auto nothing = [](CalloutHandle &) { return 0; };
     for (const char *point : {"pkt4_receive", "subnet4_select", "lease4_select", "lease4_renew",
-                              "leases4_committed", "pkt4_send"}) {
+                              "lease4_release", "lease4_decline", "pkt4_send"}) {
         handle.registerCallout(point, nothing);
     }
     return 0;

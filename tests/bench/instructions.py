@@ -28,8 +28,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from exchange import VARIANTS, Bench, exchanges, start_load  # noqa: E402
 from rig.netns import Lab, exit_on_signals  # noqa: E402
 
-POINTS = ("pkt4_receive", "subnet4_select", "lease4_select", "lease4_renew", "leases4_committed",
-          "pkt4_send")
+POINTS = ("pkt4_receive", "subnet4_select", "lease4_select", "lease4_renew", "pkt4_send")
 THREADS = {"fo_service_step": "fo-loop", "fo_store_commit": "fo-store"}
 
 

@@ -16,8 +16,8 @@
 
 enum { DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7 };
 
-enum stage { STAGE_RECEIVE, STAGE_SUBNET, STAGE_ENGINE, STAGE_WRITE, STAGE_COMMITTED,
-             STAGE_CORRECT, STAGE_SEND, STAGE_END };
+enum stage { STAGE_RECEIVE, STAGE_SUBNET, STAGE_ENGINE, STAGE_WRITE, STAGE_SEND, STAGE_CORRECT,
+             STAGE_ANSWER, STAGE_GIVE_BACK, STAGE_GIVEN_BACK, STAGE_END };
 
 struct packet {
     struct packet *next;
@@ -29,6 +29,9 @@ struct packet {
     struct fo_decision decision;
     bool alone; /* its server was, when the length was bounded */
     bool forbidden, granted, renewed, written;
+    bool parked;    /* another library keeps it, before our pkt4_send */
+    uint32_t older; /* the client's row that the engine found, and deletes */
+    uint32_t noted; /* the same as the shim sees it, which looks after it then */
     uint32_t address, desired, length, cltt, row_length;
     uint32_t asked; /* seconds by the service's clock, as `cltt` is by Kea's */
     int64_t received;
@@ -58,6 +61,13 @@ static void offer(struct packet *packet, uint32_t address)
     packet->answer = REPLY_OFFER;
 }
 
+/* lease4_select: the engine has found no row of the client's, as far as the shim can tell. */
+static void offer_anew(struct packet *packet, uint32_t address)
+{
+    packet->decision.rowless = packet->server->world->plan.reservations == 0;
+    offer(packet, address);
+}
+
 /* Reserved for somebody else. */
 static bool others_reservation(const struct packet *packet, uint32_t address)
 {
@@ -82,26 +92,25 @@ static enum stage discover(struct packet *packet)
         return STAGE_SEND;
     }
     if (hint != 0 && engine_may_give(packet, hint) && !others_reservation(packet, hint)) {
-        offer(packet, hint);
+        offer_anew(packet, hint);
         return STAGE_SEND;
     }
     const uint32_t start = world_random(world, world->plan.addresses);
     for (uint32_t i = 0; i < world->plan.addresses; i++) {
         const uint32_t address = FIRST_ADDRESS + (start + i) % world->plan.addresses;
         if (engine_may_give(packet, address) && !others_reservation(packet, address)) {
-            offer(packet, address);
+            offer_anew(packet, address);
             return STAGE_SEND;
         }
     }
     return STAGE_END;
 }
 
-/* A NAK passes leases4_committed, too. */
 static enum stage refuse_request(struct packet *packet)
 {
     packet->answer = REPLY_NAK;
     packet->address = 0;
-    return STAGE_COMMITTED;
+    return STAGE_SEND;
 }
 
 static enum stage request(struct packet *packet)
@@ -125,6 +134,8 @@ static enum stage request(struct packet *packet)
     packet->cltt = server_wall(server);
     packet->asked = fo_service_now(server->service).seconds;
     packet->renewed = own == wanted;
+    packet->older = packet->renewed ? 0 : own;
+    packet->noted = packet->decision.rowless ? 0 : packet->older;
     packet->alone = oracle_alone(server);
     packet->decision.claim.row_written = true; /* the shim: whatever we say, the engine may write */
     packet->forbidden = fo_lease_requested(server->service,
@@ -139,6 +150,12 @@ static enum stage request(struct packet *packet)
     return STAGE_WRITE;
 }
 
+/* Does another library get in the way? */
+static bool meddled(struct world *world)
+{
+    return world->plan.meddling > 0 && world_chance(world, world->plan.meddling);
+}
+
 static enum stage write_lease(struct packet *packet)
 {
     struct server *server = packet->server;
@@ -151,7 +168,6 @@ static enum stage write_lease(struct packet *packet)
                                       : engine_may_give(packet, packet->address);
     if (!fits || server->world->now < server->kea.bad_until)
         return refuse_request(packet);
-    const uint32_t old = packet->renewed ? 0 : kea_client_row(server, packet->client, packet->link);
     kea_write_row(server, packet->address, fresh);
     if (before != name) {
         name_remove(server->world, packet->address, before);
@@ -159,12 +175,27 @@ static enum stage write_lease(struct packet *packet)
             name_enter(server->world, packet->address, name);
     }
     packet->written = true;
-    if (old != 0 && old != packet->address) {
-        struct fo_client client = kea_identity(server->world, packet->client);
-        kea_write_row(server, old, (struct lease_row){.client = -1});
-        fo_row_deleted(server->service, old, &client);
+    if (packet->older != 0) /* whoever has it by now */
+        kea_write_row(server, packet->older, (struct lease_row){.client = -1});
+    if (meddled(server->world)) { /* another library has dropped it */
+        packet->answer = -1;
+        return STAGE_END;
     }
-    return STAGE_COMMITTED;
+    packet->parked = meddled(server->world);
+    return STAGE_SEND;
+}
+
+/* As the shim: is the row there that the engine may have deleted? */
+static void look_after(struct packet *packet)
+{
+    struct server *server = packet->server;
+    const uint32_t noted = packet->noted;
+    packet->noted = 0;
+    if (noted != 0 && kea_row(server, noted)->state == FO_ROW_ABSENT &&
+        server->world->now >= server->kea.bad_until) {
+        struct fo_client client = kea_identity(server->world, packet->client);
+        fo_row_deleted(server->service, noted, &client);
+    }
 }
 
 /* As the shim: the client's rows at other addresses go before the engine looks. */
@@ -184,16 +215,20 @@ static bool leave_others(struct packet *packet)
     return after != 0;
 }
 
-static enum stage committed(struct packet *packet)
+/* pkt4_send. */
+static enum stage send(struct packet *packet)
 {
     struct server *server = packet->server;
+    if (packet->query.message_type == DISCOVER)
+        return packet->forbidden ? STAGE_END : STAGE_ANSWER;
+    look_after(packet);
     if (packet->forbidden || (!packet->written && packet->granted)) {
         packet->answer = -1;
         return STAGE_END;
     }
     if (!packet->written) { /* a NAK, unless it is made from rows that lag behind */
         if (!packet->decision.doubtful && !leave_others(packet))
-            return STAGE_SEND;
+            return STAGE_ANSWER;
         packet->answer = -1;
         return STAGE_END;
     }
@@ -221,26 +256,57 @@ static enum stage correct(struct packet *packet)
         kea_write_row(server, packet->address, longer);
     }
     packet->decision.claim.row_written = false;
-    return STAGE_SEND;
+    return STAGE_ANSWER;
+}
+
+/* ------------------------------------------------------------------ RELEASE, DECLINE */
+
+static bool is_decline(const struct packet *packet)
+{
+    return packet->query.message_type == DECLINE;
+}
+
+static struct lease_row *row_given_back(const struct packet *packet)
+{
+    return kea_row(packet->server, is_decline(packet) ? packet->query.asked_address
+                                                      : packet->query.ciaddr);
+}
+
+static enum stage may_give_back(struct packet *packet)
+{
+    const struct lease_row *row = row_given_back(packet);
+    if (row == NULL || row->state != FO_ROW_LEASED || row->client != packet->client)
+        return STAGE_END;
+    packet->address = is_decline(packet) ? packet->query.asked_address : packet->query.ciaddr;
+    return STAGE_GIVE_BACK;
 }
 
 static enum stage give_back(struct packet *packet)
 {
     struct server *server = packet->server;
-    const bool decline = packet->query.message_type == DECLINE;
-    const uint32_t address = decline ? packet->query.asked_address : packet->query.ciaddr;
-    const struct lease_row *row = kea_row(server, address);
-    if (row == NULL || row->state != FO_ROW_LEASED || row->client != packet->client)
-        return STAGE_END;
-    name_remove(server->world, address, row->name);
-    if (decline) {
-        const uint32_t now = server_wall(server), length = server->world->plan.probation;
-        kea_write_row(server, address, (struct lease_row){FO_ROW_DECLINED, -1, now, length, 0});
-        fo_declined(server->service, &packet->decision, now + length);
-    } else {
-        kea_write_row(server, address, (struct lease_row){.client = -1});
+    struct world *world = server->world;
+    const struct lease_row *row = row_given_back(packet);
+    if (world->now < server->kea.bad_until || meddled(world))
+        return STAGE_GIVEN_BACK; /* another library has kept Kea from it */
+    name_remove(world, packet->address, row->name);
+    kea_write_row(server, packet->address,
+                  is_decline(packet) ? (struct lease_row){FO_ROW_DECLINED, -1, server_wall(server),
+                                                          world->plan.probation, 0}
+                                     : (struct lease_row){.client = -1});
+    return STAGE_GIVEN_BACK;
+}
+
+/* As the shim, at the end of the packet. */
+static enum stage given_back(struct packet *packet)
+{
+    struct server *server = packet->server;
+    const struct lease_row *row = row_given_back(packet);
+    if (server->world->now < server->kea.bad_until)
+        packet->decision.claim.row_written = true;
+    else if (is_decline(packet) && row->state == FO_ROW_DECLINED)
+        fo_declined(server->service, &packet->decision, row->cltt + row->length);
+    else if (!is_decline(packet) && row->state == FO_ROW_ABSENT)
         fo_released(server->service, &packet->decision, true);
-    }
     return STAGE_END;
 }
 
@@ -267,19 +333,22 @@ static enum stage pass(struct packet *packet)
             leave_others(packet);
         return packet->decision.answer == FO_DROP ? STAGE_END : STAGE_ENGINE;
     case STAGE_ENGINE:
-        return gives_back                             ? give_back(packet)
+        return gives_back                             ? may_give_back(packet)
                : packet->query.message_type == DISCOVER ? discover(packet)
                                                         : request(packet);
     case STAGE_WRITE:
         return write_lease(packet);
-    case STAGE_COMMITTED:
-        return committed(packet);
+    case STAGE_SEND:
+        return send(packet);
     case STAGE_CORRECT:
         return correct(packet);
-    case STAGE_SEND:
-        if (!packet->forbidden)
-            send_answer(packet);
+    case STAGE_ANSWER:
+        send_answer(packet);
         return STAGE_END;
+    case STAGE_GIVE_BACK:
+        return give_back(packet);
+    case STAGE_GIVEN_BACK:
+        return given_back(packet);
     case STAGE_END:
         break;
     }
@@ -300,9 +369,10 @@ static bool move_on(struct packet *packet)
 {
     const enum stage before = packet->stage;
     packet->stage = pass(packet);
-    if (before == STAGE_COMMITTED || before == STAGE_CORRECT || packet->stage == STAGE_END)
-        if (packet->stage != STAGE_CORRECT)
-            fo_claim_release(packet->server->service, &packet->decision.claim);
+    if (packet->stage == STAGE_END)
+        look_after(packet);
+    if (packet->stage == STAGE_ANSWER || packet->stage == STAGE_END)
+        fo_claim_release(packet->server->service, &packet->decision.claim);
     if (packet->stage != STAGE_END)
         return true;
     if (packet->decision.answer == FO_DROP)
@@ -316,23 +386,39 @@ static bool move_on(struct packet *packet)
     return false;
 }
 
+/* Moves it on as far as it gets in one go: a stage, or without packet threads until another library
+   keeps it. */
 static void packet_event(struct world *world, void *subject, uint64_t number)
 {
     struct server *server = subject;
     struct packet *packet = server->kea.packets;
     while (packet != NULL && ((uint64_t)server->life << 32 | packet->xid) != number)
         packet = packet->next;
-    if (packet == NULL || server_puts_off(server, packet_event, server, number) || !move_on(packet))
+    if (packet == NULL || server_puts_off(server, packet_event, server, number))
         return;
-    /* A lease database far away, or a thread that does not get its turn. */
-    const uint32_t most = world_chance(world, world->plan.stalls) ? 4000 : 3;
+    packet->parked = false;
+    do
+        if (!move_on(packet))
+            return;
+    while (!world->plan.threads && !packet->parked);
+    /* A lease database far away, or a thread that does not get its turn; or a script that is asked. */
+    const uint32_t most = packet->parked                                ? 20000
+                          : world_chance(world, world->plan.stalls) ? 4000
+                                                                    : 3;
     world_schedule(world, world->now + world_random(world, most), packet_event, server, number);
+}
+
+/* Kea works at one query of a client at a time, until its answer is made; not where others keep it. */
+static bool excludes(const struct packet *packet, int client)
+{
+    return packet->client == client && !packet->parked && packet->stage != STAGE_ANSWER &&
+           packet->stage != STAGE_GIVEN_BACK;
 }
 
 bool kea_has_packet_of(const struct server *server, int client)
 {
     const struct packet *packet = server->kea.packets;
-    while (packet != NULL && packet->client != client)
+    while (packet != NULL && !excludes(packet, client))
         packet = packet->next;
     return packet != NULL;
 }
@@ -345,7 +431,7 @@ void kea_receive(struct server *server, int client, int link, const struct fo_qu
         world->now < server->disabled_until)
         return;
     for (struct packet *other = server->kea.packets; other != NULL; other = other->next)
-        if (other->client == client || other->xid == xid)
+        if (excludes(other, client) || other->xid == xid)
             return;
     struct packet *packet = calloc(1, sizeof *packet);
     if (packet == NULL)
@@ -364,19 +450,23 @@ void kea_receive(struct server *server, int client, int link, const struct fo_qu
     packet->answer = -1;
     packet->next = server->kea.packets;
     server->kea.packets = packet;
-    if (world->plan.threads) {
-        packet_event(world, server, (uint64_t)server->life << 32 | xid);
-        return;
-    }
-    while (move_on(packet))
-        continue;
+    packet_event(world, server, (uint64_t)server->life << 32 | xid);
 }
 
+/* Those that another library keeps are dropped. */
 void kea_finish_packets(struct server *server)
 {
-    while (server->kea.packets != NULL)
-        while (move_on(server->kea.packets))
+    while (server->kea.packets != NULL) {
+        struct packet *packet = server->kea.packets;
+        if (packet->parked) {
+            look_after(packet);
+            fo_claim_release(server->service, &packet->decision.claim);
+            remove_packet(packet);
             continue;
+        }
+        while (move_on(packet))
+            packet->parked = false;
+    }
 }
 
 struct answer_event {

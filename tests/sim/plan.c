@@ -200,6 +200,8 @@ void chaos_plan(struct world *world)
     plan->flaky = world_chance(world, 200) ? between(world, 1, 50) : 0;
     plan->threads = world_chance(world, 600);
     plan->stalls = world_chance(world, 600) ? 0 : between(world, 1, 300);
+    plan->meddling = world->seed % 10 < 7 ? 0 : 1 + (uint32_t)(world->seed % 200); /* not by a draw: all
+                                                             else is the same with and without it */
     plan->commit_ms = between(world, 0, world_chance(world, 200) ? 500 : 30);
     plan->latency_ms = between(world, 0, world_chance(world, 200) ? 1000 : 20);
     plan->chaos_every = world_chance(world, 100) ? 0 : between(world, 10, 200);

@@ -80,6 +80,8 @@ struct plan {
     bool threads;          /* Kea's packet threads: callouts of several packets interleave */
     uint32_t flaky;        /* of 1000 messages between the servers that break their connection */
     uint32_t stalls;       /* of 1000 stages of a packet's way that take long */
+    uint32_t meddling;     /* of 1000 queries that another library drops, or keeps, when the engine has
+                              written; of RELEASEs and DECLINEs that it prevents */
     uint32_t commit_ms;    /* a commit takes up to so long */
     uint32_t latency_ms;   /* between the servers, up to so long */
     uint32_t chaos_every;  /* seconds between two mishaps, on average; 0: none */

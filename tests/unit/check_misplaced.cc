@@ -21,7 +21,7 @@ namespace {
 
 /* What kea-dhcp4 offers to libraries, as far as this one wants it. */
 const char *const HOOKS[] = {"pkt4_receive",      "subnet4_select", "lease4_select",
-                             "lease4_renew",      "leases4_committed", "pkt4_send",
+                             "lease4_renew",      "lease4_release", "lease4_decline", "pkt4_send",
                              "dhcp4_srv_configured", "cb4_updated", "command_processed"};
 
 bool loads(const char *program, uint16_t family)

@@ -286,6 +286,48 @@ START_TEST(no_claim_while_a_row_is_at_work)
 }
 END_TEST
 
+/* What became of it is known when its packet ends, which may be later. Else it would look later than what
+   the partner has given the client since. */
+START_TEST(a_release_is_of_when_it_came)
+{
+    const uint32_t address = lease(true, 0);
+    still_later(service, 10000);
+    const uint32_t came = (uint32_t)(STILL_SECONDS + still.ms / 1000);
+    query.ciaddr = address;
+    ck_assert_int_eq(ask(RELEASE), FO_PASS);
+    still.ms += 9000;
+    fo_released(service, &decision, true);
+    fo_claim_release(service, &decision.claim);
+    ck_assert_int_eq(status_of(address), FO_RELEASED);
+    ck_assert_uint_eq(fo_table_find(&service->table, address)->cltt, came);
+}
+END_TEST
+
+/* Whether Kea had a row of the client when the address was offered, the last time: where it had none, it
+   has none to delete at the REQUEST. */
+START_TEST(an_offer_remembers_that_its_client_had_no_row)
+{
+    uint32_t length = 600;
+    client(true, 0);
+    uint32_t address = offered();
+    decision.rowless = true;
+    fo_lease_offered(service, SUBNET, &query, &decision, &address, &length);
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    ck_assert(decision.rowless);
+    fo_claim_release(service, &decision.claim);
+    for (int had_row = 0; had_row < 2; had_row++) {
+        memset(&decision, 0, sizeof decision);
+        client(true, 1);
+        address = offered();
+        decision.rowless = had_row == 0;
+        fo_lease_offered(service, SUBNET, &query, &decision, &address, &length);
+    }
+    ck_assert_int_eq(select_address(address), FO_PASS);
+    ck_assert(!decision.rowless);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
 START_TEST(a_declined_address_is_abandoned)
 {
     const uint32_t address = lease(true, 0);
@@ -358,6 +400,8 @@ int main(void)
     tcase_add_test(all, a_claim_undoes_itself);
     tcase_add_loop_test(all, where_no_commit_came_keas_row_is_read, 0, 2);
     tcase_add_test(all, no_claim_while_a_row_is_at_work);
+    tcase_add_test(all, a_release_is_of_when_it_came);
+    tcase_add_test(all, an_offer_remembers_that_its_client_had_no_row);
     tcase_add_test(all, a_declined_address_is_abandoned);
     tcase_add_test(all, a_reserved_address_is_its_owners_alone);
     tcase_add_test(all, a_reservation_outside_the_pools_is_not_hindered);
