@@ -8,6 +8,8 @@ gives the same number within some tenths of a percent, whatever else the machine
     sudo tests/bench/instructions.py [--variant plain|empty|failover ...] [--mode single]
                                      [--exchanges 100] [--rate 10] [--keep DIRECTORY] [--top 40]
 
+With another Kea (tools/other-keas --bench makes it): FO_KEA=3.0 before it.
+
 Per thread, and for each of our callouts with all that it calls; --top lists the functions that take
 most by themselves.  System calls are not in it, and at this rate the loop and the store commit for
 one client what they commit for eighty under exchange.py's load.
@@ -26,6 +28,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from exchange import VARIANTS, Bench, exchanges, start_load  # noqa: E402
+from rig import installed  # noqa: E402
 from rig.netns import Lab, exit_on_signals  # noqa: E402
 
 POINTS = ("pkt4_receive", "subnet4_select", "lease4_select", "lease4_renew", "pkt4_send")
@@ -78,13 +81,23 @@ def tell(directory, done, top):
             print(f"    {count / done:9,.0f} {thread:9} {name[:120]}")
 
 
+class Inside(installed.Kea):
+    """A Kea in whose root the command line has begun already."""
+
+    def __init__(self, kea):
+        super().__init__(kea.version, kea.root, kea.built)
+
+    def command(self, program, directory):
+        return [program]
+
+
 class Counted(Bench):
     """The serving process under callgrind, with pools that are balanced at once."""
 
     pools = ["10.0.1.0 - 10.0.99.254"]
 
     def __init__(self, lab, options, threading, variant, directory):
-        self.directory = directory
+        self.directory, self.controller = directory, []
         super().__init__(lab, options, threading, variant)
 
     def start_pair(self):
@@ -104,12 +117,22 @@ class Counted(Bench):
 
     def wrap(self, server):
         """Puts callgrind before it."""
-        server.wrap = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
-                       f"--callgrind-out-file={self.directory}/profile"]
+        options = ["--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
+                   f"--callgrind-out-file={self.directory}/profile"]
+        server.wrap = [*self.program(server, "valgrind"), *options]
+        self.controller = self.program(server, "callgrind_control")
+        if server.kea.root:
+            server.kea = Inside(server.kea)
+
+    @staticmethod
+    def program(server, name):
+        """A program of valgrind's, where Kea is."""
+        return server.kea.command(name, server.directory) if server.kea.root else [name]
 
     def control(self, *order):
         """Says something to callgrind."""
-        subprocess.run(["callgrind_control", *order, str(self.server.pid)], check=True,
+        inside = ["unshare", "--mount", *self.controller] if self.server.kea.root else self.controller
+        subprocess.run([*inside, *order, str(self.server.pid)], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def count(self, options):
@@ -143,7 +166,7 @@ def main():
             directory = stack.enter_context(tempfile.TemporaryDirectory())
             bench = Counted(stack.enter_context(Lab()), options, options.mode, variant, directory)
             done = bench.count(options)
-            print(f"{options.mode}-threaded, {variant}: {done} exchanges")
+            print(f"Kea {installed.kea().version}, {options.mode}-threaded, {variant}: {done} exchanges")
             tell(directory, done, options.top)
             if options.keep:
                 shutil.copytree(directory, os.path.join(options.keep, variant), dirs_exist_ok=True)

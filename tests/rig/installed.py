@@ -31,7 +31,7 @@ ENTER = """
 root=$1 built=$2 known=$3 work=$4
 shift 4
 mkdir -p "$root$work" &&
-mount --bind "$work" "$root$work" &&
+mount --rbind "$work" "$root$work" &&
 mount --rbind /dev "$root/dev" &&
 mount -t proc proc "$root/proc" &&
 mount --bind "$built" "$root$known" &&
