@@ -38,6 +38,7 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
     struct fo_client client = fo_update_client(update);
     uint32_t end = fo_session_forbids(session, update->lease_expiration);
     uint32_t potential = fo_session_permits(session, update->potential_expiration);
+    const uint32_t forbidden = fo_session_forbids(session, update->potential_expiration);
     uint32_t cltt = fo_transaction_time(relationship, update);
     const bool bootp = (update->present & FO_HAS(FO_OPT_IP_FLAGS)) &&
                        (update->ip_flags & FO_IP_FLAG_BOOTP);
@@ -74,6 +75,10 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
         binding->times.lease_expiration = end;
     if (potential > binding->times.received_potential)
         binding->times.received_potential = potential;
+    /* For as long as that is promised, it forbids by the clocks as they are: over a connection of months
+       they may have drifted far from the least difference that permits (rule of safety 11). */
+    if (forbidden > potential && forbidden > binding->times.sent_potential)
+        binding->times.sent_potential = forbidden;
     if (cltt > binding->cltt)
         binding->cltt = cltt;
     binding->ip_flags = (uint8_t)((binding->ip_flags & FO_NAMES_IN_ROW) | names |

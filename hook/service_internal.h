@@ -19,8 +19,10 @@ enum {
     FO_STAMP_LATE_S = 15,         /* how old a stamp can be at most while promises count on it: the
                                      interval and a commit that takes its time */
     FO_REJECTED_RETRY_MS = 300000, /* rejected updates are tried again so often */
-    FO_EXPIRY_GUARD = 2,          /* seconds after its end that a lease is over for us: both servers
-                                     time the same end, and header times are whole seconds */
+    /* Seconds after its end that a lease is over for us. Its client counts from when it asked, we from
+       the whole second of that: 1. Where the partner gave it, its end is converted by a difference of
+       header times, whole seconds of both clocks: 1. And 1 for what clocks drift apart until then. */
+    FO_EXPIRY_GUARD = 3,
     FO_TRANSACTION_GUARD = 4,     /* seconds between transactions at two servers below which neither
                                      is later: two that a release is ahead, one of the clocks, one */
     FO_CERTAIN = 5,               /* seconds by which times of two servers must differ to be told

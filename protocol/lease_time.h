@@ -16,7 +16,7 @@
 /* The four times of 7.1.5, of one client's stay (rule of safety 6); 0: none. */
 struct fo_times {
     uint32_t lease_expiration;   /* the latest end ever acknowledged to the client */
-    uint32_t sent_potential;     /* the latest told to the partner */
+    uint32_t sent_potential;     /* the latest told to the partner, or by it: it forbids only */
     uint32_t acked_potential;    /* the latest that the partner acknowledged */
     uint32_t received_potential; /* the latest of the partner's that we acknowledged */
 };

@@ -321,7 +321,7 @@ void fo_session_measure_clock(struct fo_session *session, const struct fo_messag
 
 static uint32_t convert(uint32_t time, int32_t delta)
 {
-    if (time == 0 || time >= FO_TIME_LAST || (delta >= -1 && delta <= 1))
+    if (time == 0 || time >= FO_TIME_LAST)
         return time;
     int64_t converted = (int64_t)time + (FO_FAULTY(CLOCK_WRONG_WAY) ? -delta : delta);
     return converted < 1 ? 1 : converted > FO_TIME_LAST - 1 ? FO_TIME_LAST - 1 : (uint32_t)converted;
@@ -332,7 +332,9 @@ uint32_t fo_session_permits(const struct fo_session *session, uint32_t time)
     return convert(time, session->delta_least);
 }
 
+/* Clocks that are equal show -1 as often as 0, by the whole seconds of headers. That counts as none: what
+   forbids only gets later, and is the same on both servers. */
 uint32_t fo_session_forbids(const struct fo_session *session, uint32_t time)
 {
-    return convert(time, session->delta_lately);
+    return convert(time, session->delta_lately == -1 ? 0 : session->delta_lately);
 }

@@ -195,7 +195,7 @@ void fo_session_lost(struct fo_session *session, const char *text, const struct 
 
 /* A time of the partner's in our clock (rule of safety 11): what permits is converted by the
    smallest difference seen, what forbids by the largest that the clocks themselves, not the delay of
-   single messages, have had lately. A second counts as none, since header
+   single messages, have had lately; that is less than a second short of the true one, since header
    times are whole seconds. 0 (never) stays 0. */
 uint32_t fo_session_permits(const struct fo_session *session, uint32_t time);
 uint32_t fo_session_forbids(const struct fo_session *session, uint32_t time);

@@ -112,11 +112,14 @@ bool oracle_reserved(const struct world *world, uint32_t address)
 void oracle_refused(struct world *world, struct client *client, uint32_t address,
                     const struct reply *reply)
 {
+    const struct server *server = &world->servers[reply->server];
     world->refusals++;
     if (reservation_of(world, client->number) != 0 || oracle_reserved(world, address))
         return; /* Kea moves clients to and from reservations by refusing */
-    if (world->declined_until[address - FIRST_ADDRESS] > world->now)
-        return; /* somebody else uses it: its holder is to leave it */
+    if (world->declined_until[address - FIRST_ADDRESS] > world->now ||
+        (world->declined_until[address - FIRST_ADDRESS] != 0 && oracle_runs(server) &&
+         oracle_status(server, address) == FO_ABANDONED))
+        return; /* somebody else uses it, which a server may hear late: its holder is to leave it */
     if (reply->outside || exceptions_allow(world, address))
         return; /* Kea moves its client; or another has it, too */
     if (client->holds == address && client->until > world->now)
@@ -155,8 +158,9 @@ void oracle_unanswered(struct world *world, const struct client *client)
    with a tenure that had ended there, the lease's end may be all. */
 static uint32_t latest_known(const struct fo_times *times)
 {
-    return times->received_potential > times->lease_expiration ? times->received_potential
-                                                               : times->lease_expiration;
+    const uint32_t promised = times->received_potential > times->sent_potential ? times->received_potential
+                                                                                : times->sent_potential;
+    return promised > times->lease_expiration ? promised : times->lease_expiration;
 }
 
 bool oracle_alone(const struct server *server)

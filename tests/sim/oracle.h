@@ -9,7 +9,7 @@
 
 #include "tests/sim/world.h"
 
-enum { TOLERANCE = 3 /* seconds: the guard, and whole seconds in headers */ };
+enum { TOLERANCE = FO_EXPIRY_GUARD + 1 /* seconds: and whole seconds in headers */ };
 
 /* A server's time in true seconds since 1970; 0 stays 0. */
 int64_t oracle_true(const struct server *server, uint32_t seconds);

@@ -218,6 +218,8 @@ void chaos_plan(struct world *world)
     plan->auto_down = world_chance(world, 150) ? between(world, 20, 400) : 0;
     for (int i = 0; i < 2; i++)
         plan->drift[i] = world_chance(world, 400) ? (int32_t)world_random(world, 1001) - 500 : 0;
+    /* Or of some seconds, where headers with whole seconds tell the difference worst. */
+    const int32_t most = world_chance(world, 500) ? 10000 : 2000;
     for (int i = 0; i < 2; i++)
-        plan->skew[i] = world_chance(world, 400) ? (int32_t)world_random(world, 20000) - 10000 : 0;
+        plan->skew[i] = world_chance(world, 400) ? (int32_t)world_random(world, (uint32_t)(2 * most)) - most : 0;
 }

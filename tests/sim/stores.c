@@ -69,12 +69,12 @@ void stores_roll_back(struct server *server)
     chaos_start_later(server);
 }
 
-/* Are all leases in Kea's rows, on one server or the other? */
+/* Are all leases in Kea's rows, on one server or the other, and with their ends? */
 static bool rows_know_all(const struct world *world)
 {
     for (int i = 0; i < 2; i++) {
         const struct server *server = &world->servers[i];
-        if (server_state(server) != FO_STATE_NORMAL)
+        if (server_state(server) != FO_STATE_NORMAL || server->clock_was_far)
             return false;
         for (size_t k = 0; k < server->service->table.pool_count; k++)
             if (server->service->table.pools[k].rows.count > 0 ||

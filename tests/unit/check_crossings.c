@@ -2,11 +2,12 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * What the two servers say of one address when neither has heard the other yet, what is rejected and
- * how loudly (rules of safety 3 and 7).
+ * how loudly (rules of safety 3 and 7); and by whose clock.
  */
 #include <check.h>
 #include <stdlib.h>
 
+#include "protocol/lease_time.h"
 #include "tests/unit/two_pools.h"
 
 /* ------------------------------------------------------------------ crossing */
@@ -145,6 +146,23 @@ START_TEST(addresses_that_we_have_in_no_pool_are_one_warning)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ clocks */
+
+/* Our clock has drifted 40 s ahead since the connection began. What permits goes by the least difference,
+   but for the partner's client the address is kept as long as the partner may promise it now. */
+START_TEST(a_promise_forbids_by_the_clocks_as_they_are)
+{
+    relationship->endpoint.session.delta_lately = 40;
+    relationship->endpoint.session.lately_known = true;
+    const uint32_t address = leased(FIRST);
+    const struct fo_times *times = &fo_table_find(&service->table, address)->times;
+    ck_assert_uint_eq(times->received_potential, now() + 2 * MCLT);
+    ck_assert_uint_eq(times->lease_expiration, now() + MCLT + 40);
+    ck_assert_uint_eq(fo_reallocation_time(times, 0, MCLT), now() + 3 * MCLT + 40);
+    ck_assert_uint_eq(fo_lease_bound(times, now(), MCLT), now() + 3 * MCLT);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("crossings");
@@ -158,6 +176,7 @@ int main(void)
     tcase_add_test(all, an_ordinary_crossing_is_no_warning_at_the_other_server);
     tcase_add_test(all, addresses_that_the_partner_has_in_no_pool_are_one_warning);
     tcase_add_test(all, addresses_that_we_have_in_no_pool_are_one_warning);
+    tcase_add_test(all, a_promise_forbids_by_the_clocks_as_they_are);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

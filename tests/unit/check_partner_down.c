@@ -16,7 +16,7 @@
 #include "tests/unit/still_env.h"
 
 enum {
-    FIRST = 0x0a000040, SIZE = 8, LAST = FIRST + SIZE - 1, MCLT = 60, GUARD = 2,
+    FIRST = 0x0a000040, SIZE = 8, LAST = FIRST + SIZE - 1, MCLT = 60, GUARD = FO_EXPIRY_GUARD,
     DISCOVER = 1, REQUEST = 3, RELEASE = 7, DESIRED = 600,
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hook/service_internal.h"
 #include "protocol/lease_time.h"
 #include "tests/unit/two_sessions.h"
 
@@ -213,15 +214,54 @@ START_TEST(a_difference_of_all_messages_is_one)
 }
 END_TEST
 
-START_TEST(a_second_is_no_difference)
+/* Clocks that are equal show a second less now and then: what forbids is the same by both. */
+START_TEST(a_second_less_forbids_no_sooner)
 {
     establish_both();
-    struct fo_message contact = {.type = FO_MSG_CONTACT, .time = now.seconds - 1, .xid = 3};
+    struct fo_message contact = {.type = FO_MSG_CONTACT, .time = now.seconds + 1, .xid = 3};
     give(&p, &contact);
     ck_assert_uint_eq(fo_session_forbids(&p.session, SECONDS), SECONDS);
-    contact.time = now.seconds + 1;
+    ck_assert_uint_eq(fo_session_permits(&p.session, SECONDS), SECONDS - 1);
+}
+END_TEST
+
+/* The primary's clock is ahead by so many ms, and this is its message of that true moment. */
+static void hear_at(int64_t moment, int64_t ahead)
+{
+    struct fo_message contact = {.type = FO_MSG_CONTACT, .xid = 3,
+                                 .time = SECONDS + (uint32_t)(moment / 1000)};
+    now.seconds = (uint32_t)((SECONDS * INT64_C(1000) + moment + ahead) / 1000);
     give(&p, &contact);
-    ck_assert_uint_eq(fo_session_permits(&p.session, SECONDS), SECONDS);
+}
+
+/* Both ends of a lease, in parts of a second: its client asked so much after the whole one from which both
+   servers count. None may be over for the other server before that, nor before a second of drift. */
+static void check_ends(int64_t ahead, int64_t asked)
+{
+    enum { LEASE = 60, DRIFT_MS = 1000 };
+    const int64_t client = SECONDS * INT64_C(1000) + LEASE * 1000 + asked;
+    /* The partner gave it, and has told us its end. */
+    const uint32_t end = fo_session_forbids(&p.session, SECONDS + LEASE);
+    ck_assert(!fo_is_over(end, (uint32_t)((client + ahead + DRIFT_MS - 1) / 1000)));
+    /* We gave it, until a bound that the partner has told us. */
+    const uint32_t bound = fo_session_permits(&p.session, SECONDS + LEASE);
+    const int64_t last = bound * INT64_C(1000) + asked - ahead;
+    ck_assert(!fo_is_over(SECONDS + LEASE, (uint32_t)((last + DRIFT_MS - 1) / 1000)));
+}
+
+/* The sum of FO_EXPIRY_GUARD: in whatever part of a second a lease begins and a message comes, and of
+   whatever part the clocks differ. */
+START_TEST(the_guard_covers_whole_seconds_and_drift)
+{
+    for (int64_t ahead = -3500; ahead <= 3500; ahead += 97)
+        for (int64_t heard = 0; heard < 1000; heard += 111) {
+            setup();
+            establish_both();
+            p.session.delta_known = p.session.lately_known = false;
+            hear_at(10000 + heard, ahead);
+            for (int64_t asked = 0; asked < 1000; asked += 111)
+                check_ends(ahead, asked);
+        }
 }
 END_TEST
 
@@ -243,7 +283,8 @@ int main(void)
     tcase_add_test(tests, the_partners_times_are_converted_by_the_difference_seen);
     tcase_add_test(tests, the_delay_of_a_message_is_no_difference);
     tcase_add_test(tests, a_difference_of_all_messages_is_one);
-    tcase_add_test(tests, a_second_is_no_difference);
+    tcase_add_test(tests, a_second_less_forbids_no_sooner);
+    tcase_add_test(tests, the_guard_covers_whole_seconds_and_drift);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -13,7 +13,7 @@
 #include "protocol/hash_bucket.h"
 #include "tests/unit/still_primary.h"
 
-enum { GUARD = 2, HOUR = 3600, DAY = 24 * HOUR };
+enum { GUARD = FO_EXPIRY_GUARD, HOUR = 3600, DAY = 24 * HOUR };
 
 static struct fo_binding *binding_of(uint32_t address)
 {
