@@ -149,6 +149,9 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
     endpoint->fresh = record->state == FO_STATE_NONE;
     if (endpoint->fresh)
         endpoint->record.need_all = true;
+    endpoint->partner_alone = record->partner_state == FO_STATE_PARTNER_DOWN ||
+                              record->partner_state == FO_STATE_PAUSED || /* it may have been before */
+                              record->partner_state == FO_STATE_SHUTDOWN;
     endpoint->record.state = (uint8_t)(record->state == FO_STATE_NONE
                                            ? fo_state_at_start(FO_STATE_NONE)
                                            : fo_endpoint_state_alone(endpoint));

@@ -175,6 +175,7 @@ struct fo_endpoint {
     bool attempting;        /* a TCP connection is being made */
     bool state_unsaid;      /* the partner is to hear our state once it is durable */
     bool partner_starting;  /* its STARTUP flag */
+    bool partner_alone;     /* it is PARTNER-DOWN, or was when it said PAUSED or SHUTDOWN */
     bool pool_request_due;
     bool pools_unsaid;      /* the partner is to hear of our new pools */
     bool serving_unsaid;    /* ... of how we serve clients now */

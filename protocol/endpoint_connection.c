@@ -119,6 +119,7 @@ static void on_established(void *context, const struct fo_now *now)
         fo_endpoint_look_for_rollback(endpoint, now);
     if (endpoint->settings.session.primary)
         fo_endpoint_set_mclt(endpoint, endpoint->session.settings.mclt);
+    fo_endpoint_recover_again(endpoint, now);
     record->last_contact = now->seconds;
     endpoint->sign_of_life = 0; /* from now on the connection is */
     endpoint->state_unsaid = true;

@@ -30,6 +30,9 @@ void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, co
                            const struct fo_now *now);
 /* The state that follows where there is no connection (any more). */
 enum fo_state fo_endpoint_state_alone(const struct fo_endpoint *endpoint);
+/* A connection stands again after so long that the partner, declared to be alone meanwhile, may have given
+   this server's addresses (9.4.2): then this one, on its way back, asks anew as well. */
+void fo_endpoint_recover_again(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* What the partner's state means for ours; then, what our state asks for. */
 void fo_endpoint_follow_partner(struct fo_endpoint *endpoint, const char *why,
                                 const struct fo_now *now);

@@ -63,14 +63,27 @@ void fo_endpoint_set_state(struct fo_endpoint *endpoint, enum fo_state state, co
 
 /* A partner in PARTNER-DOWN gives this server's addresses, too, as soon as there is no connection. What
    it gave meanwhile must be known here before it hears RECOVER-DONE, for then both are NORMAL at once,
-   and updates come after that: so it is asked anew, where the draft stays (9.6, 9.7). */
+   and updates come after that: so it is asked anew, where the draft stays (9.6, 9.7). A PAUSED on its way
+   out changes nothing: it starts as PARTNER-DOWN again. */
+static bool comes_back(const struct fo_endpoint *endpoint)
+{
+    return endpoint->record.state == FO_STATE_RECOVER_WAIT ||
+           endpoint->record.state == FO_STATE_RECOVER_DONE;
+}
+
 enum fo_state fo_endpoint_state_alone(const struct fo_endpoint *endpoint)
 {
-    enum fo_state own = (enum fo_state)endpoint->record.state;
-    if (endpoint->record.partner_state == FO_STATE_PARTNER_DOWN &&
-        (own == FO_STATE_RECOVER_WAIT || own == FO_STATE_RECOVER_DONE))
-        return FO_STATE_RECOVER;
-    return fo_state_on_interruption(own);
+    return endpoint->partner_alone && comes_back(endpoint)
+               ? FO_STATE_RECOVER
+               : fo_state_on_interruption((enum fo_state)endpoint->record.state);
+}
+
+void fo_endpoint_recover_again(struct fo_endpoint *endpoint, const struct fo_now *now)
+{
+    const struct fo_endpoint_record *record = &endpoint->record;
+    if (comes_back(endpoint) && now->seconds - record->last_contact >= record->mclt)
+        fo_endpoint_set_state(endpoint, FO_STATE_RECOVER,
+                              "the partner may have been alone since the last contact", now);
 }
 
 /* 9.6.2: from when this server went down, if that is known, else from when it started. */
@@ -156,6 +169,8 @@ void fo_take_state(struct fo_endpoint *endpoint, const struct fo_message *messag
     bool changed = first || endpoint->record.partner_state != message->server_state;
     endpoint->partner_starting = (message->server_flags & FO_SERVER_FLAG_STARTUP) != 0;
     endpoint->record.partner_state = message->server_state;
+    if (message->server_state != FO_STATE_PAUSED && message->server_state != FO_STATE_SHUTDOWN)
+        endpoint->partner_alone = message->server_state == FO_STATE_PARTNER_DOWN;
     endpoint->record.partner_state_since =
         fo_session_forbids(&endpoint->session, message->start_of_state);
     if (changed) {
