@@ -164,10 +164,14 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
         binding->times.sent_potential = binding->potential;
     /* Kea's own, for the comparison of rule of safety 8. It must be later than the last, though a
        second is the finest step, or 7.1.3's time(1) rejects the update, or prefers the end of the
-       lease at the partner, out of contact, to its renewal here in the same second. Renewals alone
-       do not push it further into the future than that. */
-    if (goes_on && start <= binding->cltt)
+       lease at the partner, out of contact, to its renewal here in the same second. But it is never
+       more than that second ahead, however often a client gives back and comes again: an end may be
+       two (fo_transaction_now), and so is always later than the lease that the partner may know. */
+    if (goes_on && start <= binding->cltt) {
         start = was_active && binding->cltt > now ? binding->cltt : binding->cltt + 1;
+        if (!was_active && start > now + 1)
+            start = now + 1;
+    }
     binding->cltt = start;
     fo_table_watch_end(&service->table, binding);
     fo_row_written(pool, bit_in(pool, binding->address)); /* by Kea, just now */

@@ -46,12 +46,19 @@ bool fo_partner_unaware(const struct fo_pool *pool, uint32_t bit)
    are not quite equal, and the end of a lease counts up to two more than its own (fo_transaction_now
    in grants.c). Where one server heard a client end its lease, the other gave it one, and neither knew
    of the other's: so near each other neither is later, and the lease that runs wins on both servers,
-   for somebody may hold it. */
+   for somebody may hold it. Where the partner did know of ours when it ended the lease, its word is the
+   later one, though ours, there and back by two clocks, may seem to be so, or of the same second. */
 static void settle_near_transactions(struct fo_judgement *judgement, bool crossing, bool runs)
 {
     const uint32_t near = FO_TRANSACTION_GUARD;
-    if (!crossing || judgement->own_transaction <= near || FO_FAULTY(NEAR_LATER))
+    if (judgement->own_transaction <= near || (crossing && FO_FAULTY(NEAR_LATER)))
         return;
+    if (!crossing) {
+        if (judgement->own_status == FO_ACTIVE && judgement->received_status == FO_RELEASED &&
+            judgement->same_client)
+            judgement->own_transaction -= near + 1;
+        return;
+    }
     if (judgement->own_status == FO_ACTIVE && judgement->received_status == FO_RELEASED)
         judgement->own_transaction += near;
     else if ((judgement->own_status == FO_RELEASED || judgement->own_status == FO_EXPIRED) &&

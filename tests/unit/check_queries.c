@@ -328,6 +328,34 @@ START_TEST(an_offer_remembers_that_its_client_had_no_row)
 }
 END_TEST
 
+/* As often as it likes within a second: each end is later than the lease before it, of which the partner
+   may know, and no more than two seconds ahead, which judgement.c counts on. */
+START_TEST(a_client_that_gives_back_and_comes_again)
+{
+    struct fo_row row;
+    const uint32_t address = lease(true, 0);
+    const uint32_t now = (uint32_t)(STILL_SECONDS + still.ms / 1000);
+    const struct fo_binding *binding = fo_table_find(&service->table, address);
+    for (int i = 0; i < 6; i++) {
+        if (i % 2 == 0) { /* renewed, too */
+            ck_assert_int_eq(renew(address), FO_PASS);
+            granted(600);
+        }
+        const uint32_t leased = binding->cltt;
+        query.ciaddr = address;
+        ck_assert_int_eq(ask(RELEASE), FO_PASS);
+        ck_assert(fo_released(service, &decision, true));
+        fo_claim_release(service, &decision.claim);
+        ck_assert_uint_gt(binding->cltt, leased);
+        ck_assert_uint_le(binding->cltt, now + 2);
+        ck_assert(fo_rows_next(service, &row));
+        fo_rows_done(service, &row, NULL, NULL);
+        ck_assert_int_eq(renew(address), FO_PASS);
+        granted(600);
+    }
+}
+END_TEST
+
 START_TEST(a_declined_address_is_abandoned)
 {
     const uint32_t address = lease(true, 0);
@@ -402,6 +430,7 @@ int main(void)
     tcase_add_test(all, no_claim_while_a_row_is_at_work);
     tcase_add_test(all, a_release_is_of_when_it_came);
     tcase_add_test(all, an_offer_remembers_that_its_client_had_no_row);
+    tcase_add_test(all, a_client_that_gives_back_and_comes_again);
     tcase_add_test(all, a_declined_address_is_abandoned);
     tcase_add_test(all, a_reserved_address_is_its_owners_alone);
     tcase_add_test(all, a_reservation_outside_the_pools_is_not_hindered);
