@@ -473,6 +473,21 @@ static void end_left(struct fo_service *service, uint32_t claimed, struct fo_bin
     fo_end_lease(service, pool, binding, FO_RELEASED, now);
 }
 
+static const char old_query[] = "Kea did not read its sockets for some seconds; the query may be old";
+
+/* A REQUEST that waited while Kea did not read its sockets may be of before its client took another
+   address, of the partner by now: it is not to end that lease. The client asks again, if it means it. */
+static bool may_be_outlived(struct fo_service *service, const struct fo_query *query, uint32_t address)
+{
+    const struct fo_now now = fo_service_now(service);
+    const struct fo_binding *other = NULL;
+    while (fo_watchdog_stale(service, &now) &&
+           (other = other_of_client(service, query, address, other ? other->address : 0)) != NULL)
+        if (other->status == FO_ACTIVE)
+            return true;
+    return false;
+}
+
 /* ------------------------------------------------------------------ the face */
 
 void fo_query_received(struct fo_service *service, const struct fo_query *query,
@@ -495,7 +510,7 @@ void fo_query_received(struct fo_service *service, const struct fo_query *query,
             const struct fo_now now = fo_service_now(service);
             why = late_or_not_ours(relationship, query, decision);
             if (why == NULL && fo_watchdog_stale(service, &now))
-                why = "Kea did not read its sockets for some seconds; the query may be old";
+                why = old_query;
             const struct fo_binding *binding = fo_table_find(&service->table, address);
             if (why != NULL)
                 fo_refuse(relationship, decision, why);
@@ -543,6 +558,9 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
             choose_address(&choice, decision);
         else if (query->message_type == DHCPREQUEST)
             claim(relationship, query, address_of(query), decision);
+        if (decision->claim.address != 0 && query->message_type == DHCPREQUEST &&
+            may_be_outlived(service, query, decision->claim.address))
+            fo_refuse(relationship, decision, old_query);
     }
     service->env->unlock(service->env->context);
 }

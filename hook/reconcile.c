@@ -13,9 +13,9 @@
 
 enum { REMOVED_REPORTED = 10 }; /* one by one, at each comparison */
 
-static uint32_t row_end(const struct fo_service *service, const struct fo_row *row)
+static uint32_t row_end(struct fo_service *service, const struct fo_row *row)
 {
-    uint32_t cltt = fo_from_wall(service, row->cltt);
+    uint32_t cltt = fo_row_start(service, row);
     return row->length > UINT32_MAX - 1 - cltt ? UINT32_MAX - 1 : cltt + row->length;
 }
 
@@ -28,7 +28,7 @@ static void adopt(struct fo_service *service, struct fo_pool *pool, const struct
         return;
     }
     memset(&binding->times, 0, sizeof binding->times);
-    binding->start_of_state = binding->cltt = fo_from_wall(service, row->cltt);
+    binding->start_of_state = binding->cltt = fo_row_start(service, row);
     if (end < service->quarantine_until) {
         /* After a power cut Kea may have forgotten what we have: a renewal (rule of safety 7). */
         end = service->quarantine_until;
@@ -74,8 +74,7 @@ static bool compare_details(struct fo_service *service, struct fo_pool *pool,
 static void compare_active(struct fo_service *service, struct fo_pool *pool,
                            struct fo_binding *binding, const struct fo_row *row)
 {
-    uint32_t end = row_end(service, row), cltt = fo_from_wall(service, row->cltt);
-    const uint32_t now = fo_service_now(service).seconds;
+    uint32_t end = row_end(service, row), cltt = fo_row_start(service, row);
     bool news = end > binding->times.lease_expiration;
     if (news) {
         binding->times.lease_expiration = end;
@@ -86,8 +85,8 @@ static void compare_active(struct fo_service *service, struct fo_pool *pool,
     } else if (end < binding->times.lease_expiration) {
         correct(service, pool, row->address, &service->corrected);
     }
-    if (cltt > binding->cltt && binding->cltt < now) {
-        binding->cltt = cltt < now ? cltt : now;
+    if (cltt > binding->cltt) {
+        binding->cltt = cltt;
         news = true;
     }
     news = compare_details(service, pool, binding, row, cltt) || news;
@@ -158,7 +157,7 @@ static void compare(struct fo_service *service, struct fo_pool *pool, const stru
             until = service->quarantine_until;
             fo_mark_row(service, pool, row->address);
         }
-        fo_abandon(service, pool, binding, fo_from_wall(service, row->cltt), until);
+        fo_abandon(service, pool, binding, fo_row_start(service, row), until);
         fo_touch(service, pool, row->address);
         service->adopted++;
     }

@@ -129,6 +129,13 @@ bool fo_rows_next(struct fo_service *service, struct fo_row *row)
     return found;
 }
 
+/* Kea takes the wall clock's word, which may have been a day ahead. */
+uint32_t fo_row_start(struct fo_service *service, const struct fo_row *row)
+{
+    const uint32_t cltt = fo_from_wall(service, row->cltt), now = fo_service_now(service).seconds;
+    return cltt < now ? cltt : now;
+}
+
 /* The row is gone: what waited for that becomes FREE or BACKUP (rule of safety 2). */
 static void row_gone(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding)
 {
@@ -163,7 +170,7 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
     binding->flags &= (uint8_t)~FO_FLAG_READ_ROW;
     bool there = found != NULL && found->state != FO_ROW_ABSENT; /* one that is over, too */
     bool leased = there && found->state == FO_ROW_LEASED;
-    const uint32_t start = leased ? fo_from_wall(service, found->cltt) : 0;
+    const uint32_t start = leased ? fo_row_start(service, found) : 0;
     uint32_t end = !leased                                ? 0
                    : found->length > FO_TIME_LAST - start ? FO_TIME_LAST
                                                           : start + found->length;
@@ -171,7 +178,7 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
     if (leased && binding->status == FO_FREE && fo_table_ours(&service->table, pool, binding->address) &&
         fo_table_set_client(&service->table, binding, &found->client)) {
         memset(&binding->times, 0, sizeof binding->times);
-        binding->start_of_state = fo_from_wall(service, found->cltt);
+        binding->start_of_state = start;
     } else if (!(same && binding->status == FO_ACTIVE && end >= binding->times.lease_expiration)) {
         /* The table stands: written, or deleted, from it. The engine has entered names in DNS, too. */
         if (leased && !(same && binding->status == FO_ACTIVE) &&
@@ -184,7 +191,7 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
     }
     if (!fo_table_set_details(&service->table, binding, &found->details))
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);
-    binding->cltt = fo_from_wall(service, found->cltt);
+    binding->cltt = start;
     binding->times.lease_expiration = end;
     if (end > binding->potential)
         binding->potential = end;

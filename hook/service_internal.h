@@ -362,6 +362,9 @@ static inline uint32_t fo_row_length(uint32_t start, uint32_t end)
     return end >= FO_TIME_LAST ? UINT32_MAX : end > start ? end - start : 1;
 }
 
+/* When a row of Kea's began, in our clock: not later than now, whatever Kea's clock was then. */
+uint32_t fo_row_start(struct fo_service *service, const struct fo_row *row);
+
 /* Whether a lease that ends then is over for us; one without end never is. */
 static inline bool fo_is_over(uint32_t end, uint32_t now)
 {

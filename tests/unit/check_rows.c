@@ -125,6 +125,25 @@ START_TEST(clients_that_ask_have_twice_as_long_as_rows)
 }
 END_TEST
 
+/* Written while the wall clock was a day ahead, and all that there is after the store was lost: it is no
+   lease of tomorrow, which no RELEASED of the partner's could end. */
+START_TEST(a_row_of_tomorrow_began_by_now)
+{
+    const struct fo_client client = fo_table_client(fo_table_find(&service->table, LEASED));
+    const struct fo_row there = {.address = LEASED + 2, .subnet_id = SUBNET, .state = FO_ROW_LEASED,
+                                 .client = client, .cltt = STILL_SECONDS + 86400, .length = 600};
+    service->fresh_store = true;
+    fo_reconcile_begin(service);
+    fo_reconcile_row(service, &there);
+    fo_reconcile_end(service);
+    const struct fo_binding *binding = fo_table_find(&service->table, LEASED + 2);
+    const uint32_t now = fo_service_now(service).seconds;
+    ck_assert_int_eq(binding->status, FO_ACTIVE);
+    ck_assert_uint_eq(binding->cltt, now);
+    ck_assert_uint_eq(binding->times.lease_expiration, now + 600);
+}
+END_TEST
+
 /* Kea's database was lost before it, and is back: it shows rows of leases that have ended meanwhile. */
 START_TEST(a_row_that_was_to_go_is_not_reported)
 {
@@ -196,6 +215,7 @@ int main(void)
     tcase_add_test(all, nothing_is_said_where_nothing_is_undone);
     tcase_add_test(all, a_claimed_address_waits);
     tcase_add_test(all, clients_that_ask_have_twice_as_long_as_rows);
+    tcase_add_test(all, a_row_of_tomorrow_began_by_now);
     tcase_add_test(all, a_row_that_was_to_go_is_not_reported);
     tcase_add_test(all, rows_that_nobody_waits_for_leave_the_time_to_the_partner);
     tcase_add_test(all, a_slice_is_longer_where_no_client_is_served);

@@ -114,6 +114,34 @@ START_TEST(nor_does_contact_make_it_news)
 }
 END_TEST
 
+/* Nor does a REQUEST that waited end the lease that its client has taken elsewhere since. */
+START_TEST(an_old_request_does_not_move_its_client)
+{
+    const uint32_t before = lease(true, 0);
+    fo_kea_pulse(service, NULL);
+    still_settle(service);
+    still.ms += 9000;
+    still_settle(service);
+    still_primary_enter(FO_STATE_NORMAL);
+    struct fo_binding *since = fo_table_make(&service->table, before + 2);
+    ck_assert(fo_table_set_client(&service->table, since, &query.client));
+    since->times.lease_expiration = STILL_SECONDS + 1000;
+    fo_table_set_status(&service->table, since, FO_ACTIVE);
+    ck_assert_int_eq(renew(before), FO_DROP);
+    ck_assert_ptr_nonnull(strstr(decision.refusal.reason, "may be old"));
+    fo_claim_release(service, &decision.claim);
+    still_later(service, 2000);
+    fo_kea_pulse(service, NULL);
+    still_later(service, 2900);
+    fo_kea_pulse(service, NULL);
+    still_later(service, 2900);
+    fo_kea_pulse(service, NULL);
+    still_later(service, 2900);
+    still_primary_enter(FO_STATE_NORMAL);
+    ck_assert_int_eq(renew(before), FO_PASS);
+}
+END_TEST
+
 /* A main thread that hangs for less than it takes to be told to the partner: a RELEASE may be older than
    a renewal by the partner. Who asks for a lease is served. */
 START_TEST(a_release_that_waited_for_the_main_thread_is_dropped)
@@ -199,6 +227,7 @@ int main(void)
     tcase_add_test(all, a_disabled_service_pauses_at_once);
     tcase_add_test(all, what_waited_in_a_frozen_process_is_dropped);
     tcase_add_test(all, nor_does_contact_make_it_news);
+    tcase_add_test(all, an_old_request_does_not_move_its_client);
     tcase_add_test(all, a_release_that_waited_for_the_main_thread_is_dropped);
     tcase_add_test(all, so_is_one_that_is_read_before_the_sign_of_life);
     tcase_add_loop_test(all, what_was_under_way_in_a_frozen_process_is_undone, 0, 3);
