@@ -324,6 +324,19 @@ static void tell_failure(struct fo_service *service, const char *why, const stru
     snprintf(service->store_error, sizeof service->store_error, "%s", why);
 }
 
+/* A commit costs as much as two exchanges, whatever is in it. commit_at 0: at once. */
+int64_t fo_commit_due(const struct fo_service *service)
+{
+    const struct fo_pool *pool;
+    size_t changes = 0;
+    if (service->commit_at == 0)
+        return 0;
+    for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
+        changes += pool->dirty.count;
+    return service->commit_at +
+           (changes >= FO_COMMIT_LOAD ? FO_COMMIT_LOADED_MS - FO_COMMIT_DELAY_MS : 0);
+}
+
 void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
 {
     if (service->committing && !service->store_failing &&
@@ -342,7 +355,8 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
     if (!service->saving_epoch) {
         if (!service->dirty && !service->meta_dirty)
             return;
-        if (service->dirty && !service->urgent && !service->stopping && now->ms < service->commit_at)
+        if (service->dirty && !service->urgent && !service->stopping &&
+            now->ms < fo_commit_due(service))
             return;
         begin_epoch(service);
     }

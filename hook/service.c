@@ -118,7 +118,7 @@ static int64_t commit_deadline(const struct fo_service *service, const struct fo
     if (service->saving_epoch || service->urgent)
         due = now->ms + 1;
     else if (service->dirty)
-        due = earlier(due, service->commit_at);
+        due = earlier(due, fo_commit_due(service));
     return later(due, service->commit_retry_at);
 }
 

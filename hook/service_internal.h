@@ -29,6 +29,7 @@ enum {
                                      apart */
     FO_COMMIT_DELAY_MS = 100,     /* changes come together so long before a commit: one commit, one
                                      BNDUPD and one wake-up for many clients */
+    FO_COMMIT_LOADED_MS = 250,    /* so long where FO_COMMIT_LOAD have come by then */
     FO_STALL_MS = 15000,          /* a commit that takes longer is told as a failure */
     FO_ROW_RETRY_MS = 1000,
     FO_ROW_SLICE_US = 1000,       /* so long Kea may write rows and not look at packets */
@@ -46,10 +47,12 @@ enum {
 /* How much is done at once. In the simulation, with its small pools, next to nothing: so whatever
    takes several steps is interrupted by everything else. */
 #ifdef FO_TEST_FAULTS
-enum { FO_BATCH_MAX = 3, FO_COMMIT_MANY = 20, FO_STEP_MAX = 2, FO_SCAN_MAX = 6, FO_OPEN_AHEAD = 8 };
+enum { FO_BATCH_MAX = 3, FO_COMMIT_LOAD = 12, FO_COMMIT_MANY = 20, FO_STEP_MAX = 2, FO_SCAN_MAX = 6,
+       FO_OPEN_AHEAD = 8 };
 #else
 enum {
     FO_BATCH_MAX = 8192,   /* bindings in one commit of the store */
+    FO_COMMIT_LOAD = 16,   /* changes in FO_COMMIT_DELAY_MS with which a commit waits longer */
     FO_COMMIT_MANY = 256,  /* changes of a pool that do not wait for the delay of a commit: a balance
                               or an UPDREQ makes many */
     FO_STEP_MAX = 1024,    /* bindings touched in one step of expiry or balance */
@@ -494,6 +497,8 @@ bool fo_share_reserved(struct fo_service *service, struct fo_pool *pool);
 void fo_note_shared(struct fo_service *service, uint32_t address);
 
 /* ------------------------------------------------------------------ persistence.c */
+/* When the changes so far are to be committed. */
+int64_t fo_commit_due(const struct fo_service *service);
 /* Begins a commit where there is something to write and none is under way. */
 void fo_persistence_commit(struct fo_service *service, const struct fo_now *now);
 void fo_persistence_free(struct fo_service *service);

@@ -111,7 +111,7 @@ START_TEST(a_lease_that_goes_on_is_told_before_its_row_ends_later)
     fo_requested_finish(relationship, &moment);
     ck_assert(is_set(&pool_of(lease)->rows_later, lease) && !is_set(&pool_of(lease)->rows, lease));
     ck_assert(is_set(&pool_of(ended)->rows, ended) && !is_set(&pool_of(ended)->rows_later, ended));
-    still.ms += FO_COMMIT_DELAY_MS;
+    still.ms += FO_COMMIT_LOADED_MS;
     still_partner_settle(service);
     ck_assert_uint_eq(still_partner_told(lease, &last), before + 1);
     ck_assert_uint_eq(still_partner_told(ended, &last), of_ended); /* its row goes first (2) */
@@ -135,7 +135,7 @@ START_TEST(what_is_stored_when_its_row_is_written_waits_for_no_other_commit)
     struct fo_row row;
     tells(lease, FO_ACTIVE);
     still_partner_settle(service);
-    still.ms += FO_COMMIT_DELAY_MS;
+    still.ms += FO_COMMIT_LOADED_MS;
     still_partner_settle(service);
     ck_assert(fo_table_stored(pool_of(lease), lease));
     ck_assert_uint_eq(still_partner_accepted(), before); /* its row waits */

@@ -130,7 +130,7 @@ static void start(void)
     fo_reconcile_begin(service);
     fo_reconcile_end(service);
     still_partner_start(service);
-    still.ms += FO_COMMIT_DELAY_MS;
+    still.ms += FO_COMMIT_LOADED_MS;
     still_partner_settle(service);
 }
 
@@ -259,7 +259,7 @@ START_TEST(the_start_with_what_was_stored)
     lease(FIRST + 2, STILL_SECONDS + 60);
     const uint32_t shared = service->table.pools[0].backup_count;
     ck_assert_uint_gt(shared, 0);
-    still.ms += FO_COMMIT_DELAY_MS;
+    still.ms += FO_COMMIT_LOADED_MS;
     still_partner_settle(service);
     fo_service_free(service);
     service = NULL;
@@ -340,7 +340,7 @@ START_TEST(a_reload)
     start();
     lease(FIRST + 1, STILL_SECONDS + 500);
     still_partner_hold(true); /* something is under way */
-    still.ms += FO_COMMIT_DELAY_MS;
+    still.ms += FO_COMMIT_LOADED_MS;
     still_partner_settle(service);
     ck_assert_uint_gt(service->table.pools[0].in_flight.count, 0);
     fo_service_suspend(service);

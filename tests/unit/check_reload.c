@@ -28,7 +28,7 @@ static unsigned told(uint32_t address)
 /* Messages and commits, but no rows. */
 static void exchange(void)
 {
-    still.ms += FO_COMMIT_DELAY_MS;
+    still.ms += FO_COMMIT_LOADED_MS;
     still_partner_settle(service);
 }
 

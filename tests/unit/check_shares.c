@@ -50,7 +50,7 @@ static struct fo_pool *pool(void)
 
 static void settle(void)
 {
-    still.ms += FO_COMMIT_DELAY_MS;
+    still.ms += FO_COMMIT_LOADED_MS;
     still_partner_settle(service);
 }
 

@@ -46,7 +46,7 @@ static void setup(void)
     load(0);
     relationship = service->relationships[0];
     still_partner_start(service);
-    still.ms += FO_COMMIT_DELAY_MS;
+    still.ms += FO_COMMIT_LOADED_MS;
     still_partner_settle(service);
 }
 
@@ -86,7 +86,7 @@ START_TEST(reservations_are_shared_in_steps)
     ck_assert_uint_eq(steps, RESERVED / FO_STEP_MAX + 1);
     ck_assert_uint_gt(before, RESERVED / 3); /* the rest the partner is to give back first */
     for (int i = 0; i < 3; i++) {
-        still.ms += FO_COMMIT_DELAY_MS;
+        still.ms += FO_COMMIT_LOADED_MS;
         still_partner_settle(service);
     }
     ck_assert_uint_eq(shared(), RESERVED);
@@ -205,6 +205,33 @@ START_TEST(what_is_said_of_the_whole_comes_last)
 }
 END_TEST
 
+/* Changes of a busy server wait longer for each other, those of one with few clients no longer than ever; and
+   they do not wait where a whole pool changes. */
+START_TEST(a_commit_under_load_waits_for_more)
+{
+    struct fo_pool *pool = &service->table.pools[0];
+    const int loads[] = {FO_COMMIT_LOAD - 1, FO_COMMIT_LOAD};
+    const int64_t waits[] = {FO_COMMIT_DELAY_MS, FO_COMMIT_LOADED_MS};
+    still_later(service, FO_COMMIT_LOADED_MS); /* the fixture's own */
+    for (int i = 0; i < 2; i++) {
+        const int64_t begun = still.ms;
+        for (int k = 0; k < loads[i]; k++)
+            fo_mark_dirty(service, pool, FIRST + (uint32_t)k);
+        still.ms = begun + waits[i] - 1;
+        const int64_t deadline = fo_service_step(service);
+        ck_assert(!still.committing);
+        ck_assert_int_eq(deadline, fo_service_now(service).ms + 1);
+        still.ms++;
+        fo_service_step(service);
+        commit();
+    }
+    for (uint32_t k = 0; k < FO_COMMIT_MANY; k++)
+        fo_mark_dirty(service, pool, FIRST + k);
+    fo_service_step(service);
+    commit();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("steps");
@@ -214,6 +241,7 @@ int main(void)
     tcase_add_test(all, a_reservation_that_moves_behind_the_walk_is_shared);
     tcase_add_test(all, a_page_comes_with_the_records_of_all_that_changed_in_it);
     tcase_add_test(all, what_is_said_of_the_whole_comes_last);
+    tcase_add_test(all, a_commit_under_load_waits_for_more);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

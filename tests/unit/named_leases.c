@@ -71,7 +71,7 @@ void rows(void)
 void settle(void)
 {
     for (int i = 0; i < 3; i++) {
-        still.ms += FO_COMMIT_DELAY_MS;
+        still.ms += FO_COMMIT_LOADED_MS;
         still_partner_settle(service);
         rows();
     }

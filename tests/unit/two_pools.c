@@ -64,7 +64,7 @@ void settle(void)
 {
     struct fo_row row;
     for (int i = 0; i < 3; i++) {
-        still.ms += FO_COMMIT_DELAY_MS;
+        still.ms += FO_COMMIT_LOADED_MS;
         still_partner_settle(service);
         while (fo_rows_next(service, &row))
             fo_rows_done(service, &row, NULL, NULL);
