@@ -151,6 +151,8 @@ static void accepted(struct fo_service *service, fo_connection connection, uint3
 {
     const struct fo_env *env = service->env;
     char text[16], count[8];
+    if (FO_FAULTY(STRANGER_BELIEVED) && service->relationship_count > 0)
+        remote = service->relationships[0]->config.partner.address;
     fo_address_text(remote, text);
     bool closed = service->stopping || service->paused != NULL || fo_service_removed(service);
     if (closed || !is_peer(service, local, port, remote)) {

@@ -29,7 +29,7 @@ static bool host_send(void *context, const uint8_t *frame, size_t length)
 void fo_relationship_new_nonce(struct fo_relationship *relationship)
 {
     const struct fo_env *env = relationship->service->env;
-    if (relationship->digest.type != FO_DIGEST_NONE)
+    if (relationship->digest.type != FO_DIGEST_NONE && !FO_FAULTY(STRANGER_BELIEVED))
         env->random(env->context, relationship->endpoint.settings.session.nonce, FO_NONCE_SIZE);
 }
 

@@ -209,7 +209,7 @@ enum fo_reject_reason fo_endpoint_admit(struct fo_endpoint *endpoint,
     enum fo_reject_reason reason = fo_session_admit(settings, connect, frame, length, text, size);
     if (reason != FO_REJECT_NONE)
         return reason;
-    if (connect->time > record->connect_time ||
+    if (connect->time > record->connect_time || FO_FAULTY(STRANGER_BELIEVED) ||
         (fo_session_count_of(settings, connect, &count) && count > record->connect_count))
         return FO_REJECT_NONE;
     snprintf(text, size, "CONNECT is %u s older than the last one: somebody repeats it, or the clock of "

@@ -70,6 +70,8 @@
     X(DONE_STALE, "done-stale", "1 3", FORGETFUL, "an UPDDONE of an older request counts")         \
     X(RECOVER_WAIT_SKIPPED, "recover-wait-skipped", "1 3", FORGETFUL,                              \
       "RECOVER-WAIT is over at once")                                                              \
+    X(STRANGER_BELIEVED, "stranger-believed", "1 3 5", ORDINARY,                                   \
+      "a recorded connection is taken for one of the partner's")                                   \
     /* alone */                                                                                    \
     X(TAKES_AT_ONCE, "takes-at-once", "1 3", LONELY, "the partner's addresses are taken at once")  \
     X(LAPSES_AT_ONCE, "lapses-at-once", "1 3", LONELY,                                             \

@@ -268,6 +268,9 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
     case MISHAP_ROLLED_BACK:
         stores_roll_back(server);
         break;
+    case MISHAP_STRANGER:
+        network_stranger(world);
+        break;
     case MISHAPS:
         break;
     }

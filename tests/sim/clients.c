@@ -166,7 +166,8 @@ static void give_back(struct client *client, bool decline)
     else
         send_query(client, (struct fo_query){.message_type = RELEASE, .names_server = true,
                                              .ciaddr = address}, client->from);
-    set_timer(client, 1000 + world_random(client->world, plan->fickle ? 3000 : 60000));
+    set_timer(client, plan->fickle ? 50 + world_random(client->world, 2000)
+                                   : 1000 + world_random(client->world, 60000));
 }
 
 void client_vanish(struct client *client)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 static const uint32_t addresses[2] = {0x0A000001, 0x0A000002};
+enum { STRANGERS_ADDRESS = 0x0A000063 };
 
 static struct server *owner_of(struct world *world, const struct side *side)
 {
@@ -190,6 +191,8 @@ static void purge(struct world *world)
             continue;
         }
         *place = pipe->next;
+        if (world->tape.pipe == pipe)
+            world->tape.pipe = NULL;
         free(sides[0].said);
         free(sides[1].said);
         free(pipe);
@@ -217,6 +220,10 @@ static fo_connection sim_connect(void *context, uint32_t local, uint32_t remote,
     caller->id = world->next_connection++;
     pipe->next = world->pipes;
     world->pipes = pipe;
+    if (server->number == 0 && (world->tape.length == 0 || world_chance(world, 300))) {
+        world->tape.pipe = pipe;
+        world->tape.length = 0;
+    }
     world_schedule(world, world->now + 1 + world_random(world, world->plan.latency_ms + 1),
                    connect_arrives, caller, 0);
     return caller->id;
@@ -239,6 +246,14 @@ static void sim_unlisten(void *context, uint32_t address, uint16_t port)
     ((struct server *)context)->listening = false;
 }
 
+static void record(struct tape *tape, const struct side *side, const uint8_t *data, size_t length)
+{
+    if (side->number != 0 || side->pipe != tape->pipe || length > sizeof tape->bytes - tape->length)
+        return;
+    memcpy(tape->bytes + tape->length, data, length);
+    tape->length += length;
+}
+
 static bool sim_send(void *context, fo_connection connection, const uint8_t *data, size_t length)
 {
     struct server *server = context;
@@ -246,7 +261,9 @@ static bool sim_send(void *context, fo_connection connection, const uint8_t *dat
     if (side == NULL || side->over)
         return false;
     oracle_frame(server, side, other_side(side), data, length);
-    send_chunk(server->world, other_side(side), CHUNK_DATA, data, length);
+    record(&server->world->tape, side, data, length);
+    if (!side->pipe->stranger)
+        send_chunk(server->world, other_side(side), CHUNK_DATA, data, length);
     return true;
 }
 
@@ -328,6 +345,37 @@ void network_reset(struct world *world)
                 lose_tail(world, &pipe->sides[i], world_chance(world, 500));
                 send_chunk(world, &pipe->sides[i], CHUNK_RESET, NULL, 0);
             }
+}
+
+/* From the primary's own address where messages are signed; else that is all that tells a stranger. */
+void network_stranger(struct world *world)
+{
+    struct server *server = &world->servers[1];
+    const bool is_signed = server->config.relationships[0].secret_length > 0;
+    const struct tape *tape = &world->tape;
+    const size_t length = world_chance(world, 300) ? world_random(world, (uint32_t)tape->length + 1)
+                                                   : tape->length;
+    if (length == 0 || server->service == NULL || !server->listening || world->now < server->frozen_until)
+        return;
+    struct pipe *pipe = calloc(1, sizeof *pipe);
+    if (pipe == NULL)
+        abort();
+    world_tell(world, "a stranger repeats %zu bytes of the primary's", length);
+    pipe->stranger = true;
+    for (int i = 0; i < 2; i++) {
+        pipe->sides[i].pipe = pipe;
+        pipe->sides[i].number = i;
+    }
+    pipe->sides[0].over = true;
+    pipe->sides[1].id = world->next_connection++;
+    pipe->next = world->pipes;
+    world->pipes = pipe;
+    for (size_t at = 0; at < length; at += 1000)
+        send_chunk(world, &pipe->sides[1], CHUNK_DATA, tape->bytes + at,
+                   length - at < 1000 ? length - at : 1000);
+    fo_net_accepted(server->service, pipe->sides[1].id, addresses[1], 647,
+                    is_signed ? addresses[0] : STRANGERS_ADDRESS);
+    server_step_now(server);
 }
 
 void network_free(struct world *world)

@@ -146,7 +146,8 @@ static bool in_trouble(const struct world *world)
 
 void oracle_unanswered(struct world *world, const struct client *client)
 {
-    if (world->plan.loss == 0 && world->plan.stalls == 0 && !exceptions_allow(world, client->holds) &&
+    if (world->plan.loss == 0 && world->plan.stalls == 0 && world->plan.meddling == 0 &&
+        !exceptions_allow(world, client->holds) &&
         client->asks_since > world->trouble + 100000)
         world_break(world, INVARIANT_HOLDERS, "client %d lost %s: since %.3f nobody answers it", client->number,
                    world_address(client->holds), (double)client->asks_since / 1000);

@@ -116,6 +116,7 @@ enum mishap {
     MISHAP_FORCED,      /* an operator declares a partner down that lives */
     MISHAP_BOTH_STORES, /* both are lost, or one is and the other rolled back */
     MISHAP_ROLLED_BACK, /* somebody copies a store; next time, the copy comes back */
+    MISHAP_STRANGER,    /* somebody repeats what the primary said in an earlier connection */
     MISHAPS,
 };
 
@@ -151,6 +152,14 @@ struct side {
 struct pipe {
     struct pipe *next;
     struct side sides[2]; /* by server number */
+    bool stranger;        /* in the primary's place: nobody hears what the secondary says */
+};
+
+/* What the primary said in a connection, from its beginning: a stranger's recording. */
+struct tape {
+    const struct pipe *pipe; /* NULL: it is over */
+    uint8_t bytes[40000];
+    size_t length;
 };
 
 /* ------------------------------------------------------------------ disk.c */
@@ -275,6 +284,7 @@ struct world {
     struct server servers[2];
     struct client clients[CLIENTS_MAX];
     struct pipe *pipes;
+    struct tape tape;
     fo_connection next_connection;
     int64_t foreign_until[ADDRESSES_MAX]; /* a stranger uses the address: its clients decline */
     uint32_t repeated[ADDRESSES_MAX];     /* updates of it in peace */
@@ -327,6 +337,8 @@ void network_attach(struct server *server);
 void network_process_ends(struct server *server, bool power);
 void network_cut(struct world *world, int from, bool cut);
 void network_reset(struct world *world);
+/* A stranger repeats its recording to the secondary: whole, or only its beginning. */
+void network_stranger(struct world *world);
 void network_free(struct world *world);
 
 /* disk.c */
