@@ -53,7 +53,7 @@ class KeaServer:
         self.wrap = list(wrap)
         self.environment = {**os.environ, **(environment or {})}
         for key in ("KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_DHCP_DATA_DIR",
-                    "KEA_LOG_FILE_DIR", "KEA_CONTROL_SOCKET_DIR"):
+                    "KEA_LOG_FILE_DIR", "KEA_CONTROL_SOCKET_DIR", "KEA_HOOK_SCRIPTS_PATH"):
             self.environment[key] = self.directory
         self.process = None
         self.config = None
