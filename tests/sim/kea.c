@@ -29,6 +29,7 @@ struct packet {
     struct fo_decision decision;
     bool alone; /* its server was, when the length was bounded */
     bool forbidden, granted, renewed, written;
+    uint16_t name;  /* RELEASE, DECLINE: of the row */
     bool parked;    /* another library keeps it, before our pkt4_send */
     uint32_t older; /* the client's row that the engine found, and deletes */
     uint32_t noted; /* the same as the shim sees it, which looks after it then */
@@ -278,6 +279,7 @@ static enum stage may_give_back(struct packet *packet)
     if (row == NULL || row->state != FO_ROW_LEASED || row->client != packet->client)
         return STAGE_END;
     packet->address = is_decline(packet) ? packet->query.asked_address : packet->query.ciaddr;
+    packet->name = row->name; /* of the copy that Kea goes by from now on */
     return STAGE_GIVE_BACK;
 }
 
@@ -285,10 +287,9 @@ static enum stage give_back(struct packet *packet)
 {
     struct server *server = packet->server;
     struct world *world = server->world;
-    const struct lease_row *row = row_given_back(packet);
     if (world->now < server->kea.bad_until || meddled(world))
         return STAGE_GIVEN_BACK; /* another library has kept Kea from it */
-    name_remove(world, packet->address, row->name);
+    name_remove(world, packet->address, packet->name);
     kea_write_row(server, packet->address,
                   is_decline(packet) ? (struct lease_row){FO_ROW_DECLINED, -1, server_wall(server),
                                                           world->plan.probation, 0}
