@@ -46,12 +46,16 @@ static bool serves(const struct server *server)
            (!relationship->alone || fo_alone_rule(relationship) == FO_WITHOUT_ALL);
 }
 
-/* From here on the other may be wrong of all but these. */
+/* From here on the other may be wrong of all but these. (Declared down since MCLT ago, all are the server's to
+   give from the first moment on; that makes them not its own.) */
 static void note_own(struct world *world, const struct server *server)
 {
+    const uint8_t own = server->number == 0 ? FO_FREE : FO_BACKUP;
     for (uint32_t i = 0; i < world->plan.addresses; i++) {
         struct fo_pool *pool = oracle_pool(server, FIRST_ADDRESS + i);
-        if (pool == NULL || !fo_table_ours(&server->service->table, pool, FIRST_ADDRESS + i))
+        if (pool == NULL || !fo_table_ours(&server->service->table, pool, FIRST_ADDRESS + i) ||
+            oracle_status(server, FIRST_ADDRESS + i) != own ||
+            fo_bitmap_test(&pool->returning, bit_in(pool, FIRST_ADDRESS + i)))
             world->may_double[i] = true;
     }
 }
