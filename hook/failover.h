@@ -167,6 +167,11 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
 bool fo_moved_from(struct fo_service *service, const struct fo_query *query,
                    struct fo_decision *decision, uint32_t after, struct fo_claim *left);
 
+/* Whether there is such an address by now. What has come since the query did is not left by it: the query
+   may be the older of the two, having been held up in Kea; but a NAK for it may be of the wrong row. */
+bool fo_has_moved(struct fo_service *service, const struct fo_query *query,
+                  const struct fo_decision *decision);
+
 /* True where reserved_address should be looked up for this subnet. */
 bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id);
 

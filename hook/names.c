@@ -42,7 +42,10 @@ void fo_leave_names(struct fo_relationship *relationship, const struct fo_pool *
                     struct fo_binding *binding, const struct fo_update *update)
 {
     const bool unaware = fo_partner_unaware(pool, bit_in(pool, update->address));
-    const bool later = unaware && fo_transaction_time(relationship, update) < binding->cltt;
+    /* Ends by time cross every day, and are the same one; a RELEASE there and a lease here are two. */
+    const uint32_t near = update->status == FO_RELEASED ? FO_TRANSACTION_GUARD : 0;
+    const bool later =
+        unaware && fo_transaction_time(relationship, update) < binding->cltt + near;
     if (fo_status_becomes_free((enum fo_binding_status)update->status)
             ? fo_details_names_taken(update) && !later
             : relationship->endpoint.session.partner.own_kind && !unaware)

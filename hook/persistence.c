@@ -324,7 +324,7 @@ static void tell_failure(struct fo_service *service, const char *why, const stru
     snprintf(service->store_error, sizeof service->store_error, "%s", why);
 }
 
-/* A commit costs as much as two exchanges, whatever is in it. commit_at 0: at once. */
+/* A commit costs CPU, however little is in it. commit_at 0: at once. */
 int64_t fo_commit_due(const struct fo_service *service)
 {
     const struct fo_pool *pool;

@@ -382,6 +382,16 @@ bool fo_moved_from(struct fo_service *service, const struct fo_query *query,
     return binding != NULL;
 }
 
+bool fo_has_moved(struct fo_service *service, const struct fo_query *query,
+                  const struct fo_decision *decision)
+{
+    service->env->lock(service->env->context);
+    const bool moved = decision->claim.address != 0 &&
+                       other_of_client(service, query, decision->claim.address, 0) != NULL;
+    service->env->unlock(service->env->context);
+    return moved;
+}
+
 bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id)
 {
     service->env->lock(service->env->context);

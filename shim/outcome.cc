@@ -139,9 +139,10 @@ bool answer_stands(Packet &packet, const Pkt4 &response)
     if (!response.getYiaddr().isV4Zero()) {
         return packet.granted && packet.granted->addr_ == response.getYiaddr() && commit(packet);
     }
-    /* The engine failed to write, or to see: no NAK for that. */
-    return !packet.granted && !packet.decision.doubtful && !leave_others(packet) &&
-           database_answers(packet);
+    /* The engine failed to write, or to see, or looked at a row of a lease that has come since: no NAK for
+       that. */
+    return !packet.granted && !packet.decision.doubtful &&
+           !fo_has_moved(service(), &packet.query, &packet.decision) && database_answers(packet);
 }
 
 /* ------------------------------------------------------------------ RELEASE, DECLINE */

@@ -228,7 +228,8 @@ static enum stage send(struct packet *packet)
         return STAGE_END;
     }
     if (!packet->written) { /* a NAK, unless it is made from rows that lag behind */
-        if (!packet->decision.doubtful && !leave_others(packet))
+        if (!packet->decision.doubtful &&
+            !fo_has_moved(server->service, &packet->query, &packet->decision))
             return STAGE_ANSWER;
         packet->answer = -1;
         return STAGE_END;

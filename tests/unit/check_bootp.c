@@ -12,7 +12,7 @@
 
 #include "tests/unit/named_leases.h"
 
-enum { RESERVED = FIRST + 7, REQUEST = 3 };
+enum { RESERVED = FIRST + 7 };
 
 static struct fo_query query;
 static struct fo_decision decision;

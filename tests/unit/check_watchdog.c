@@ -142,6 +142,24 @@ START_TEST(an_old_request_does_not_move_its_client)
 }
 END_TEST
 
+/* Nor does one that a slow thread, or another library, has held up: what it finds when its answer leaves
+   is newer than itself (seed 6306117). */
+START_TEST(a_request_that_is_held_up_does_not_move_its_client)
+{
+    const uint32_t before = lease(true, 0);
+    ck_assert_int_eq(renew(before), FO_PASS);
+    ck_assert(!fo_has_moved(service, &query, &decision));
+    struct fo_binding *since = fo_table_make(&service->table, before + 2);
+    ck_assert(fo_table_set_client(&service->table, since, &query.client));
+    since->times.lease_expiration = STILL_SECONDS + 1000;
+    fo_table_set_status(&service->table, since, FO_ACTIVE);
+    ck_assert(fo_has_moved(service, &query, &decision)); /* so the engine's NAK does not go out */
+    ck_assert_int_eq(since->status, FO_ACTIVE);
+    fo_claim_release(service, &decision.claim);
+    ck_assert(!fo_has_moved(service, &query, &decision)); /* without a claim it would move nobody */
+}
+END_TEST
+
 /* A main thread that hangs for less than it takes to be told to the partner: a RELEASE may be older than
    a renewal by the partner. Who asks for a lease is served. */
 START_TEST(a_release_that_waited_for_the_main_thread_is_dropped)
@@ -228,6 +246,7 @@ int main(void)
     tcase_add_test(all, what_waited_in_a_frozen_process_is_dropped);
     tcase_add_test(all, nor_does_contact_make_it_news);
     tcase_add_test(all, an_old_request_does_not_move_its_client);
+    tcase_add_test(all, a_request_that_is_held_up_does_not_move_its_client);
     tcase_add_test(all, a_release_that_waited_for_the_main_thread_is_dropped);
     tcase_add_test(all, so_is_one_that_is_read_before_the_sign_of_life);
     tcase_add_loop_test(all, what_was_under_way_in_a_frozen_process_is_undone, 0, 3);

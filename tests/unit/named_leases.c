@@ -6,8 +6,6 @@
 #include <check.h>
 #include <string.h>
 
-enum { REQUEST = 3, RELEASE = 7, DISCOVER = 1 };
-
 struct fo_service *service;
 struct fo_relationship *relationship;
 struct fo_pool *pool;

@@ -9,7 +9,7 @@
 
 #include "tests/unit/still_partner.h"
 
-enum { FIRST = 0x0a000040, SIZE = 64, MCLT = 60 };
+enum { FIRST = 0x0a000040, SIZE = 64, MCLT = 60, DISCOVER = 1, REQUEST = 3, RELEASE = 7 };
 
 extern struct fo_service *service;
 extern struct fo_relationship *relationship;
