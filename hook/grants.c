@@ -266,9 +266,11 @@ bool fo_released(struct fo_service *service, struct fo_decision *decision, bool 
                binding->status == FO_ACTIVE) {
         /* Of when it came: with a late thread it would look later than what the partner has given since. */
         binding->cltt = fo_transaction_now(binding, decision->bounded_at);
-        /* Where the row is to be written again, it was the engine that deleted it (fo_row_deleted), and
-           that leaves the names; rather removed twice than never. */
-        if (names_removed && !fo_bitmap_test(&pool->rows, bit_in(pool, binding->address)))
+        /* It may have been the engine that deleted the row, for another query of its client, and that
+           leaves the names: where it has been told (fo_row_deleted), or is not yet, another query being
+           under way. Rather removed twice than never. */
+        if (names_removed && !fo_bitmap_test(&pool->rows, bit_in(pool, binding->address)) &&
+            service->table.claim_count == 1)
             fo_table_names_removed(binding);
         fo_end_lease(service, pool, binding, FO_RELEASED, now.seconds);
         over = true;
