@@ -247,6 +247,8 @@ static struct fo_binding *other_of_client(struct fo_service *service, const stru
 {
     const struct fo_pool *here = fo_table_pool(&service->table, claimed);
     struct fo_binding *binding = after ? fo_table_find(&service->table, after) : NULL;
+    if (here == NULL)
+        return NULL; /* a configuration has taken the pool away while the query was kept */
     while ((binding = fo_table_next_of_client(&service->table, &query->client, binding)) != NULL)
         if (binding->address != claimed && may_mislead(service, here, binding))
             return binding;

@@ -23,9 +23,7 @@ using isc::asiolink::IOAddress;
 
 /* ------------------------------------------------------------------ the client's other rows */
 
-/* The client holds what it asks for, or is about to: leases of it at other addresses end. True where
-   there were any. */
-bool leave_others(Packet &packet)
+void leave_others(Packet &packet)
 {
     fo_claim left;
     uint32_t after = 0;
@@ -36,7 +34,6 @@ bool leave_others(Packet &packet)
         }
         fo_claim_release(service(), &left);
     }
-    return after != 0;
 }
 
 namespace {

@@ -55,8 +55,8 @@ void fit_renewal_times(isc::dhcp::Pkt4 &response);
 
 /* ------------------------------------------------------------------ outcome.cc */
 
-/* The client's leases at other addresses end. True where there were any. */
-bool leave_others(Packet &packet);
+/* The client holds what it asks for, or is about to: leases of it at other addresses end, row first. */
+void leave_others(Packet &packet);
 /* lease4_select of a REQUEST: notes the client's other rows, which the engine may delete. */
 void note_rows(Packet &packet, const isc::dhcp::Lease4 &granted);
 /* pkt4_send: may the answer go out? A lease is committed. */

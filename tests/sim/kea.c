@@ -200,7 +200,7 @@ static void look_after(struct packet *packet)
 }
 
 /* As the shim: the client's rows at other addresses go before the engine looks. */
-static bool leave_others(struct packet *packet)
+static void leave_others(struct packet *packet)
 {
     struct server *server = packet->server;
     struct fo_claim left;
@@ -213,7 +213,6 @@ static bool leave_others(struct packet *packet)
             kea_write_row(server, after, (struct lease_row){.client = -1});
         fo_claim_release(server->service, &left);
     }
-    return after != 0;
 }
 
 /* pkt4_send. */

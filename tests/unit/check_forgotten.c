@@ -346,6 +346,25 @@ START_TEST(the_row_of_a_client_goes_though_its_pool_has_gone)
 }
 END_TEST
 
+/* Another library may keep a query while a configuration takes the pool of its address away. */
+START_TEST(a_query_whose_pool_has_gone_moves_nobody)
+{
+    const uint32_t claimed = leased(FIRST), held = leased(OTHER);
+    struct fo_decision decision;
+    struct fo_claim claim;
+    const struct fo_query query = {
+        .client = {.hardware = hardware + 1, .hardware_type = 1, .hardware_length = 6},
+        .message_type = REQUEST, .ciaddr = claimed};
+    ck_assert_int_eq(renew(claimed, &decision), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, claimed);
+    load(false);
+    ck_assert(!fo_has_moved(service, &query, &decision));
+    ck_assert(!fo_moved_from(service, &query, &decision, 0, &claim));
+    ck_assert_int_eq(status_of(held), FO_ACTIVE);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
 START_TEST(what_no_relationship_governs_any_more_is_keas_alone)
 {
     const uint32_t lease = leased(FIRST);
@@ -383,6 +402,7 @@ int main(void)
     tcase_add_test(all, nothing_is_promised_before_the_first_commit_after_an_orderly_stop);
     tcase_add_test(all, an_address_is_not_leased_anew_before_it_is_stored_that_its_lease_is_over);
     tcase_add_test(all, the_row_of_a_client_goes_though_its_pool_has_gone);
+    tcase_add_test(all, a_query_whose_pool_has_gone_moves_nobody);
     tcase_add_test(all, what_no_relationship_governs_any_more_is_keas_alone);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

@@ -10,6 +10,14 @@
 
 #include "tests/unit/still_primary.h"
 
+/* Kea's main thread has just run; then nothing of the process does for nine seconds. */
+static void freeze(void)
+{
+    fo_kea_pulse(service, NULL);
+    still_settle(service);
+    still.ms += 9000;
+}
+
 /* Three seconds, and Kea's main thread answers or not. */
 static void pass(bool answers)
 {
@@ -83,9 +91,7 @@ static void release_arrives(uint32_t address)
 START_TEST(what_waited_in_a_frozen_process_is_dropped)
 {
     const uint32_t held = lease(true, 0);
-    fo_kea_pulse(service, NULL);
-    still_settle(service);
-    still.ms += 9000;
+    freeze();
     release_arrives(held);
     ck_assert_int_eq(decision.answer, FO_DROP);
     ck_assert_ptr_nonnull(strstr(decision.refusal.reason, "got no time"));
@@ -102,9 +108,7 @@ END_TEST
 START_TEST(nor_does_contact_make_it_news)
 {
     const uint32_t held = lease(true, 0);
-    fo_kea_pulse(service, NULL);
-    still_settle(service);
-    still.ms += 9000;
+    freeze();
     still_settle(service);
     still_primary_enter(FO_STATE_NORMAL);
     release_arrives(held);
@@ -118,9 +122,7 @@ END_TEST
 START_TEST(an_old_request_does_not_move_its_client)
 {
     const uint32_t before = lease(true, 0);
-    fo_kea_pulse(service, NULL);
-    still_settle(service);
-    still.ms += 9000;
+    freeze();
     still_settle(service);
     still_primary_enter(FO_STATE_NORMAL);
     struct fo_binding *since = fo_table_make(&service->table, before + 2);
