@@ -172,8 +172,8 @@ bool fo_moved_from(struct fo_service *service, const struct fo_query *query,
 bool fo_has_moved(struct fo_service *service, const struct fo_query *query,
                   const struct fo_decision *decision);
 
-/* True where reserved_address should be looked up for this subnet. */
-bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id);
+/* True where what is decided on this query in this subnet depends on reserved_address. */
+bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id, const struct fo_query *query);
 
 /* lease4_select or lease4_renew of a DISCOVER: the engine is about to offer `*address` for `*length`
    seconds (UINT32_MAX: infinite). Bounds the length; replaces an address that is not ours by one

@@ -74,9 +74,11 @@ enum fo_answer fo_lease_offered(struct fo_service *service, uint32_t subnet_id,
     if (relationship != NULL && *address != decision->address &&
         !fo_claimable(service, relationship, pool, *address, query)) {
         /* The engine went another way (a class guard, a reservation): what we hold is offered
-           where it is of the same subnet, nothing else. */
+           where it is of the same subnet, nothing else; and not to the owner of a reservation, whom
+           the engine would refuse it. */
         struct fo_pool *held = fo_table_pool(&service->table, decision->address);
-        if (held != NULL && held->range.subnet_id == pool->range.subnet_id)
+        if (held != NULL && held->range.subnet_id == pool->range.subnet_id &&
+            *address != query->reserved_address)
             *address = decision->address;
         else
             fo_refuse(relationship, decision, "Kea chose an address that is not ours");

@@ -394,11 +394,24 @@ bool fo_has_moved(struct fo_service *service, const struct fo_query *query,
     return moved;
 }
 
-bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id)
+/* A lease that goes on is its client's, whoever the reservation's. */
+static bool is_reserved_and_free(struct fo_service *service, uint32_t address)
+{
+    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    if (pool == NULL || !fo_bitmap_test(&pool->reserved, bit_in(pool, address)))
+        return false;
+    const enum fo_binding_status status = fo_table_status(&service->table, pool, address);
+    return status == FO_FREE || status == FO_BACKUP;
+}
+
+bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id, const struct fo_query *query)
 {
     service->env->lock(service->env->context);
     const struct fo_subnet_entry *subnet = fo_find_subnet(service, subnet_id);
     bool matter = service->reservations && subnet != NULL && subnet->relationship >= 0;
+    if (matter && !query->bootp && query->message_type != DHCPDISCOVER)
+        matter = query->message_type == DHCPREQUEST &&
+                 is_reserved_and_free(service, address_of(query));
     service->env->unlock(service->env->context);
     return matter;
 }

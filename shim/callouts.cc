@@ -173,6 +173,23 @@ extern "C" int pkt4_receive(CalloutHandle &handle)
 
 /* ------------------------------------------------------------------ subnet4_select */
 
+/* Whether reservations name the client; its reserved address is told the service. */
+bool look_up(Packet &packet, const Pkt4Ptr &query, const SubnetArgument &subnet)
+{
+    const Reservations found = find_reservations(query, subnet);
+    packet.query.reserved_address = found.address;
+    packet.looked_up = true;
+    return found.known;
+}
+
+/* Reservations may be in a database, which Kea asks, too, a moment later. So it is not asked for a DISCOVER
+   whose client had none when Kea's configuration was loaded; if it has one now, the engine's choice tells. */
+bool is_to_be_looked_up(const Pkt4 &query, const Packet &packet)
+{
+    return packet.query.bootp || packet.query.message_type != DHCPDISCOVER ||
+           may_have_reservation(query);
+}
+
 void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgument &subnet,
                    Packet &packet)
 {
@@ -180,14 +197,17 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
     if (!subnet->getMatchClientId()) {
         packet.query.client.identifier_length = 0; /* nor will Kea's rows have one */
     }
-    const bool guards = guarded_by_class(id), reservations = fo_reservations_matter(service(), id);
+    const bool guards = packet.query.message_type == DHCPDISCOVER && guarded_by_class(id);
+    const bool reservations = fo_reservations_matter(service(), id, &packet.query);
     packet.plain = !guards && !reservations;
-    if (reservations) {
-        packet.query.reserved_address = find_reservations(query, subnet).address;
-    }
     ClientClasses classes;
     if (guards) {
-        classes = classes_for_guards(query, subnet);
+        classes = query->getClasses();
+    }
+    if (guards || (reservations && is_to_be_looked_up(*query, packet))) {
+        /* KNOWN and UNKNOWN are given by Kea after the subnet is selected. What other classes make of
+           them comes too late for us; the replacement in lease4_select catches that. */
+        classes.insert(look_up(packet, query, subnet) ? "KNOWN" : "UNKNOWN");
     }
     fo_subnet_selected(service(), id, &packet.query, guards ? failover_pool_allowed : nullptr,
                        &classes, &packet.decision);
@@ -262,6 +282,9 @@ extern "C" int lease4_select(CalloutHandle &handle)
         }
         if (packet->query.message_type == DHCPDISCOVER) {
             packet->decision.rowless = packet->plain;
+            if (number(lease->addr_) != packet->decision.address && !packet->looked_up) {
+                look_up(*packet, argument<Pkt4Ptr>(handle, QUERY), argument<SubnetArgument>(handle, SUBNET));
+            }
             bound_offer(*packet, *lease);
             return;
         }

@@ -21,6 +21,7 @@
 #include <dhcpsrv/lease_mgr_factory.h>
 #include <util/multi_threading_mgr.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -132,6 +133,7 @@ void Life::configure(const SrvConfigPtr &server)
     }
     try {
         learn_subnets(*server, config.get());
+        owners = topology.owners();
         rows_unknown = true;
         reconcile_rows();
         rows_unknown = false;
@@ -247,6 +249,11 @@ bool guarded_by_class(uint32_t subnet_id)
 {
     const auto found = life.subnets.find(subnet_id);
     return found != life.subnets.end() && found->second.guards;
+}
+
+bool is_owner(uint64_t number)
+{
+    return std::binary_search(life.owners.begin(), life.owners.end(), number);
 }
 
 /* ------------------------------------------------------------------ asked by the main thread */

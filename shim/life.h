@@ -38,6 +38,7 @@ public:
 
     fo_service *service = nullptr;
     std::unordered_map<uint32_t, Governed> subnets;
+    std::vector<uint64_t> owners; /* Topology's */
     /* The configuration that the service knows; kept, so that no other gets its address. */
     std::atomic<const isc::dhcp::SrvConfig *> known{nullptr};
     /* The one that could not be told to the service: not tried again for each packet. */

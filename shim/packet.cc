@@ -210,18 +210,42 @@ static std::vector<uint8_t> identifier_for(const Pkt4 &query, Host::IdentifierTy
     }
 }
 
-/* Kea's search for the client's reservations, in its order of identifiers. */
+/* The client's identifiers that Kea looks for, in its order. */
+static std::vector<AllocEngine::IdentifierPair> identifiers_of(const Pkt4 &query)
+{
+    std::vector<AllocEngine::IdentifierPair> identifiers;
+    const auto operations = CfgMgr::instance().getCurrentCfg()->getCfgHostOperations4();
+    for (const auto &type : operations->getIdentifierTypes()) {
+        std::vector<uint8_t> identifier = identifier_for(query, type);
+        if (!identifier.empty()) {
+            identifiers.emplace_back(type, std::move(identifier));
+        }
+    }
+    return identifiers;
+}
+
+uint64_t host_number(Host::IdentifierType type, const std::vector<uint8_t> &identifier)
+{
+    std::string text(identifier.begin(), identifier.end());
+    text.push_back(static_cast<char>(type));
+    return std::hash<std::string>()(text);
+}
+
+bool may_have_reservation(const Pkt4 &query)
+{
+    const auto identifiers = identifiers_of(query);
+    return std::any_of(identifiers.begin(), identifiers.end(),
+                       [](const auto &one) { return is_owner(host_number(one.first, one.second)); });
+}
+
+/* Kea's search for the client's reservations. */
 Reservations find_reservations(const Pkt4Ptr &query, const SubnetArgument &subnet)
 {
     AllocEngine::ClientContext4 context;
     context.subnet_ = subnet;
     context.query_ = query;
-    const auto operations = CfgMgr::instance().getCurrentCfg()->getCfgHostOperations4();
-    for (const auto &type : operations->getIdentifierTypes()) {
-        const std::vector<uint8_t> identifier = identifier_for(*query, type);
-        if (!identifier.empty()) {
-            context.addHostIdentifier(type, identifier);
-        }
+    for (const auto &one : identifiers_of(*query)) {
+        context.addHostIdentifier(one.first, one.second);
     }
     AllocEngine::findReservation(context);
 
@@ -236,15 +260,6 @@ Reservations find_reservations(const Pkt4Ptr &query, const SubnetArgument &subne
         }
     }
     return found;
-}
-
-/* KNOWN and UNKNOWN are given by Kea after the subnet is selected. What other classes make of them
-   comes too late for us; the replacement in lease4_select catches that. */
-ClientClasses classes_for_guards(const Pkt4Ptr &query, const SubnetArgument &subnet)
-{
-    ClientClasses classes = query->getClasses();
-    classes.insert(find_reservations(query, subnet).known ? "KNOWN" : "UNKNOWN");
-    return classes;
 }
 
 extern "C" bool failover_pool_allowed(void *argument, uint32_t subnet_id, uint32_t pool_first)

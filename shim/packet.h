@@ -32,7 +32,8 @@ public:
     uint32_t desired = 0;           /* lease time that the configuration gives */
     isc::dhcp::Lease4Ptr granted;   /* what the engine was allowed to lease; not to be changed */
     std::vector<uint32_t> rows;     /* of the client, which the engine may delete */
-    bool plain = false;     /* neither class guards nor reservations concern it */
+    bool plain = false;     /* DISCOVER: neither class guards nor reservations concern its network */
+    bool looked_up = false; /* what is reserved for the client */
     bool given_back = false; /* RELEASE, DECLINE: Kea was about to do it */
     bool forbidden = false; /* the answer must not go out */
     bool failed = false;    /* a callout failed: no later one may allow it again */
@@ -70,10 +71,10 @@ struct Reservations {
     uint32_t address = 0;
 };
 Reservations find_reservations(const isc::dhcp::Pkt4Ptr &query, const SubnetArgument &subnet);
+/* Whether it may be that an address is reserved for it: by the configuration, or by a database as that was when
+   Kea's configuration was loaded. */
+bool may_have_reservation(const isc::dhcp::Pkt4 &query);
 
-/* The classes by which Kea will judge whether the client may have an address of a pool. */
-isc::dhcp::ClientClasses classes_for_guards(const isc::dhcp::Pkt4Ptr &query,
-                                            const SubnetArgument &subnet);
 /* An fo_pool_allowed; its argument are those classes. */
 extern "C" bool failover_pool_allowed(void *classes, uint32_t subnet_id, uint32_t pool_first);
 

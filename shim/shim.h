@@ -18,6 +18,7 @@
 #include <dhcp/hwaddr.h>
 #include <dhcp/option.h>
 #include <dhcp/pkt4.h>
+#include <dhcpsrv/host.h>
 #include <dhcpsrv/lease.h>
 #include <dhcpsrv/srv_config.h>
 #include <hooks/hooks.h>
@@ -97,12 +98,16 @@ class Topology {
 public:
     explicit Topology(const isc::dhcp::SrvConfig &server);
     const fo_topology &get() const { return topology_; }
+    /* Who has an address reserved, by host_number(); sorted. */
+    const std::vector<uint64_t> &owners() const { return owners_; }
 
 private:
     void add_subnet(const isc::dhcp::Subnet4 &subnet, uint32_t network);
+    void add_reservation(const isc::dhcp::Host &host);
     void add_reservations(const isc::dhcp::SrvConfig &server);
 
     std::vector<fo_pool_range> pools_;
+    std::vector<uint64_t> owners_;
     std::vector<uint32_t> subnets_, networks_, reserved_;
     fo_topology topology_;
 };
@@ -122,6 +127,8 @@ bool in_step();
 /* Whether a relationship governs a subnet, and whether class guards concern its network. */
 bool governed(uint32_t subnet_id);
 bool guarded_by_class(uint32_t subnet_id);
+/* Whether the configuration, or a database as it was then, reserves an address for this host_number(). */
+bool is_owner(uint64_t number);
 /* Main thread: Kea changed subnets or reservations of the running configuration. */
 void configuration_edited();
 /* Main thread: reconfigures where Kea went back to an older configuration. */
@@ -143,6 +150,8 @@ void register_callouts(isc::hooks::LibraryHandle &handle);
 /* Fills in a client; the pointers live as long as the two objects. */
 void describe_client(const isc::dhcp::HWAddrPtr &hardware, const std::vector<uint8_t> *identifier,
                      fo_client &client);
+/* By which one of the owner's identifiers is known where it does not matter if it is another's. */
+uint64_t host_number(isc::dhcp::Host::IdentifierType type, const std::vector<uint8_t> &identifier);
 
 /* ------------------------------------------------------------------ leases.cc */
 

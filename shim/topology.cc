@@ -82,21 +82,31 @@ void Topology::add_subnet(const isc::dhcp::Subnet4 &subnet, uint32_t network)
     }
 }
 
-/* Reservations of the configuration and of host databases, as far as they lie in pools. */
+void Topology::add_reservation(const isc::dhcp::Host &host)
+{
+    const uint32_t address = number(host.getIPv4Reservation());
+    if (address != 0) {
+        reserved_.push_back(address);
+        owners_.push_back(host_number(host.getIdentifierType(), host.getIdentifier()));
+    }
+}
+
+/* Reservations of the configuration and of host databases; addresses as far as they lie in pools. */
 void Topology::add_reservations(const SrvConfig &server)
 {
     std::vector<uint32_t> ids = subnets_;
     ids.push_back(isc::dhcp::SUBNET_ID_GLOBAL);
     for (const uint32_t id : ids) {
         for (const auto &host : server.getCfgHosts()->getAll4(id)) {
-            reserved_.push_back(number(host->getIPv4Reservation()));
+            add_reservation(*host);
         }
         for (const auto &source : isc::dhcp::HostMgr::instance().getHostDataSourceList()) {
             for (const auto &host : source->getAll4(id)) {
-                reserved_.push_back(number(host->getIPv4Reservation()));
+                add_reservation(*host);
             }
         }
     }
+    std::sort(owners_.begin(), owners_.end());
     std::sort(reserved_.begin(), reserved_.end());
     reserved_.erase(std::unique(reserved_.begin(), reserved_.end()), reserved_.end());
     const auto outside = [this](uint32_t address) {

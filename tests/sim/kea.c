@@ -26,6 +26,7 @@ struct packet {
     int client, link;
     uint32_t xid;
     struct fo_query query;
+    uint32_t reserved; /* for the client, as the engine will find out; the shim where that matters */
     struct fo_decision decision;
     bool alone; /* its server was, when the length was bounded */
     bool forbidden, granted, renewed, written;
@@ -80,7 +81,7 @@ static enum stage discover(struct packet *packet)
 {
     struct server *server = packet->server;
     struct world *world = server->world;
-    const uint32_t reserved = packet->query.reserved_address;
+    const uint32_t reserved = packet->reserved;
     const uint32_t own = kea_client_row(server, packet->client, packet->link);
     const uint32_t hint = packet->decision.steer ? packet->decision.address
                           : packet->query.asks_address ? packet->query.asked_address : 0;
@@ -127,8 +128,7 @@ static enum stage request(struct packet *packet)
         !topology_reaches(server->world, packet->link, wanted) || others_reservation(packet, wanted) ||
         (own != wanted && !engine_may_give(packet, wanted)))
         return refuse_request(packet);
-    if (query->reserved_address != 0 && wanted != query->reserved_address &&
-        engine_may_give(packet, query->reserved_address))
+    if (packet->reserved != 0 && wanted != packet->reserved && engine_may_give(packet, packet->reserved))
         return refuse_request(packet); /* it is to move to its reservation */
     packet->address = wanted;
     packet->length = packet->desired;
@@ -315,6 +315,15 @@ static enum stage given_back(struct packet *packet)
 
 static void send_answer(struct packet *packet);
 
+static void select_subnet(struct packet *packet)
+{
+    struct fo_service *service = packet->server->service;
+    const uint32_t subnet = topology_subnet_of_link(packet->server->world, packet->link);
+    if (fo_reservations_matter(service, subnet, &packet->query))
+        packet->query.reserved_address = packet->reserved;
+    fo_subnet_selected(service, subnet, &packet->query, NULL, NULL, &packet->decision);
+}
+
 static enum stage pass(struct packet *packet)
 {
     struct server *server = packet->server;
@@ -327,9 +336,7 @@ static enum stage pass(struct packet *packet)
                : gives_back                       ? STAGE_ENGINE
                                                   : STAGE_SUBNET;
     case STAGE_SUBNET:
-        fo_subnet_selected(server->service,
-                           topology_subnet_of_link(server->world, packet->link), &packet->query, NULL,
-                           NULL, &packet->decision);
+        select_subnet(packet);
         if (packet->decision.answer != FO_DROP && !packet->decision.steer)
             leave_others(packet);
         return packet->decision.answer == FO_DROP ? STAGE_END : STAGE_ENGINE;
@@ -447,7 +454,7 @@ void kea_receive(struct server *server, int client, int link, const struct fo_qu
     if (world_chance(world, world->plan.wishes)) /* dhcp-lease-time (RFC 2132 9.2) */
         packet->desired = 10 + world_random(world, world->plan.lease);
     if (server->reserves[client])
-        packet->query.reserved_address = reservation_of(world, client);
+        packet->reserved = reservation_of(world, client);
     packet->answer = -1;
     packet->next = server->kea.packets;
     server->kea.packets = packet;

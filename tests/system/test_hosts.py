@@ -115,6 +115,58 @@ def test_changes(pair_of):
     assert wish["result"] == "ack"
 
 
+def test_known_to_kea_alone(pair_of):
+    """Reservations that come, and one that gets another owner, by SQL and without a reload: Kea's engine goes
+    by them at once, and so they are offered to their owners, whichever server may give the address."""
+    made = pair_with_hosts(pair_of, "mariadb", INSIDE)
+    others_have_none(made, OURS[4:6] + THEIRS[4:6], INSIDE)
+    for server in (made.s1, made.s2):
+        made.hosts[server.name].query("UPDATE hosts SET dhcp_identifier = "
+                                      f"x'{rfc3074.mac_of_client(OURS[1]).hex()}' "
+                                      f"WHERE ipv4_address = {number(INSIDE[OURS[0]])}")
+    now = {OURS[1]: INSIDE[OURS[0]], THEIRS[0]: INSIDE[THEIRS[0]], **LATER}
+    reserve(made, LATER)
+    have_their_own(made, now)
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2) or agree.rows_differ(made.s1, made.s2))
+
+
+def questions(made, verb, client, **keys):
+    """How often Kea asks s1's database of reservations while a client is served."""
+    log = "FROM mysql.general_log WHERE command_type = 'Execute' AND argument LIKE '%FROM hosts%'"
+    database = made.hosts["s1"]
+    before = int(database.query(f"SELECT COUNT(*) {log}")[0][0])
+    answer = made.clients.do(verb, client, **keys)
+    assert verb == "release" or answer["result"] == "ack"
+    return int(database.query(f"SELECT COUNT(*) {log}")[0][0]) - before
+
+
+def all_questions(made, stranger, owner):
+    """Of everything that a client without reservation does, and an owner."""
+    return {(who, verb): questions(made, verb, client)
+            for who, client in (("stranger", stranger), ("owner", owner))
+            for verb in ("discover", "renew", "rebind", "reboot", "release")}
+
+
+def test_questions(pair_of):
+    """The database is asked as often as by a Kea without us; but where a reserved address is to be given anew
+    to its owner, once more for the DISCOVER and once for the REQUEST."""
+    made = pair_with_hosts(pair_of, "mariadb", INSIDE, start=False)
+    made.hosts["s1"].query("SET GLOBAL log_output = 'TABLE', GLOBAL general_log = 1")
+    ours = made.s1.config
+    made.s1.configure({**ours, "hooks-libraries": made.hosts["s1"].libraries()})
+    made.s1.start()
+    made.start_clients()
+    plain = all_questions(made, OURS[4], OURS[0])
+    assert plain["stranger", "discover"] >= 2 and plain["stranger", "renew"] >= 1
+    made.s1.stop()
+    made.s1.configure(ours)
+    made.start(wait="NORMAL")
+    agree.settled(made)
+    with_us = all_questions(made, OURS[4], OURS[0])
+    plain["owner", "discover"] += 2
+    assert with_us == plain
+
+
 def test_lost(pair_of):
     """A server that loses its database of reservations cannot know whose an address is: Kea serves nobody until
     it is back, and the partner is told, which gives everybody, owners too, what is theirs."""

@@ -380,12 +380,53 @@ START_TEST(a_reserved_address_is_its_owners_alone)
     ck_assert(decision.nak);
     client(true, 1);
     query.reserved_address = RESERVED;
-    ck_assert(fo_reservations_matter(service, SUBNET));
     ck_assert_int_eq(ask(DISCOVER), FO_PASS);
     ck_assert(!decision.steer); /* the engine takes it */
     ck_assert_int_eq(select_address(RESERVED), FO_PASS);
     ck_assert_uint_eq(decision.claim.address, RESERVED);
     ck_assert_uint_eq(granted(600), MCLT);
+}
+END_TEST
+
+/* The database that may have it is asked as seldom as can be. */
+START_TEST(a_reservation_matters_where_an_address_is_given_anew)
+{
+    client(true, 1);
+    query.message_type = DISCOVER;
+    ck_assert(fo_reservations_matter(service, SUBNET, &query));
+    ck_assert(!fo_reservations_matter(service, SUBNET + 7, &query));
+    query.message_type = RELEASE;
+    query.ciaddr = RESERVED;
+    ck_assert(!fo_reservations_matter(service, SUBNET, &query));
+    query.message_type = REQUEST;
+    ck_assert(fo_reservations_matter(service, SUBNET, &query));
+    query.ciaddr = RESERVED + 1;
+    ck_assert(!fo_reservations_matter(service, SUBNET, &query));
+    query.bootp = true; /* it asks for none */
+    ck_assert(fo_reservations_matter(service, SUBNET, &query));
+    query.bootp = false;
+    query.ciaddr = 0;
+    query.reserved_address = RESERVED;
+    ck_assert_int_eq(select_address(RESERVED), FO_PASS);
+    ck_assert_uint_eq(granted(600), MCLT);
+    query.reserved_address = 0;
+    query.ciaddr = RESERVED;
+    ck_assert(!fo_reservations_matter(service, SUBNET, &query)); /* it has the lease */
+}
+END_TEST
+
+/* It came into the database since. What is held for the client the engine would refuse it then. */
+START_TEST(an_owner_whom_only_the_engine_knows_is_offered_nothing_else)
+{
+    uint32_t address = RESERVED, length = 600;
+    client(true, 0);
+    ck_assert_int_eq(ask(DISCOVER), FO_PASS);
+    ck_assert(decision.steer);
+    query.reserved_address = RESERVED;
+    ck_assert_int_eq(fo_lease_offered(service, SUBNET, &query, &decision, &address, &length), FO_PASS);
+    ck_assert_uint_eq(address, RESERVED);
+    address = query.reserved_address = FIRST + 1;
+    ck_assert_int_eq(fo_lease_offered(service, SUBNET, &query, &decision, &address, &length), FO_DROP);
 }
 END_TEST
 
@@ -433,6 +474,8 @@ int main(void)
     tcase_add_test(all, a_client_that_gives_back_and_comes_again);
     tcase_add_test(all, a_declined_address_is_abandoned);
     tcase_add_test(all, a_reserved_address_is_its_owners_alone);
+    tcase_add_test(all, a_reservation_matters_where_an_address_is_given_anew);
+    tcase_add_test(all, an_owner_whom_only_the_engine_knows_is_offered_nothing_else);
     tcase_add_test(all, a_reservation_outside_the_pools_is_not_hindered);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
