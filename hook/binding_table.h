@@ -102,6 +102,8 @@ struct fo_pool {
                                    give back (5.4); the secondary's whose reservation went (5.13) */
     struct fo_bitmap reserved;  /* a host reservation names it */
     struct fo_bitmap quarantined; /* free, but maybe leased in our forgotten past (rule 7) */
+    struct fo_bitmap doubted;   /* the partner has forgotten what it promised of it, and it is not held
+                                   accordingly yet (doubts.c) */
     struct fo_bitmap open;      /* by group: durably marked as in use */
     struct fo_bitmap opening;   /* by group: to be marked */
     struct fo_bitmap marking;   /* by group: of these, in the store's present epoch */

@@ -330,25 +330,6 @@ static bool same_pools(const struct fo_service *service, const struct plan *plan
     return same;
 }
 
-/* An UPDREQALL under way (requested.c) is for the addresses that a relationship has: where they will be
-   others, it comes to its end now. True where that has changed something. */
-static bool finish_walks(struct fo_service *service, const struct plan *plan)
-{
-    const struct fo_now now = fo_service_now(service);
-    const bool same = same_pools(service, plan);
-    bool finished = false;
-    for (size_t i = 0; i < service->relationship_count; i++) {
-        if (!service->relationships[i]->walk.on)
-            continue;
-        if (same)
-            fo_requested_carry_on(service->relationships[i]);
-        else
-            fo_requested_finish(service->relationships[i], &now);
-        finished = finished || !same;
-    }
-    return finished;
-}
-
 int fo_service_configure(struct fo_service *service, const struct fo_config *config,
                          const struct fo_topology *topology, char *error)
 {
@@ -356,11 +337,8 @@ int fo_service_configure(struct fo_service *service, const struct fo_config *con
     struct plan plan;
     env->lock(env->context);
     bool ok = make_plan(service, config, topology, &plan);
-    if (ok && finish_walks(service, &plan)) { /* what a plan is made of stays as it is until it is taken */
-        discard(service, &plan);
-        ok = make_plan(service, config, topology, &plan);
-    }
     if (ok) {
+        fo_doubts_carry_on(service, !same_pools(service, &plan));
         take_plan(service, topology, &plan);
         if (!service->configured)
             announce(service);

@@ -5,8 +5,14 @@
  * (rule of safety 7). How long such promises run, only the bound of rule of safety 4 says: bindings are
  * held until then, and free addresses that may have been given are quarantined.
  *
- * For our own past all is done at once, before clients are served; for a partner's, one binding at a time
- * (requested.c).
+ * For our own past all is done at once, before clients are served. For a partner's a step of the service does
+ * a part, so that callouts never wait for a million bindings: what was in use when the partner was found to
+ * have forgotten is `doubted` then, until its turn comes. Meanwhile nothing ends: an acknowledgement does not
+ * count, no lease expires or lapses, what the partner says is not judged yet, and no free address changes
+ * hands. So nothing `doubted` can become free, and nobody gets an address that the partner may have promised.
+ *
+ * That goes for the relationship; and for all of them, none of which tells its partner anything, from the
+ * moment on at which a configuration changes the pools, and may bring such an address into another one.
  */
 #include "hook/service_internal.h"
 
@@ -67,20 +73,6 @@ static void doubt_decline(struct fo_service *service, struct fo_pool *pool,
     fo_touch(service, pool, binding->address);
 }
 
-void fo_doubt_partners_promise(struct fo_relationship *relationship, struct fo_pool *pool,
-                               struct fo_binding *binding)
-{
-    struct fo_service *service = relationship->service;
-    const uint32_t now = fo_service_now(service).seconds;
-    const uint32_t mclt = fo_endpoint_lead_time(&relationship->endpoint);
-    if (FO_FAULTY(PARTNER_UNDOUBTED))
-        return;
-    if (is_lease(binding))
-        doubt_lease(service, pool, binding, now, mclt);
-    else if (binding->status == FO_ABANDONED || binding->status == FO_RESET)
-        doubt_decline(service, pool, binding, now, mclt);
-}
-
 /* The largest of all relationships. */
 static uint32_t longest_lead_time(const struct fo_service *service)
 {
@@ -131,4 +123,83 @@ void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
     fo_say(service, FAILOVER_POWER_CUT,
            fo_print(count, sizeof count, "%llu", (unsigned long long)quarantined),
            fo_time_text(fo_to_wall(service, service->quarantine_until), until), NULL);
+}
+
+/* ------------------------------------------------------------------ a partner's past */
+
+bool fo_doubts_partner(const struct fo_relationship *relationship)
+{
+    return relationship->service->doubts.moved || (relationship->walk.on && relationship->walk.doubts);
+}
+
+/* Of an address that is in no pool of one nobody knows whose it was: doubts do no harm. */
+void fo_doubts_begin(struct fo_relationship *relationship)
+{
+    struct fo_service *service = relationship->service;
+    struct fo_doubts *doubts = &service->doubts;
+    const uint32_t mclt = fo_endpoint_lead_time(&relationship->endpoint);
+    struct fo_pool *part;
+    for (size_t i = 0; (part = fo_table_part(&service->table, i)) != NULL; i++) {
+        if (part->relationship >= 0 && part->relationship != relationship->index)
+            continue;
+        fo_bitmap_or(&part->doubted, &part->used);
+        fo_bitmap_or(&part->doubted, &part->returning);
+    }
+    if (!doubts->on || doubts->mclt < mclt)
+        doubts->mclt = mclt;
+    doubts->on = true;
+    doubts->part = 0;
+    doubts->bit = 0;
+}
+
+/* What we have asked the partner for it may have leased before it forgot; it is not ours because one
+   who knows nothing agrees. Once both are in NORMAL the balance asks again. (`returning` of a BACKUP
+   address is the secondary's own.) */
+static void leave_with_partner(struct fo_service *service, struct fo_pool *pool, uint32_t bit)
+{
+    if (!fo_bitmap_test(&pool->returning, bit) || fo_bitmap_test(&pool->backup, bit))
+        return;
+    fo_table_set_owner(&service->table, pool, pool->range.first + bit, true);
+    fo_touch(service, pool, pool->range.first + bit);
+}
+
+static void doubt_one(struct fo_service *service, struct fo_pool *pool, uint32_t bit)
+{
+    struct fo_binding *binding = fo_table_find(&service->table, pool->range.first + bit);
+    const uint32_t now = fo_service_now(service).seconds;
+    if (FO_FAULTY(PARTNER_UNDOUBTED))
+        return;
+    if (binding != NULL && is_lease(binding))
+        doubt_lease(service, pool, binding, now, service->doubts.mclt);
+    else if (binding != NULL && (binding->status == FO_ABANDONED || binding->status == FO_RESET))
+        doubt_decline(service, pool, binding, now, service->doubts.mclt);
+    leave_with_partner(service, pool, bit);
+}
+
+bool fo_doubts_step(struct fo_service *service)
+{
+    struct fo_doubts *doubts = &service->doubts;
+    struct fo_pool *pool;
+    int n = 0;
+    if (!doubts->on)
+        return false;
+    for (; (pool = fo_table_part(&service->table, doubts->part)) != NULL; doubts->part++, doubts->bit = 0)
+        for (;;) {
+            doubts->bit = fo_bitmap_next(&pool->doubted, doubts->bit);
+            if (doubts->bit == FO_BITMAP_NONE)
+                break;
+            if (n++ >= FO_STEP_MAX)
+                return true;
+            doubt_one(service, pool, doubts->bit);
+            fo_bitmap_clear(&pool->doubted, doubts->bit);
+        }
+    doubts->on = doubts->moved = false;
+    return false;
+}
+
+void fo_doubts_carry_on(struct fo_service *service, bool other_pools)
+{
+    service->doubts.part = 0; /* what is kept of pools that are away may have other places */
+    service->doubts.bit = 0;
+    service->doubts.moved = service->doubts.on && (service->doubts.moved || other_pools);
 }

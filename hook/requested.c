@@ -4,19 +4,15 @@
  * UPDREQ and UPDREQALL of the partner's (draft 5.16, 7.3, 7.4): what is to be sent before UPDDONE.
  *
  * UPDREQ asks for what it has not acknowledged, and is answered at once. UPDREQALL is for all that was ever
- * associated with a client; and where the partner has lost its store, what it promised is forgotten, and
- * every binding is to be held accordingly (doubts.c). That is a walk over all records, of which a step of
- * the service does a part; so callouts never wait for a million. While it is under way
+ * associated with a client: a walk over all records, of which a step of the service does a part. Where the
+ * partner has lost its store, what it promised is forgotten, and every binding is held accordingly before
+ * (doubts.c). While that is under way nothing is sent to the partner, neither BNDUPD nor UPDDONE (the
+ * endpoint's `marking`).
  *
- *   - nothing is sent to the partner, neither BNDUPD nor UPDDONE (the endpoint's `marking`)
- *   - and where its promises are forgotten nothing ends: an acknowledgement does not count, no lease expires
- *     or lapses, what the partner says is not judged yet, and no free address changes hands. So no binding
- *     that the walk has not come to can become free, and nobody gets an address that the partner may have
- *     promised.
- *
- * A connection that is lost does not stop the walk, nor does a reload that leaves all pools where they are;
- * before any other it comes to its end (configure.c). A crash stops it: `update_all_owed` is stored when all is
- * done, so the partner's next UPDREQALL begins it anew.
+ * A connection that is lost does not stop the walk, nor does a reload: what it has not come to yet belongs to
+ * the relationship or does not when it does, and what another relationship brings is told anyway (shares.c).
+ * A crash stops it: `update_all_owed` is stored when all is done, so the partner's next UPDREQALL begins it
+ * anew.
  */
 #include "hook/service_internal.h"
 
@@ -36,45 +32,18 @@ static void mark_past(struct fo_service *service, struct fo_pool *past)
 
 /* 5.16: all that was ever associated with a client, and what is the secondary's. What is in no pool of
    a relationship now cannot be told before it comes back, and nobody will ask for it again then: that
-   is stored. (Of an address that is in no pool of one nobody knows whose it was: doubts do no harm.) */
+   is stored. */
 static void mark_one(struct fo_relationship *relationship, struct fo_binding *binding)
 {
     struct fo_service *service = relationship->service;
     struct fo_pool *pool = fo_table_kept(&service->table, binding->address);
     if (pool == NULL || (pool->relationship >= 0 && pool->relationship != relationship->index))
         return;
-    if (relationship->walk.doubts)
-        fo_doubt_partners_promise(relationship, pool, binding);
     if (FO_FAULTY(ALL_UNACKED))
         return;
     fo_bitmap_set(&pool->unacked, bit_in(pool, binding->address));
     if (pool->relationship < 0)
         fo_mark_dirty(service, pool, binding->address);
-}
-
-/* What we have asked the partner for it may have leased before it forgot; it is not ours because one
-   who knows nothing agrees. Once both are in NORMAL the balance asks again. (`returning` of a BACKUP
-   address is the secondary's own.) False where there is more. */
-static bool leave_with_partner(struct fo_relationship *relationship, int count)
-{
-    struct fo_service *service = relationship->service;
-    struct fo_walk *walk = &relationship->walk;
-    struct fo_pool *pool;
-    for (; (pool = fo_table_part(&service->table, walk->part)) != NULL; walk->part++, walk->bit = 0) {
-        if (pool->relationship >= 0 && pool->relationship != relationship->index)
-            continue;
-        uint32_t bit = fo_bitmap_next(&pool->returning, walk->bit);
-        for (; bit != FO_BITMAP_NONE; bit = fo_bitmap_next(&pool->returning, bit + 1)) {
-            walk->bit = bit;
-            if (count-- <= 0)
-                return false;
-            if (fo_bitmap_test(&pool->backup, bit))
-                continue;
-            fo_table_set_owner(&service->table, pool, pool->range.first + bit, true);
-            fo_touch(service, pool, pool->range.first + bit);
-        }
-    }
-    return true;
 }
 
 /* What a query is about to change in this moment, maybe an address of the partner's: the partner gets
@@ -130,6 +99,7 @@ void fo_partner_forgot(void *context)
     struct fo_relationship *relationship = context;
     relationship->walk = (struct fo_walk){
         .on = true, .doubts = true, .to = relationship->service->table.record_count};
+    fo_doubts_begin(relationship);
 }
 
 uint32_t fo_updates_requested(void *context, bool all)
@@ -143,24 +113,17 @@ uint32_t fo_updates_requested(void *context, bool all)
     return FO_MARKED_LATER;
 }
 
-bool fo_doubts_partner(const struct fo_relationship *relationship)
-{
-    return relationship->walk.on && relationship->walk.doubts;
-}
-
 bool fo_requested_step(struct fo_relationship *relationship, const struct fo_now *now)
 {
     struct fo_table *table = &relationship->service->table;
     struct fo_walk *walk = &relationship->walk;
-    int n = 0;
     if (!walk->on)
         return false;
-    for (; n < FO_STEP_MAX && walk->from < walk->to; n++)
+    if (walk->doubts && relationship->service->doubts.on)
+        return true;
+    for (int n = 0; n < FO_STEP_MAX && walk->from < walk->to; n++)
         mark_one(relationship, fo_table_record(table, walk->from++));
     if (walk->from < walk->to)
-        return true;
-    if (walk->doubts && !FO_FAULTY(PARTNER_UNDOUBTED) &&
-        !leave_with_partner(relationship, FO_STEP_MAX - n))
         return true;
     walk->on = false;
     const uint32_t count = mark_requested(relationship, !FO_FAULTY(ALL_UNACKED));
@@ -168,18 +131,6 @@ bool fo_requested_step(struct fo_relationship *relationship, const struct fo_now
         fo_requested_lost(relationship); /* with its connection; it asks again */
     fo_endpoint_marked(&relationship->endpoint, count, now);
     return false;
-}
-
-void fo_requested_carry_on(struct fo_relationship *relationship)
-{
-    relationship->walk.part = 0;
-    relationship->walk.bit = 0;
-}
-
-void fo_requested_finish(struct fo_relationship *relationship, const struct fo_now *now)
-{
-    while (fo_requested_step(relationship, now))
-        continue;
 }
 
 /* In PARTNER-DOWN it gave the partner's addresses, and a power cut may have made it forget to whom. It

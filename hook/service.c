@@ -235,6 +235,7 @@ int64_t fo_service_step(struct fo_service *service)
             more = fo_balance_pools(service, &now) || more;
             fo_open_groups(service);
         }
+        more = fo_doubts_step(service) || more;
         for (size_t i = 0; i < service->relationship_count && !fo_service_removed(service); i++)
             more = step_relationship(service->relationships[i], &now) || more;
         step_stop(service, &now);

@@ -89,8 +89,6 @@ struct fo_walk {
     bool on;
     bool doubts;       /* the partner has lost its store */
     uint32_t from, to; /* records */
-    size_t part;       /* and then what was asked back from it: pool, and bit */
-    uint32_t bit;
 };
 
 struct fo_relationship {
@@ -211,6 +209,14 @@ struct fo_service {
     uint32_t last_stamp;    /* seconds, when this server last ran, 0: unknown */
     uint32_t stamp_saving, stamp_durable; /* of this run, in the commit under way and stored */
     uint32_t quarantine_until;
+    /* What partners that have lost their stores promised (doubts.c): `doubted` addresses are left. */
+    struct fo_doubts {
+        bool on;
+        bool moved;    /* pools have changed meanwhile: they may be in any relationship */
+        uint32_t mclt; /* under which that was promised */
+        size_t part;   /* the next to look at */
+        uint32_t bit;
+    } doubts;
     char loaded_error[FO_CONFIG_ERROR_MAX];
     int64_t watch_again_at; /* ms, not before */
     /* rows */

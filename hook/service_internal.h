@@ -128,12 +128,6 @@ void fo_partner_forgot(void *relationship);
 uint32_t fo_updates_requested(void *relationship, bool all);
 /* A walk for UPDREQALL goes on; true where there is more. */
 bool fo_requested_step(struct fo_relationship *relationship, const struct fo_now *now);
-/* It begins its bits anew: what is kept of pools that are away may have other places. */
-void fo_requested_carry_on(struct fo_relationship *relationship);
-/* ... to its end, for the pools are about to be others. */
-void fo_requested_finish(struct fo_relationship *relationship, const struct fo_now *now);
-/* Whether that walk is still to hold what the partner forgot: nothing may end meanwhile. */
-bool fo_doubts_partner(const struct fo_relationship *relationship);
 bool fo_requested_left(void *relationship);
 /* Nobody waits for UPDDONE any more. */
 void fo_requested_lost(struct fo_relationship *relationship);
@@ -311,9 +305,14 @@ void fo_persistence_keep(struct fo_service *service, const char *name,
    open then is quarantined, also where another power cut has begun the quarantine. */
 void fo_quarantine_open(struct fo_service *service);
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now);
-/* The same for one binding, of which the partner may have promised what it has forgotten. */
-void fo_doubt_partners_promise(struct fo_relationship *relationship, struct fo_pool *pool,
-                               struct fo_binding *binding);
+/* The same for a partner's past, of all addresses that it may have promised something of; in steps: true
+   where there is more. */
+void fo_doubts_begin(struct fo_relationship *relationship);
+bool fo_doubts_step(struct fo_service *service);
+/* Another configuration is in force; `other_pools`: an address may be in another relationship, or in none. */
+void fo_doubts_carry_on(struct fo_service *service, bool other_pools);
+/* Whether there are still such addresses, that may be this relationship's: nothing may end meanwhile. */
+bool fo_doubts_partner(const struct fo_relationship *relationship);
 
 /* ------------------------------------------------------------------ rolled_back.c */
 /* The state file is an older copy: its bindings are forgotten, to be told by the partner ... */

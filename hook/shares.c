@@ -93,6 +93,7 @@ static void join_word(struct fo_pool *pool, uint32_t at, uint64_t mask)
     const uint64_t tell = pool->primary ? UINT64_MAX : given | ~free;
     fo_bitmap_put_word(&pool->backup, at, free, 0);
     fo_bitmap_put_word(&pool->returning, at, free, pool->primary ? free : 0);
+    fo_bitmap_put_word(&pool->doubted, at, free, 0);
     fo_bitmap_put_word(&pool->requested, at, mask, 0);
     fo_bitmap_put_word(&pool->rejected, at, mask, 0);
     fo_bitmap_put_word(&pool->unacked, at, mask, tell);

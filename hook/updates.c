@@ -160,8 +160,10 @@ bool fo_next_update(void *context, bool requested, size_t room, struct fo_outgoi
     struct fo_relationship *relationship = context;
     struct fo_service *service = relationship->service;
     uint32_t bit;
+    if (service->store_failing || service->doubts.moved) /* the latter: doubts.c */
+        return false;
     struct fo_pool *pool = find_sendable(relationship, requested, &bit);
-    if (pool == NULL || service->store_failing)
+    if (pool == NULL)
         return false;
     uint32_t address = pool->range.first + bit;
     describe(service, pool, address, update);

@@ -36,10 +36,9 @@ START_TEST(a_partner_that_forgot_is_told_of_pools_that_come_back)
     ck_assert_ptr_nonnull(fo_table_make(&service->table, used_once));
     ck_assert(!is_set(&pool_of(used_once)->unacked, used_once));
     load(false);
-    struct fo_now moment = fo_service_now(service);
     fo_partner_forgot(relationship);
     ck_assert_uint_eq(fo_updates_requested(relationship, true), FO_MARKED_LATER);
-    fo_requested_finish(relationship, &moment);
+    finish_walk();
     ck_assert(service->dirty); /* nobody asks for it a second time */
     ck_assert_uint_gt(fo_table_past(&service->table, lease)->dirty.count, 0);
     load(true);
@@ -81,19 +80,29 @@ START_TEST(nothing_ends_before_what_the_partner_forgot_of_it_is_held)
 }
 END_TEST
 
-/* A reload that leaves the pools as they are leaves it to the service's steps; one that does not is for
-   other addresses, so it comes to its end before. */
-START_TEST(a_walk_goes_on_over_a_reload_that_changes_no_pool)
+/* What is to be held is an address, whose pool may go and come meanwhile. */
+START_TEST(a_walk_goes_on_over_reloads)
 {
-    const uint32_t lease = leased(FIRST);
+    const uint32_t lease = leased(FIRST), asked = asked_back(FIRST);
+    const uint32_t end = fo_table_find(&service->table, lease)->times.received_potential;
     fo_partner_forgot(relationship);
     ck_assert_uint_eq(fo_updates_requested(relationship, true), FO_MARKED_LATER);
     load(true);
     ck_assert(relationship->walk.on && !is_set(&pool_of(lease)->unacked, lease));
-    load(false);
-    ck_assert(!relationship->walk.on);
+    ck_assert(!service->doubts.moved);
+    if (_i != 0)
+        load(false);
+    ck_assert(service->doubts.moved == (_i != 0));
+    if (_i == 1)
+        finish_walk();
     load(true);
+    ck_assert(relationship->walk.on == (_i != 1));
+    finish_walk();
+    ck_assert(!service->doubts.on && !service->doubts.moved);
     ck_assert(is_set(&pool_of(lease)->unacked, lease));
+    ck_assert_uint_ge(fo_table_find(&service->table, lease)->times.lease_expiration, end + MCLT);
+    ck_assert_int_eq(status_of(asked), FO_BACKUP);
+    ck_assert_uint_eq(pool_of(lease)->doubted.count, 0);
 }
 END_TEST
 
@@ -103,12 +112,11 @@ START_TEST(a_lease_that_goes_on_is_told_before_its_row_ends_later)
     const uint32_t lease = leased(FIRST), ended = leased(OTHER);
     enum fo_binding_status last;
     struct fo_row row;
-    struct fo_now moment = fo_service_now(service);
     fo_end_lease(service, pool_of(ended), fo_table_find(&service->table, ended), FO_EXPIRED, now());
     const unsigned before = still_partner_told(lease, &last), of_ended = still_partner_told(ended, &last);
     fo_partner_forgot(relationship);
     ck_assert_uint_eq(fo_updates_requested(relationship, true), FO_MARKED_LATER);
-    fo_requested_finish(relationship, &moment);
+    finish_walk();
     ck_assert(is_set(&pool_of(lease)->rows_later, lease) && !is_set(&pool_of(lease)->rows, lease));
     ck_assert(is_set(&pool_of(ended)->rows, ended) && !is_set(&pool_of(ended)->rows_later, ended));
     still.ms += FO_COMMIT_LOADED_MS;
@@ -153,14 +161,13 @@ START_TEST(who_has_forgotten_all_does_not_settle_whose_a_lease_is)
 {
     const uint32_t lease = leased(FIRST);
     struct fo_binding *binding = fo_table_find(&service->table, lease);
-    struct fo_now moment = fo_service_now(service);
     still_partner_hold(true);
     fo_end_lease(service, pool_of(lease), binding, FO_EXPIRED, now());
     relationship->endpoint.record.state = FO_STATE_COMMUNICATIONS_INTERRUPTED;
     fo_partner_forgot(relationship);
     fo_updates_requested(relationship, true);
     relationship->endpoint.partner_request = true;
-    fo_requested_finish(relationship, &moment);
+    finish_walk();
     ck_assert(is_set(&pool_of(lease)->requested, lease));
     acknowledge_last(binding);
     ck_assert(!is_set(&pool_of(lease)->requested, lease)); /* it gets UPDDONE */
@@ -390,7 +397,7 @@ int main(void)
     tcase_add_checked_fixture(all, two_pools_start, two_pools_stop);
     tcase_add_test(all, a_partner_that_forgot_is_told_of_pools_that_come_back);
     tcase_add_test(all, nothing_ends_before_what_the_partner_forgot_of_it_is_held);
-    tcase_add_test(all, a_walk_goes_on_over_a_reload_that_changes_no_pool);
+    tcase_add_loop_test(all, a_walk_goes_on_over_reloads, 0, 3);
     tcase_add_test(all, a_lease_that_goes_on_is_told_before_its_row_ends_later);
     tcase_add_test(all, what_is_stored_when_its_row_is_written_waits_for_no_other_commit);
     tcase_add_test(all, who_has_forgotten_all_does_not_settle_whose_a_lease_is);

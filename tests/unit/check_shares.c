@@ -139,6 +139,37 @@ END_TEST
 
 /* ------------------------------------------------------------------ another relationship */
 
+/* It had lost its store, and what it promised was being held when the addresses were taken from it. */
+START_TEST(what_the_partner_before_may_have_promised_is_held)
+{
+    const struct fo_binding *binding = fo_table_find(&service->table, LEASED);
+    struct fo_outgoing update;
+    still_partner_hold(true);
+    fo_bitmap_set(&pool()->returning, fo_bitmap_next(&pool()->available, 0));
+    fo_partner_forgot(service->relationships[0]);
+    fo_updates_requested(service->relationships[0], true);
+    load_name("x");
+    must_be_told_anew();
+    ck_assert(fo_doubts_partner(service->relationships[0]));
+    for (int i = 0; i < 10 && !fo_table_stored(pool(), LEASED); i++) {
+        service->env->lock(service->env->context);
+        fo_persistence_commit(service, &(struct fo_now){still.ms + 1000 * i, STILL_SECONDS});
+        service->env->unlock(service->env->context);
+        if (still.committing)
+            fo_store_committed(service, 0, NULL);
+        still.committing = false;
+    }
+    ck_assert(fo_table_stored(pool(), LEASED));
+    ck_assert(!fo_next_update(service->relationships[0], false, 1000, &update));
+    ck_assert(!fo_doubts_step(service));
+    ck_assert(!fo_doubts_partner(service->relationships[0]));
+    ck_assert(fo_bitmap_test(&pool()->unacked, LEASED - FIRST));
+    ck_assert_uint_ge(binding->times.lease_expiration, STILL_SECONDS + 2000 + MCLT);
+    ck_assert_uint_eq(pool()->backup.count, 0);
+    ck_assert_uint_eq(pool()->returning.count, SIZE - 1);
+}
+END_TEST
+
 START_TEST(nothing_is_given_that_another_partner_may_have)
 {
     load_name("x");
@@ -172,6 +203,7 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, a_secondary_that_was_the_primary_has_no_address);
     tcase_add_test(all, a_primary_that_was_the_secondary_has_what_its_partner_agrees_to);
+    tcase_add_test(all, what_the_partner_before_may_have_promised_is_held);
     tcase_add_test(all, nothing_is_given_that_another_partner_may_have);
     tcase_add_test(all, the_same_again_changes_nothing);
     suite_add_tcase(suite, all);

@@ -60,6 +60,13 @@ enum fo_binding_status status_of(uint32_t address)
     return fo_table_status(&service->table, pool_of(address), address);
 }
 
+void finish_walk(void)
+{
+    const struct fo_now moment = fo_service_now(service);
+    while (fo_doubts_step(service) || fo_requested_step(relationship, &moment))
+        continue;
+}
+
 void settle(void)
 {
     struct fo_row row;

@@ -29,6 +29,8 @@ enum fo_binding_status status_of(uint32_t address);
 /* A free address of the pool that begins there: the partner's, where `backup`, or ours. */
 uint32_t one_of(uint32_t first, bool backup);
 
+/* What the partner has asked for by UPDREQALL is held and marked. */
+void finish_walk(void);
 /* Rows follow, commits are made, and the partner answers where it does not hold back. */
 void settle(void);
 /* The partner says this of an address in its next BNDUPD; where it is ACTIVE, of a client that is always
