@@ -207,6 +207,12 @@ static void count_owners(struct fo_pool *pool)
     }
 }
 
+void fo_table_recount_owners(struct fo_table *table, struct fo_pool *pool)
+{
+    count_owners(pool);
+    refresh_pool(table, pool);
+}
+
 void fo_table_set_owner(struct fo_table *table, struct fo_pool *pool, uint32_t address, bool backup)
 {
     uint32_t bit = address - pool->range.first;
@@ -287,8 +293,7 @@ void fo_table_recount(struct fo_table *table)
     for (size_t i = 0; i < table->pool_count; i++) {
         struct fo_pool *pool = &table->pools[i];
         memset(pool->status_count, 0, sizeof pool->status_count);
-        count_owners(pool);
-        refresh_pool(table, pool);
+        fo_table_recount_owners(table, pool);
     }
     for (uint32_t i = 0; (binding = fo_table_record(table, i)) != NULL; i++) {
         struct fo_pool *pool = fo_table_pool(table, binding->address);

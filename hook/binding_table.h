@@ -173,6 +173,8 @@ void fo_table_discard(struct fo_table *table, struct fo_table_pools *prepared);
 bool fo_table_set_pools(struct fo_table *table, const struct fo_pool *pools, size_t count);
 /* Derives counts, `used` and what can be given from bits and records, of all addresses. */
 void fo_table_recount(struct fo_table *table);
+/* The counts of owners, and what can be given, of one pool: words of bits alone (a /8: some milliseconds). */
+void fo_table_recount_owners(struct fo_table *table, struct fo_pool *pool);
 /* Adds a part to `past`, with all bits clear; no other part has an address of it. NULL: no memory. */
 struct fo_pool *fo_table_add_past(struct fo_table *table, uint32_t first, uint32_t last);
 

@@ -124,10 +124,10 @@ void fo_abandon(struct fo_service *service, struct fo_pool *pool, struct fo_bind
     fo_mark_dirty(service, pool, binding->address);
 }
 
-static bool is_doubted(struct fo_service *service, const struct fo_pool *pool)
+static bool ends_wait(struct fo_service *service, const struct fo_pool *pool)
 {
     const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-    return relationship != NULL && fo_doubts_partner(relationship);
+    return relationship != NULL && fo_ends_wait(relationship);
 }
 
 /* One binding whose turn in the heap has come. */
@@ -148,7 +148,7 @@ static void expire_one(struct fo_service *service, struct fo_binding *binding, u
         fo_table_watch_end(&service->table, binding); /* it was renewed meanwhile */
         return;
     }
-    if (fo_table_claimed(&service->table, binding->address) || is_doubted(service, pool)) {
+    if (fo_table_claimed(&service->table, binding->address) || ends_wait(service, pool)) {
         /* A query or a row job has it in its hands, or its end is about to be a later one: looked at
            again in a second. (There is room in the heap, where it was until now.) */
         if (fo_heap_push(&service->table.ends, now->seconds + 1, binding->address)) {

@@ -127,9 +127,10 @@ void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
 
 /* ------------------------------------------------------------------ a partner's past */
 
-bool fo_doubts_partner(const struct fo_relationship *relationship)
+bool fo_ends_wait(const struct fo_relationship *relationship)
 {
-    return relationship->service->doubts.moved || (relationship->walk.on && relationship->walk.doubts);
+    return relationship->service->doubts.moved || (relationship->walk.on && relationship->walk.doubts) ||
+           relationship->forgetting.on;
 }
 
 /* Of an address that is in no pool of one nobody knows whose it was: doubts do no harm. */

@@ -212,7 +212,7 @@ static void answered(struct fo_service *service, const struct fo_inbound *inboun
 
 void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now)
 {
-    if (fo_doubts_partner(relationship))
+    if (fo_ends_wait(relationship))
         return;
     /* Those behind the first are judged as well, so that one commit covers them all. */
     for (struct fo_inbound *each = relationship->inbound; each != NULL; each = each->next) {

@@ -23,7 +23,7 @@ static bool load_meta(struct fo_service *service, struct fo_reader *reader, char
     uint32_t version = fo_read_u32(reader);
     const uint8_t *stored = fo_read_bytes(reader, sizeof id);
     bool orderly = fo_read_u8(reader) != 0;
-    service->last_stamp = fo_read_u32(reader);
+    service->last_stamp = service->away_since = fo_read_u32(reader);
     service->quarantine_until = fo_read_u32(reader) * !FO_FAULTY(QUARANTINE_LOST);
     if (!fo_reader_ok(reader) || version != FO_STORE_FORMAT_VERSION) {
         snprintf(error, FO_CONFIG_ERROR_MAX, "format version %u, this software writes %u", version,
@@ -119,6 +119,8 @@ static bool load_endpoint(struct fo_service *service, const uint8_t *name, size_
     }
     if (fo_reader_left(reader) > 0)
         record->away_since = fo_read_u32(reader);
+    if (fo_reader_left(reader) > 0)
+        record->forgetting = fo_read_u8(reader) != 0 && !FO_FAULTY(FORGETTING_LOST);
     if (!fo_reader_ok(reader))
         return false;
     memcpy(record->secondary_buckets, buckets, FO_HBA_SIZE);

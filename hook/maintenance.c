@@ -31,8 +31,7 @@ static uint64_t unknown_to_partner(const struct fo_relationship *relationship)
     return count;
 }
 
-/* A query, or a row that is being written, has one of its bindings in hand. */
-static bool is_at_work(const struct fo_relationship *relationship)
+bool fo_is_at_work(const struct fo_relationship *relationship)
 {
     struct fo_table *table = &relationship->service->table;
     for (uint32_t i = 0; i < table->hold_capacity; i++) {
@@ -62,7 +61,7 @@ void fo_leaving_step(struct fo_relationship *relationship, const struct fo_now *
         relationship->leaving = relationship->maintenance = false;
         fo_say(service, FAILOVER_SHUTDOWN_NOT, relationship->config.name,
                relationship->config.partner.name, NULL);
-    } else if (!is_at_work(relationship) &&
+    } else if (!fo_is_at_work(relationship) &&
                (unknown_to_partner(relationship) == 0 || now->ms >= relationship->leave_until)) {
         relationship->leaving = false;
         fo_endpoint_shut_down(&relationship->endpoint, now);

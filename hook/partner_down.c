@@ -118,7 +118,7 @@ void fo_lapse(struct fo_service *service, struct fo_pool *pool, struct fo_bindin
     if (relationship == NULL || !is_down(relationship) || relationship->alone)
         return;
     uint32_t when = lapses_at(relationship, binding);
-    bool held = fo_table_claimed(&service->table, binding->address) || fo_doubts_partner(relationship) ||
+    bool held = fo_table_claimed(&service->table, binding->address) || fo_ends_wait(relationship) ||
                 fo_bitmap_test(&pool->rows, bit_in(pool, binding->address));
     if (when > UINT32_MAX - FO_EXPIRY_GUARD)
         return;

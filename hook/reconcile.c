@@ -111,11 +111,17 @@ static bool is_news(struct fo_service *service, struct fo_pool *pool,
     const bool forgotten = relationship != NULL && relationship->forgotten;
     if (service->fresh_store || ((ours || again) && service->same_boot && !forgotten))
         return true;
-    /* While we run nothing can have come over the partner's free address but by a command (17). */
-    if (pool->reconciled && (status == FO_FREE || status == FO_BACKUP))
+    /* While we run nothing can have come over the partner's free address but by a command (17); nor over a
+       lease that took the place of another one, whose row is still to be written, or came back with a power
+       cut. That lease may be of an earlier transaction than the one it took the place of. */
+    const uint32_t cltt = fo_from_wall(service, row->cltt);
+    const bool displaced =
+        row->state == FO_ROW_LEASED && (status == FO_ACTIVE || status == FO_ABANDONED);
+    if (pool->reconciled && (status == FO_FREE || status == FO_BACKUP || displaced))
+        return false;
+    if (displaced && cltt + FO_CERTAIN < service->away_since)
         return false;
     /* A row of before a change that we know is none: a power cut may bring old ones back. */
-    const uint32_t cltt = fo_from_wall(service, row->cltt);
     return binding == NULL || (cltt > binding->cltt && cltt >= binding->start_of_state);
 }
 

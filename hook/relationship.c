@@ -262,7 +262,9 @@ void fo_relationship_start(struct fo_relationship *relationship, int index,
     };
     struct fo_endpoint_settings settings = settings_of(relationship);
     fo_persistence_record(service, config->name, &record);
-    relationship->forgotten = record.state == FO_STATE_RECOVER && record.need_all;
+    relationship->forgotten =
+        (record.state == FO_STATE_RECOVER && record.need_all) || record.forgetting;
+    relationship->forgetting.on = record.forgetting;
     fo_endpoint_start(&relationship->endpoint, &settings, &host, &record, &now);
 }
 
@@ -365,6 +367,7 @@ struct fo_relationship *fo_relationship_named(struct fo_service *service, const 
 enum fo_state fo_serving_state(const struct fo_relationship *relationship)
 {
     return relationship->leaving                   ? FO_STATE_SHUTDOWN
+           : fo_is_forgetting(relationship)        ? FO_STATE_RECOVER
            : relationship->service->paused != NULL && !relationship->endpoint.shut
                ? FO_STATE_PAUSED
                : fo_endpoint_state(&relationship->endpoint);
@@ -381,6 +384,10 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
     if (relationship->service->paused != NULL) {
         *way_out = "a Kea that serves clients again";
         return relationship->service->paused;
+    }
+    if (fo_is_forgetting(relationship)) {
+        *way_out = "the end of that, in some seconds, and contact with the partner";
+        return "what an older copy of the state file says is being forgotten";
     }
     switch (state) {
     case FO_STATE_STARTUP:

@@ -98,18 +98,18 @@ void fo_partner_forgot(void *context)
 {
     struct fo_relationship *relationship = context;
     relationship->walk = (struct fo_walk){
-        .on = true, .doubts = true, .to = relationship->service->table.record_count};
+        .on = true, .all = true, .doubts = true, .to = relationship->service->table.record_count};
     fo_doubts_begin(relationship);
 }
 
 uint32_t fo_updates_requested(void *context, bool all)
 {
     struct fo_relationship *relationship = context;
-    if (!relationship->walk.on && !all)
+    if (!relationship->walk.on && !all && !relationship->forgetting.on)
         return mark_requested(relationship, false);
-    if (!relationship->walk.on)
-        relationship->walk =
-            (struct fo_walk){.on = true, .to = relationship->service->table.record_count};
+    if (!relationship->walk.on || (all && !relationship->walk.all))
+        relationship->walk = (struct fo_walk){
+            .on = true, .all = all, .to = all ? relationship->service->table.record_count : 0};
     return FO_MARKED_LATER;
 }
 
@@ -121,12 +121,14 @@ bool fo_requested_step(struct fo_relationship *relationship, const struct fo_now
         return false;
     if (walk->doubts && relationship->service->doubts.on)
         return true;
+    if (relationship->forgetting.on) /* what is forgotten is not told */
+        return false;
     for (int n = 0; n < FO_STEP_MAX && walk->from < walk->to; n++)
         mark_one(relationship, fo_table_record(table, walk->from++));
     if (walk->from < walk->to)
         return true;
     walk->on = false;
-    const uint32_t count = mark_requested(relationship, !FO_FAULTY(ALL_UNACKED));
+    const uint32_t count = mark_requested(relationship, walk->all && !FO_FAULTY(ALL_UNACKED));
     if (!relationship->endpoint.partner_request)
         fo_requested_lost(relationship); /* with its connection; it asks again */
     fo_endpoint_marked(&relationship->endpoint, count, now);

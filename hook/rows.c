@@ -299,7 +299,7 @@ static bool ends_by_command(struct fo_service *service, const struct fo_relation
     const char *way_out;
     return binding != NULL && binding->status == FO_ACTIVE &&
            binding->times.lease_expiration >= FO_TIME_LAST &&
-           !(binding->flags & FO_FLAG_DOUBTFUL) && !fo_doubts_partner(relationship) &&
+           !(binding->flags & FO_FLAG_DOUBTFUL) && !fo_ends_wait(relationship) &&
            !fo_table_claimed(&service->table, binding->address) &&
            fo_refusing(relationship, &way_out) == NULL;
 }

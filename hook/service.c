@@ -143,6 +143,7 @@ static void end_quarantine(struct fo_service *service, const struct fo_now *now)
 static bool step_relationship(struct fo_relationship *relationship, const struct fo_now *now)
 {
     bool more = fo_partner_down_step(relationship, now);
+    more = fo_forgetting_step(relationship, now) || more;
     more = fo_requested_step(relationship, now) || more;
     fo_leaving_step(relationship, now);
     more = fo_watch_mclt(relationship, now) || more;
@@ -291,6 +292,7 @@ void fo_service_suspend(struct fo_service *service)
 {
     service->env->lock(service->env->context);
     service->suspended = true;
+    service->away_since = fo_service_now(service).seconds;
     service->suspend_until = fo_service_now(service).ms + FO_SUSPEND_MS;
     service->env->wake(service->env->context);
     service->env->unlock(service->env->context);

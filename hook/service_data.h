@@ -87,7 +87,17 @@ struct fo_inbound {
 /* Over all records, by UPDREQALL (requested.c). */
 struct fo_walk {
     bool on;
+    bool all;
     bool doubts;       /* the partner has lost its store */
+    uint32_t from, to; /* records */
+};
+
+/* Of what an older copy of the store says (rolled_back.c). */
+struct fo_forgetting {
+    bool on;           /* the bindings are being forgotten ... */
+    bool begun;        /* ... now; before, that this is so is not stored yet, or a query is under way */
+    bool rows;         /* ... and, when the partner has told all, rows of those that are no more go */
+    uint64_t epoch;    /* with which it is stored */
     uint32_t from, to; /* records */
 };
 
@@ -106,6 +116,7 @@ struct fo_relationship {
     bool maintenance;         /* leaving, or shut down, until it is cancelled */
     int64_t leave_until;      /* ms: then it is not waited for longer */
     bool forgotten;           /* its bindings are, and the partner has not told all again */
+    struct fo_forgetting forgetting;
     size_t send_pool;         /* where the search for updates goes on */
     uint32_t send_bit;
     struct fo_walk walk;
@@ -207,6 +218,7 @@ struct fo_service {
     bool fresh_store;       /* nothing was stored: every row of Kea's becomes ACTIVE */
     bool after_power_cut, same_boot, orderly;
     uint32_t last_stamp;    /* seconds, when this server last ran, 0: unknown */
+    uint32_t away_since;    /* the same, or since when Kea was without the library in this run */
     uint32_t stamp_saving, stamp_durable; /* of this run, in the commit under way and stored */
     uint32_t quarantine_until;
     /* What partners that have lost their stores promised (doubts.c): `doubted` addresses are left. */

@@ -256,6 +256,8 @@ int64_t fo_partner_down_deadline(const struct fo_relationship *relationship,
                                  const struct fo_now *now);
 
 /* ------------------------------------------------------------------ maintenance.c */
+/* A query, or a row that is being written, has one of its bindings in hand. */
+bool fo_is_at_work(const struct fo_relationship *relationship);
 void fo_leaving_step(struct fo_relationship *relationship, const struct fo_now *now);
 int64_t fo_leaving_deadline(const struct fo_relationship *relationship, const struct fo_now *now);
 /* The partner has taken over, or why it may have not. */
@@ -311,14 +313,20 @@ void fo_doubts_begin(struct fo_relationship *relationship);
 bool fo_doubts_step(struct fo_service *service);
 /* Another configuration is in force; `other_pools`: an address may be in another relationship, or in none. */
 void fo_doubts_carry_on(struct fo_service *service, bool other_pools);
-/* Whether there are still such addresses, that may be this relationship's: nothing may end meanwhile. */
-bool fo_doubts_partner(const struct fo_relationship *relationship);
+/* Whether there are still such addresses, that may be this relationship's; or it is forgetting its own
+   bindings (rolled_back.c): nothing may end meanwhile. */
+bool fo_ends_wait(const struct fo_relationship *relationship);
 
 /* ------------------------------------------------------------------ rolled_back.c */
 /* The state file is an older copy: its bindings are forgotten, to be told by the partner ... */
 void fo_forget_bindings(void *relationship);
 /* ... and now all are: the rows of those that are no more go. */
 void fo_forgotten_rows_go(struct fo_relationship *relationship);
+/* Both happen in steps; true where there is more. Nobody is served before all is done. */
+bool fo_forgetting_step(struct fo_relationship *relationship, const struct fo_now *now);
+bool fo_is_forgetting(const struct fo_relationship *relationship);
+/* ... or at once, for the pools are about to be others. */
+void fo_forgetting_finish(struct fo_relationship *relationship, const struct fo_now *now);
 
 /* ------------------------------------------------------------------ watchdog.c */
 /* Our own thread did not run when it was to (rule of safety 14): what a client says now may be old. */

@@ -111,7 +111,7 @@ static int64_t balance_pool(struct fo_relationship *relationship, struct fo_pool
 static bool may_balance(const struct fo_relationship *relationship)
 {
     return relationship != NULL && relationship->config.primary &&
-           relationship->endpoint.communicating && !fo_doubts_partner(relationship) &&
+           relationship->endpoint.communicating && !fo_ends_wait(relationship) &&
            relationship->endpoint.record.state == FO_STATE_NORMAL;
 }
 

@@ -296,7 +296,7 @@ void fo_take_acknowledgement(struct fo_relationship *relationship,
     fo_bitmap_clear(&pool->in_flight, bit);
     if (!fo_bitmap_test(&pool->unacked, bit))
         return; /* an update of the partner's has settled it meanwhile */
-    if (fo_doubts_partner(relationship)) /* it may be the end of a lease that is about to go on */
+    if (fo_ends_wait(relationship)) /* it may be the end of a lease that is about to go on */
         return;
     /* Of an older generation (rule of safety 3): the newer one is sent next. Where the partner has asked
        for updates, it has not been answered by this: what it knows is not true any more, least of all

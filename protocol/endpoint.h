@@ -40,6 +40,7 @@ struct fo_endpoint_record {
     bool first_time;        /* the partner said that it has never spoken with us, nor had we (9.6.2) */
     bool need_all;          /* this store knows nothing of the partner: UPDREQALL (9.5.2) */
     bool update_all_owed;   /* UPDREQALL received, UPDDONE not yet sent (7.4.2) */
+    bool forgetting;        /* this store is an older copy, and the host has not forgotten all of it yet */
     uint32_t state_since;   /* seconds since 1970, our clock, as all times here */
     uint32_t partner_state_since;
     uint32_t wait_until;    /* RECOVER-WAIT ends (9.6.2); PARTNER-DOWN: the partner's free addresses
@@ -141,7 +142,7 @@ struct fo_endpoint_host {
     /* The partner has lost its bindings (UPDREQALL): what it may have promised, nobody knows now. */
     void (*partner_forgot)(void *context);
     /* This store is an older copy: what it says of bindings is not true any more, nor whose a free
-       address is. */
+       address is. Then fo_endpoint_forgot. */
     void (*forget)(void *context);
     /* UPDREQ, or UPDREQALL where `all`: marks what is to be sent before UPDDONE; how many, or
        FO_MARKED_LATER: fo_endpoint_marked says it. */
@@ -254,6 +255,8 @@ void fo_endpoint_sift(struct fo_endpoint *endpoint,
 void fo_endpoint_acknowledge(struct fo_endpoint *endpoint, uint32_t xid,
                              const struct fo_verdict *verdicts, size_t count,
                              const struct fo_now *now);
+/* All of the older copy is forgotten, and the partner may tell what it knows. */
+void fo_endpoint_forgot(struct fo_endpoint *endpoint, const struct fo_now *now);
 /* What the partner asked for is marked, so many bindings: they are sent now. */
 void fo_endpoint_marked(struct fo_endpoint *endpoint, uint32_t count, const struct fo_now *now);
 /* This server (secondary) runs short of addresses: POOLREQ, at most every few seconds. */

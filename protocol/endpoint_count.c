@@ -42,8 +42,8 @@ void fo_endpoint_move_past(struct fo_endpoint *endpoint)
 /* Rule of safety 10: the partner has spoken with a later state of this store than there is, for somebody
    has restored it from a copy. Bindings have changed since, and free addresses have changed hands; what
    the copy says is worth less than nothing, and the partner's acknowledgements of what it knew are, too.
-   So it is a lost store (5.16), in whose past nobody can tell when this server last ran. Where both were
-   restored, so that each knows more of the other than that does itself, the secondary yields. */
+   So it is a lost store (5.16), in whose past nobody can tell when this server last ran. A restart goes on
+   forgetting, for the record says so before anything is forgotten. Where both were restored, so that each knows more of the other than that does itself, the secondary yields. */
 bool fo_endpoint_was_rolled_back(const struct fo_endpoint *endpoint)
 {
     const struct fo_session *session = &endpoint->session;
@@ -59,13 +59,23 @@ void fo_endpoint_look_for_rollback(struct fo_endpoint *endpoint, const struct fo
         fo_endpoint_move_past(endpoint);
     if (!rolled_back)
         return;
-    record->need_all = true;
+    record->need_all = record->forgetting = true;
     record->first_time = record->update_all_owed = false;
     record->last_operational = endpoint->starting ? 0 : now->seconds;
     fo_endpoint_note(endpoint, FO_NOTE_ROLLED_BACK, "");
     endpoint->host.forget(endpoint->host.context);
     fo_endpoint_set_state(endpoint, FO_STATE_RECOVER, "the state file is an older copy", now);
     fo_endpoint_store(endpoint);
+}
+
+/* Until now a query that was under way may have given a lease. */
+void fo_endpoint_forgot(struct fo_endpoint *endpoint, const struct fo_now *now)
+{
+    endpoint->record.forgetting = false;
+    if (endpoint->record.last_operational != 0 && !endpoint->starting)
+        endpoint->record.last_operational = now->seconds;
+    fo_endpoint_store(endpoint);
+    fo_endpoint_follow_partner(endpoint, "the partner's state", now);
 }
 
 /* The first STATE of a connection: it was durable there before it was said, and so was the count. */

@@ -108,7 +108,7 @@ static void enter_recover_wait(struct fo_endpoint *endpoint, const struct fo_now
 void fo_endpoint_act(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     bool primary = endpoint->settings.session.primary;
-    if (!endpoint->communicating || endpoint->state_unsaid || endpoint->shut)
+    if (!endpoint->communicating || endpoint->state_unsaid || endpoint->shut || endpoint->record.forgetting)
         return;
     switch (endpoint->record.state) {
     case FO_STATE_RECOVER:
@@ -126,7 +126,7 @@ void fo_endpoint_act(struct fo_endpoint *endpoint, const struct fo_now *now)
 void fo_endpoint_follow_partner(struct fo_endpoint *endpoint, const char *why,
                                 const struct fo_now *now)
 {
-    if (!endpoint->communicating || endpoint->stopping || endpoint->shut)
+    if (!endpoint->communicating || endpoint->stopping || endpoint->shut || endpoint->record.forgetting)
         return;
     if (endpoint->record.state == FO_STATE_PARTNER_DOWN && endpoint->partner_starting)
         return; /* 9.4.3 */

@@ -70,6 +70,8 @@
     X(DONE_STALE, "done-stale", "1 3", FORGETFUL, "an UPDDONE of an older request counts")         \
     X(RECOVER_WAIT_SKIPPED, "recover-wait-skipped", "1 3", FORGETFUL,                              \
       "RECOVER-WAIT is over at once")                                                              \
+    X(FORGETTING_LOST, "forgetting-lost", "1 3", FORGETFUL,                                        \
+      "a restart does not go on forgetting an older copy")                                         \
     X(STRANGER_BELIEVED, "stranger-believed", "1 3 5", ORDINARY,                                   \
       "a recorded connection is taken for one of the partner's")                                   \
     /* alone */                                                                                    \

@@ -2,10 +2,11 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * How long callouts may have to wait for the service's lock while a partner that has lost its store asks for
- * everything (UPDREQALL): the longest step of the service until a million bindings are held and marked,
- * and what the same takes in one go, as a reload that changes the pools in between does it. And what reloads
- * take: with so many bindings, and with a pool of 16.8 million addresses, also where the relationship has got
- * another name, so that all are shared anew; and a store that turns out to be an old copy.
+ * everything (UPDREQALL): the longest step of the service until a million bindings are held and marked, also
+ * where a reload in between takes a part of the pool away. The same for a store that turns out to be an old
+ * copy, whose bindings are forgotten, and their rows removed. And what reloads take: with so many bindings,
+ * and with a pool of 16.8 million addresses, also where the relationship has got another name, so that all
+ * are shared anew.
  *
  *     tests/bench/bench_steps [BINDINGS]
  */
@@ -96,6 +97,30 @@ static void large_pool(void)
     fo_service_free(service);
 }
 
+/* Steps while something is to be done. */
+static void steps(struct fo_service *service, const char *what, const bool *on)
+{
+    double longest = 0, together = 0;
+    unsigned count = 0;
+    for (; *on; count++) {
+        const double took = step(service);
+        longest = took > longest ? took : longest;
+        together += took;
+    }
+    printf("%s: %u steps, the longest holds the lock for %.2f ms, all together for %.0f ms\n", what, count,
+           longest, together);
+}
+
+static void forgets(struct fo_service *service)
+{
+    struct fo_relationship *relationship = service->relationships[0];
+    relationship->endpoint.record.forgetting = true;
+    fo_forget_bindings(relationship);
+    steps(service, "all forgotten", &relationship->forgetting.on);
+    fo_forgotten_rows_go(relationship);
+    steps(service, "and their rows marked", &relationship->forgetting.rows);
+}
+
 int main(int argc, char **argv)
 {
     const uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
@@ -104,34 +129,24 @@ int main(int argc, char **argv)
     for (int i = 0; i < 1000; i++) /* what the start leaves to be stored */
         step(service);
 
-    double longest = 0, together = 0;
-    unsigned steps = 0;
+    printf("%u bindings\n", count);
     fo_partner_forgot(relationship);
     fo_updates_requested(relationship, true);
-    for (; relationship->walk.on; steps++) {
-        const double took = step(service);
-        longest = took > longest ? took : longest;
-        together += took;
-    }
-    printf("%u bindings: %u steps, the longest holds the lock for %.2f ms, all together for %.0f ms\n", count,
-           steps, longest, together);
-
-    struct fo_now now = fo_service_now(service);
-    fo_partner_forgot(relationship);
-    const double begin = milliseconds();
-    fo_requested_finish(relationship, &now);
-    printf("in one go: %.0f ms\n", milliseconds() - begin);
+    steps(service, "held and marked", &relationship->walk.on);
 
     fo_partner_forgot(relationship);
-    printf("reload with as many bindings: %.0f ms", load(service, usual, count));
-    const bool on = relationship->walk.on;
-    printf(" (the walk goes on: %s), shared anew %.0f ms\n", on ? "yes" : "no", load(service, renamed, count));
-    double at = milliseconds();
-    fo_forget_bindings(service->relationships[0]);
-    printf("all forgotten: %.0f ms", milliseconds() - at);
-    at = milliseconds();
-    fo_forgotten_rows_go(service->relationships[0]);
-    printf(", and their rows marked: %.0f ms\n", milliseconds() - at);
+    fo_updates_requested(relationship, true);
+    for (int i = 0; i < 100; i++)
+        step(service);
+    printf("reload: %.0f ms", load(service, usual, count));
+    printf(", without a tenth of the pool %.0f ms\n", load(service, usual, count - count / 10));
+    printf("the walk goes on: %s\n", relationship->walk.on ? "yes" : "no");
+    steps(service, "held and marked from there", &relationship->walk.on);
+    load(service, usual, count);
+    printf("shared anew: %.0f ms\n", load(service, renamed, count));
+    for (int i = 0; i < 1000; i++)
+        step(service);
+    forgets(service);
     fo_service_free(service);
     large_pool();
     return 0;

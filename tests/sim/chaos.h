@@ -34,5 +34,6 @@ void stores_lose(struct server *server);
 /* Both at once. */
 void stores_lose_both(struct world *world);
 void stores_roll_back(struct server *server);
+void stores_found_old(struct server *server);
 
 #endif

@@ -63,7 +63,7 @@ static void make_forgetful(struct world *world)
     plan->mclt = between(world, 60, 300);
     plan->flaky = between(world, 5, 100);
     plan->chaos_every = between(world, 10, 40);
-    plan->mishaps = 1U << MISHAP_LOST_STORE | 1U << MISHAP_RESET | 1U << MISHAP_KILL |
+    plan->mishaps = 1U << MISHAP_LOST_STORE | 1U << MISHAP_ROLLED_BACK | 1U << MISHAP_RESET | 1U << MISHAP_KILL |
                     1U << MISHAP_SLOW_LINK;
     plan->hurried = true;
 }

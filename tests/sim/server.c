@@ -3,6 +3,7 @@
 /*
  * A simulated server: its environment, and the ways in which its process begins and ends.
  */
+#include "tests/sim/chaos.h"
 #include "tests/sim/world.h"
 
 #include <stdio.h>
@@ -100,8 +101,10 @@ static void sim_unlock(void *context)
 
 static void sim_log(void *context, enum fo_log_id id, const char *const arguments[])
 {
-    const struct server *server = context;
+    struct server *server = context;
     const struct fo_log_text *text = &fo_log_texts[id];
+    if (id == FAILOVER_ROLLED_BACK)
+        stores_found_old(server);
     if (id == FAILOVER_OUT_OF_MEMORY || id == FAILOVER_INTERNAL_ERROR)
         world_fail(server->world, "server %d: %s: %s", server->number, text->name, arguments[0]);
     if (!server->world->trace)

@@ -69,6 +69,27 @@ void stores_roll_back(struct server *server)
     chaos_start_later(server);
 }
 
+static void dies(struct world *world, void *subject, uint64_t life)
+{
+    struct server *server = subject;
+    if (server->life != life || world->quiet)
+        return;
+    if (world_chance(world, 500))
+        server_kill(server);
+    else
+        server_power_cut(server);
+    chaos_start_later(server);
+}
+
+/* It forgets all that it knows now: some die over that, at once or later. */
+void stores_found_old(struct server *server)
+{
+    struct world *world = server->world;
+    if (world_chance(world, 400))
+        world_schedule(world, world->now + 1 + world_random(world, world_chance(world, 500) ? 200 : 3000),
+                       dies, server, server->life);
+}
+
 /* Are all leases in Kea's rows, on one server or the other, and with their ends? */
 static bool rows_know_all(const struct world *world)
 {

@@ -223,6 +223,28 @@ START_TEST(a_later_transaction_in_keas_row_counts_though_its_end_does_not)
 }
 END_TEST
 
+/* An update of the partner's has put its client in the place of another one, as where both servers were alone;
+   that one's row is still to be written, or a power cut has brought it back. */
+START_TEST(the_row_of_a_client_that_had_to_leave_is_no_news)
+{
+    const uint32_t lease = leased(FIRST);
+    const uint8_t left[6] = {2, 0, 0, 0, 0, 8};
+    const struct fo_client client = {.hardware = left, .hardware_type = 1, .hardware_length = 6};
+    still.ms += 20000;
+    service->away_since = now() + (_i == 1 ? 6 : 0);
+    const struct fo_row row = {.address = lease, .subnet_id = SUBNET, .state = FO_ROW_LEASED,
+                               .cltt = now(), .length = 60, .client = client};
+    still.ms += 20000;
+    pool_of(lease)->reconciled = _i == 0;
+    fo_reconcile_begin(service);
+    fo_reconcile_row(service, &row);
+    fo_reconcile_end(service);
+    const bool stays = fo_table_same_client(fo_table_find(&service->table, lease), &client);
+    ck_assert(stays == (_i == 2)); /* then Kea has given it without us */
+    ck_assert(is_set(&pool_of(lease)->rows, lease) == (_i != 2));
+}
+END_TEST
+
 /* Kea's database may have lost the renewal that our store has lost, too. */
 START_TEST(a_lease_that_only_keas_row_remembers_may_have_been_renewed)
 {
@@ -404,6 +426,7 @@ int main(void)
     tcase_add_test(all, after_a_power_cut_there_may_have_been_transactions_until_the_restart);
     tcase_add_test(all, a_quarantine_is_longer_than_any_lease_that_it_is_for);
     tcase_add_test(all, a_later_transaction_in_keas_row_counts_though_its_end_does_not);
+    tcase_add_loop_test(all, the_row_of_a_client_that_had_to_leave_is_no_news, 0, 3);
     tcase_add_test(all, a_lease_that_only_keas_row_remembers_may_have_been_renewed);
     tcase_add_test(all, after_a_power_cut_leases_of_a_pool_that_is_away_are_doubted);
     tcase_add_test(all, nothing_is_promised_before_the_first_commit_after_an_orderly_stop);

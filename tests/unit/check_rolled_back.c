@@ -24,9 +24,16 @@ static void partner_shows_it(void)
 {
     const struct fo_endpoint_host *host = &relationship->endpoint.host;
     host->note(host->context, FO_NOTE_ROLLED_BACK, "");
+    relationship->endpoint.record.need_all = relationship->endpoint.record.forgetting = true;
     host->forget(host->context);
-    relationship->endpoint.record.need_all = true;
     still_primary_enter(FO_STATE_RECOVER);
+}
+
+static void all_is_forgotten(void)
+{
+    for (int i = 0; i < 20 && relationship->forgetting.on; i++)
+        still_later(service, 1);
+    ck_assert(!relationship->forgetting.on && !relationship->endpoint.record.forgetting);
 }
 
 static void partner_has_told_all(void)
@@ -34,6 +41,8 @@ static void partner_has_told_all(void)
     const struct fo_endpoint_host *host = &relationship->endpoint.host;
     host->note(host->context, FO_NOTE_REQUEST_DONE, "");
     relationship->endpoint.record.need_all = false;
+    for (int i = 0; i < 20 && relationship->forgetting.rows; i++)
+        still_later(service, 1);
 }
 
 START_TEST(nothing_is_kept)
@@ -51,6 +60,9 @@ START_TEST(nothing_is_kept)
     ck_assert_uint_gt(pool()->unacked.count, 0);
     partner_shows_it();
     ck_assert_uint_eq(still.said[FAILOVER_ROLLED_BACK], 1);
+    relationship->forgetting.epoch = 0; /* that it will be is stored */
+    ck_assert(!fo_forgetting_step(relationship, &now));
+    ck_assert(!relationship->forgetting.on);
     for (uint32_t address = FIRST; address <= LAST; address++) {
         ck_assert_int_eq(status(address), FO_FREE);
         ck_assert(!fo_table_stored(pool(), address) || fo_table_find(&service->table, address) == NULL);
@@ -67,6 +79,88 @@ START_TEST(nothing_is_kept)
 }
 END_TEST
 
+/* A store of which a part is forgotten, and that does not say so, would give what its leases hold. */
+START_TEST(nothing_is_forgotten_before_it_is_stored_that_it_will_be)
+{
+    const uint32_t held = lease(true, 0);
+    still_settle(service);
+    still.stuck = true;
+    partner_shows_it();
+    for (int i = 0; i < 10; i++)
+        still_later(service, 10);
+    ck_assert(still.committing);
+    ck_assert_int_eq(status(held), FO_ACTIVE);
+    still.stuck = false;
+    all_is_forgotten();
+    ck_assert_int_eq(status(held), FO_FREE);
+}
+END_TEST
+
+/* It may yet become a lease, whose client is served: RECOVER-WAIT is for that, too. */
+START_TEST(a_query_under_way_comes_to_its_end_first)
+{
+    const uint32_t held = lease(true, 0);
+    still_settle(service);
+    ck_assert_int_eq(renew(held), FO_PASS);
+    partner_shows_it();
+    for (int i = 0; i < 10; i++)
+        still_later(service, 1000);
+    relationship->endpoint.record.last_operational = 1;
+    ck_assert_int_eq(status(held), FO_ACTIVE);
+    granted(600);
+    all_is_forgotten();
+    ck_assert_int_eq(status(held), FO_FREE);
+    ck_assert_uint_eq(relationship->endpoint.record.last_operational, fo_service_now(service).seconds);
+}
+END_TEST
+
+/* Between two steps a part of the bindings is forgotten, and another is not: nobody is served, nothing
+   ends, and nothing is told or heard. */
+START_TEST(nothing_happens_to_what_is_half_forgotten)
+{
+    const uint32_t held = lease(true, 0);
+    const char *way_out;
+    struct fo_outgoing update;
+    still_settle(service);
+    partner_shows_it();
+    still_primary_enter(FO_STATE_PARTNER_DOWN); /* by command */
+    ck_assert_int_eq(renew(held), FO_DROP);
+    ck_assert_ptr_nonnull(fo_refusing(relationship, &way_out));
+    ck_assert_ptr_nonnull(way_out);
+    ck_assert(fo_ends_wait(relationship));
+    ck_assert_uint_eq(fo_updates_requested(relationship, false), FO_MARKED_LATER);
+    still.stuck = true; /* so that nothing is forgotten yet */
+    still_later(service, 1000000);
+    ck_assert_int_eq(status(held), FO_ACTIVE);
+    ck_assert(relationship->walk.on);
+    still.stuck = false;
+    all_is_forgotten();
+    still_later(service, 1);
+    ck_assert(!relationship->walk.on && relationship->requested == 0);
+    ck_assert(!fo_next_update(relationship, false, 1000, &update));
+    ck_assert(!fo_ends_wait(relationship));
+    ck_assert_ptr_null(fo_refusing(relationship, &way_out));
+}
+END_TEST
+
+/* So does a reload that changes the pools: an address may be in another relationship then. */
+START_TEST(what_a_reload_takes_away_is_forgotten)
+{
+    const uint32_t held = lease(true, 0);
+    struct fo_config config;
+    struct fo_pool_range range = {OUTSIDE, OUTSIDE + SIZE - 1, SUBNET, 0};
+    const struct fo_topology topology = still_topology(&range, 1);
+    still_settle(service);
+    partner_shows_it();
+    still_configuration(true, &config);
+    still_configure(service, &config, &topology);
+    fo_config_free(&config);
+    ck_assert(!relationship->forgetting.on);
+    ck_assert_int_eq(fo_table_find(&service->table, held)->status, FO_FREE);
+    ck_assert_uint_eq(fo_table_past(&service->table, held)->used.count, 0);
+}
+END_TEST
+
 /* The row of a lease that the partner knows still is written again, no more; the others go. */
 START_TEST(rows_wait_for_what_the_partner_knows)
 {
@@ -76,6 +170,7 @@ START_TEST(rows_wait_for_what_the_partner_knows)
     struct fo_binding *binding = fo_table_find(&service->table, goes_on);
     const uint32_t end = binding->times.lease_expiration;
     partner_shows_it();
+    all_is_forgotten();
     ck_assert_uint_eq(pool()->rows.count, 0);
     ck_assert(fo_table_set_client(&service->table, binding, &query.client));
     binding->times.lease_expiration = end; /* as an update makes it */
@@ -96,10 +191,13 @@ START_TEST(forgotten_rows_are_no_news)
     const struct fo_binding *binding = fo_table_find(&service->table, held);
     struct fo_row row = {.state = FO_ROW_LEASED, .address = held, .subnet_id = SUBNET,
                          .cltt = binding->cltt, .length = 600, .client = query.client};
-    if (_i == 0)
+    if (_i == 0) {
         partner_shows_it();
-    else /* the same, stored by a life before */
+        all_is_forgotten();
+    } else /* the same, stored by a life before */
+    {
         fo_table_set_status(&service->table, fo_table_find(&service->table, held), FO_FREE);
+    }
     pool()->reconciled = false; /* as at a start */
     service->same_boot = true;
     fo_reconcile_begin(service);
@@ -115,6 +213,10 @@ int main(void)
     TCase *all = tcase_create("rolled back");
     tcase_add_checked_fixture(all, still_primary_start, still_primary_stop);
     tcase_add_test(all, nothing_is_kept);
+    tcase_add_test(all, nothing_is_forgotten_before_it_is_stored_that_it_will_be);
+    tcase_add_test(all, a_query_under_way_comes_to_its_end_first);
+    tcase_add_test(all, nothing_happens_to_what_is_half_forgotten);
+    tcase_add_test(all, what_a_reload_takes_away_is_forgotten);
     tcase_add_test(all, rows_wait_for_what_the_partner_knows);
     tcase_add_loop_test(all, forgotten_rows_are_no_news, 0, 2);
     suite_add_tcase(suite, all);

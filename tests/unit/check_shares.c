@@ -150,7 +150,7 @@ START_TEST(what_the_partner_before_may_have_promised_is_held)
     fo_updates_requested(service->relationships[0], true);
     load_name("x");
     must_be_told_anew();
-    ck_assert(fo_doubts_partner(service->relationships[0]));
+    ck_assert(fo_ends_wait(service->relationships[0]));
     for (int i = 0; i < 10 && !fo_table_stored(pool(), LEASED); i++) {
         service->env->lock(service->env->context);
         fo_persistence_commit(service, &(struct fo_now){still.ms + 1000 * i, STILL_SECONDS});
@@ -162,7 +162,7 @@ START_TEST(what_the_partner_before_may_have_promised_is_held)
     ck_assert(fo_table_stored(pool(), LEASED));
     ck_assert(!fo_next_update(service->relationships[0], false, 1000, &update));
     ck_assert(!fo_doubts_step(service));
-    ck_assert(!fo_doubts_partner(service->relationships[0]));
+    ck_assert(!fo_ends_wait(service->relationships[0]));
     ck_assert(fo_bitmap_test(&pool()->unacked, LEASED - FIRST));
     ck_assert_uint_ge(binding->times.lease_expiration, STILL_SECONDS + 2000 + MCLT);
     ck_assert_uint_eq(pool()->backup.count, 0);

@@ -125,6 +125,7 @@ static void on_forget(void *context)
     struct server *one = context;
     one->forgets++;
     memset(one->bindings, 0, sizeof one->bindings);
+    one->endpoint.record.forgetting = false; /* at once */
 }
 
 static uint32_t on_updates_requested(void *context, bool all)
