@@ -2,6 +2,7 @@
 # Copyright (C) 2026 the kea-failover contributors.
 """How leases end, and that both servers know: release, expiry, decline, moving (draft 7.6, 9.4)."""
 
+import itertools
 import time
 
 import pytest
@@ -137,6 +138,44 @@ def test_expiry_while_renewed(pair_of):
         agree.until(lambda: agree.held_unknown(made), timeout=2)
     agree.until(lambda: all_free(made), timeout=15)
     agree.settled(made)
+
+
+def test_reclamation(pair_of):
+    """Kea reclaims rows at its own times and by command, at both servers, many times a second: who renews keeps
+    the address, also one that comes back when its row has just been reclaimed; the others' become free."""
+    often = {"reclaim-timer-wait-time": 1, "flush-reclaimed-timer-wait-time": 1, "hold-reclaimed-time": 1}
+    made = pair_of(mclt=10, lifetime=6, hook={"offer-hold": 2},
+                   kea={"expired-leases-processing": often}).start(wait="NORMAL")
+    agree.settled(made)
+
+    def reclaim(until):
+        for count in itertools.count():
+            if time.time() > until:
+                return
+            for server in (made.s1, made.s2):
+                server.command("leases-reclaim", {"remove": count % 2 == 0})
+            time.sleep(0.05)
+    stay, go = OURS[:3] + THEIRS[:3], OURS[3:8] + THEIRS[3:8]
+    held = agree.acknowledged(made.clients.do_all("discover", stay + go))
+    for client in go:
+        made.clients.do("forget", client)
+    for _time in range(2):
+        reclaim(time.time() + 4.5)
+        again = agree.acknowledged(made.clients.do_all("renew", stay))
+        assert all(again[client]["address"] == held[client]["address"] for client in stay)
+        agree.until(lambda: agree.held_unknown(made), timeout=2)
+    gone = max(lease["end"] for lease in made.clients.status().values())
+    for client in stay:
+        made.clients.do("forget", client)
+    reclaim(gone + 0.5)
+    late = agree.acknowledged(made.clients.do_all("discover", stay, retransmit=True, timeout=10))
+    assert len({answer["address"] for answer in late.values()}) == len(stay)
+    for client in stay:
+        made.clients.do("forget", client)
+    reclaim(time.time() + 8)
+    agree.until(lambda: all_free(made), timeout=15)
+    agree.settled(made)
+    assert made.s1.statistic("reclaimed-leases") + made.s2.statistic("reclaimed-leases") > 0
 
 
 @EITHER
