@@ -153,9 +153,9 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
         relationship->endpoint.record.state == FO_STATE_NORMAL)
         return FO_REJECT_OUTDATED;
     /* It was leased by one server while the other's client had declined it: it stays abandoned until
-       that lease is over, too. */
+       that lease is over by any clock, too. */
     if (j->own_status == FO_ABANDONED && update->status == FO_RESET &&
-        binding->times.lease_expiration > j->now &&
+        !fo_is_over(binding->times.lease_expiration, j->now) &&
         binding->times.lease_expiration >
             binding->start_of_state + service->decline_probation)
         return FO_REJECT_OUTDATED;
