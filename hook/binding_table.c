@@ -87,7 +87,8 @@ struct fo_binding *fo_table_make(struct fo_table *table, uint32_t address)
     struct fo_binding *binding = fo_table_find(table, address);
     if (binding != NULL)
         return binding;
-    if (!fo_index_reserve(&table->by_address) || !fo_index_reserve(&table->by_client))
+    if (table->record_count >= FO_INDEX_VALUE_MAX || !fo_index_reserve(&table->by_address) ||
+        !fo_index_reserve(&table->by_client))
         return NULL;
     if (table->record_count == table->chunk_count * FO_RECORD_CHUNK && !add_chunk(table))
         return NULL;

@@ -3,7 +3,8 @@
 /*
  * An index from some key to a 32-bit value, where the key is found in what the value names: open
  * addressing over an array of values alone, four bytes each, so that two indexes of a million
- * leases cost little. Full up to 4/5, doubled then. 0xffffffff cannot be a value.
+ * leases cost little. Full up to 4/5, doubled then. A value is less than FO_INDEX_VALUE_MAX: the rest of
+ * the four bytes says how far from its place it is.
  */
 #ifndef FO_HOOK_INDEX_H
 #define FO_HOOK_INDEX_H
@@ -11,6 +12,7 @@
 #include "hook/env.h"
 
 #define FO_INDEX_NONE UINT32_MAX
+enum { FO_INDEX_VALUE_BITS = 26, FO_INDEX_VALUE_MAX = (1 << FO_INDEX_VALUE_BITS) - 1 };
 
 struct fo_index {
     const struct fo_env *env;

@@ -280,6 +280,8 @@ void fo_rows_slice_over(struct fo_service *service, uint32_t microseconds)
     if (resume_at > service->rows_resume_at) /* a failure's pause may be longer */
         service->rows_resume_at = resume_at;
     service->rows_wanted = true;
+    if (service->rows_resume_at <= fo_service_now(service).ms) /* without waiting for the loop's turn */
+        service->env->wake_rows(service->env->context);
     service->env->wake(service->env->context);
     service->env->unlock(service->env->context);
 }

@@ -212,6 +212,7 @@ void work_on_rows()
         work_on(service(), row);
         taken = Clock::now() - begin;
     }
+    add_counts();
     if (any) {
         const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(taken);
         fo_rows_slice_over(service(), static_cast<uint32_t>(microseconds.count()));

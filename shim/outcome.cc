@@ -29,7 +29,7 @@ void leave_others(Packet &packet)
     uint32_t after = 0;
     while (fo_moved_from(service(), &packet.query, &packet.decision, after, &left)) {
         after = left.address;
-        if (!guarded("the row of an address left", [after] { remove_row(after); })) {
+        if (!guarded("the row of an address left", [after] { remove_row(after); add_counts(); })) {
             packet.decision.doubtful = true;
         }
         fo_claim_release(service(), &left);

@@ -189,6 +189,8 @@ void write_details(const fo_details &details, isc::dhcp::Lease4 &lease);
 
 /* Moves Kea's statistics from the row there was to the row there is; either may be null. */
 void count_row(const isc::dhcp::Lease4Ptr &before, const isc::dhcp::Lease4Ptr &after);
+/* What count_row has added up in this thread goes to Kea's statistics: before it does anything else. */
+void add_counts();
 
 /* ------------------------------------------------------------------ commands.cc */
 

@@ -366,6 +366,46 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ the index itself */
+
+enum { VALUES = 400 };
+
+/* A hash that sends everything to a few places, so that most is far from its own. */
+static uint64_t bad_hash(void *owner, uint32_t value)
+{
+    (void)owner;
+    return value % 3 * 50;
+}
+
+static bool is_value(void *owner, uint32_t value, const void *key)
+{
+    (void)owner;
+    return value == *(const uint32_t *)key;
+}
+
+START_TEST(what_is_far_from_its_place_is_found)
+{
+    struct fo_index index;
+    bool there[VALUES] = {false};
+    uint32_t random = 1;
+    fo_index_init(&index, &env, bad_hash, NULL);
+    for (int i = 0; i < 20000; i++) {
+        random = random * 1664525 + 1013904223;
+        const uint32_t value = (random >> 8) % VALUES;
+        if (there[value])
+            ck_assert(fo_index_remove(&index, value));
+        else if (fo_index_reserve(&index))
+            fo_index_add(&index, value);
+        there[value] = !there[value];
+        for (uint32_t one = 0; i % 100 == 0 && one < VALUES; one++)
+            ck_assert_uint_eq(fo_index_find(&index, bad_hash(NULL, one), is_value, &one),
+                              there[one] ? one : FO_INDEX_NONE);
+    }
+    ck_assert(!fo_index_remove(&index, VALUES));
+    fo_index_free(&index);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("binding_table");
@@ -373,6 +413,7 @@ int main(void)
     tcase_add_checked_fixture(binding_table, setup, teardown);
     tcase_set_timeout(binding_table, 60);
     tcase_add_test(binding_table, the_table_is_what_the_model_says);
+    tcase_add_test(binding_table, what_is_far_from_its_place_is_found);
     tcase_add_test(binding_table, offers_end_in_their_order);
     tcase_add_test(binding_table, addresses_that_stay_keep_their_bits);
     tcase_add_test(binding_table, a_pool_that_comes_back_is_as_it_was);
