@@ -69,8 +69,10 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
                 ? fo_session_forbids(session, update->start_of_state)
                 : now->seconds;
         fo_table_set_status(&service->table, binding, FO_ACTIVE);
+        fo_bitmap_set(&pool->learned, bit_in(pool, update->address));
         fo_settle(service, pool, update->address);
     }
+    fo_bitmap_set(&pool->told, bit_in(pool, update->address));
     if (end > binding->times.lease_expiration)
         binding->times.lease_expiration = end;
     if (potential > binding->times.received_potential)
@@ -90,6 +92,22 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
     if (tell)
         fo_touch(service, pool, update->address);
     return true;
+}
+
+/* The client has taken the partner's offer: ours, made to the same query, keeps its address from others. */
+static void end_offers(struct fo_service *service, const struct fo_pool *pool, const struct fo_binding *binding)
+{
+    struct fo_table *table = &service->table;
+    const struct fo_client client = fo_table_client(binding);
+    const uint64_t hash = fo_table_client_hash(table, &client);
+    for (size_t i = 0; table->offer_count > 0 && i < table->pool_count; i++) {
+        const struct fo_pool_range *range = &table->pools[i].range;
+        const uint32_t offered = range->network == pool->range.network
+                                     ? fo_table_offered_to(table, hash, range->first, range->last)
+                                     : 0;
+        if (offered != 0)
+            fo_table_unhold(table, offered, 0);
+    }
 }
 
 /* EXPIRED, RELEASED, RESET over a binding of which the partner has not acknowledged what we say. An
@@ -174,6 +192,8 @@ bool fo_apply_update(struct fo_relationship *relationship, struct fo_pool *pool,
                      const struct fo_update *update, bool crossing, const struct fo_now *now)
 {
     struct fo_service *service = relationship->service;
+    if (update->status == FO_ACTIVE)
+        service->heard_at[update->address % FO_HEARD_ENTRIES] = now->ms;
     enum fo_binding_status own = fo_table_status(&service->table, pool, update->address);
     bool own_free = own == FO_FREE || own == FO_BACKUP;
     bool ended = fo_status_becomes_free((enum fo_binding_status)update->status);
@@ -187,8 +207,12 @@ bool fo_apply_update(struct fo_relationship *relationship, struct fo_pool *pool,
     if (binding == NULL)
         return false;
     fo_table_unhold(&service->table, update->address, 0);
-    if (update->status == FO_ACTIVE)
-        return apply_active(relationship, pool, binding, update, now);
+    if (update->status == FO_ACTIVE) {
+        if (!apply_active(relationship, pool, binding, update, now))
+            return false;
+        end_offers(service, pool, binding);
+        return true;
+    }
     if (update->status == FO_ABANDONED) {
         uint32_t since = (update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE))
                              ? fo_session_forbids(&relationship->endpoint.session,

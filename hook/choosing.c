@@ -48,6 +48,13 @@ static bool may_give_free(const struct fo_relationship *relationship)
            fo_state_free_from(fo_serving_state(relationship)) != FO_FREE_FROM_NONE;
 }
 
+const char fo_not_stored[] = "the partner's lease is not in this server's state file yet";
+
+bool fo_unstored(const struct fo_pool *pool, uint32_t address)
+{
+    return fo_bitmap_test(&pool->learned, bit_in(pool, address));
+}
+
 bool fo_claimable(struct fo_service *service, struct fo_relationship *relationship,
                   struct fo_pool *pool, uint32_t address, const struct fo_query *query)
 {
@@ -58,7 +65,7 @@ bool fo_claimable(struct fo_service *service, struct fo_relationship *relationsh
     switch (status) {
     case FO_ACTIVE:
         return fo_table_same_client(binding, &query->client) &&
-               !(binding->flags & FO_FLAG_DOUBTFUL);
+               !(binding->flags & FO_FLAG_DOUBTFUL) && !fo_unstored(pool, address);
     case FO_EXPIRED:
     case FO_RELEASED: /* "provided it has not sent a BNDUPD message to its partner" */
         return fo_table_same_client(binding, &query->client) &&
@@ -95,15 +102,17 @@ static bool allowed(const struct fo_choice *choice, const struct fo_pool *pool)
            choice->allowed(choice->argument, pool->range.subnet_id, pool->range.first);
 }
 
-/* The client's own binding in this network that it may have again. */
-static struct fo_binding *own_binding(const struct fo_choice *choice)
+/* The client's own binding in this network that it may have again. `unstored`: it has one, but not yet. */
+static struct fo_binding *own_binding(const struct fo_choice *choice, bool *unstored)
 {
     struct fo_table *table = &choice->relationship->service->table;
     struct fo_binding *binding = NULL, *best = NULL;
     while ((binding = fo_table_next_of_client(table, &choice->query->client, binding)) != NULL) {
         struct fo_pool *pool = fo_table_pool(table, binding->address);
-        if (pool == NULL || pool->range.network != choice->network ||
-            !fo_claimable(choice->relationship->service, choice->relationship, pool, binding->address,
+        if (pool == NULL || pool->range.network != choice->network)
+            continue;
+        *unstored = *unstored || (binding->status == FO_ACTIVE && fo_unstored(pool, binding->address));
+        if (!fo_claimable(choice->relationship->service, choice->relationship, pool, binding->address,
                           choice->query) ||
             !allowed(choice, pool))
             continue;
@@ -173,13 +182,18 @@ void fo_choose_address(const struct fo_choice *choice, struct fo_decision *decis
                       "its reserved address is not this server's to give now");
         return; /* the engine takes the reservation */
     }
-    struct fo_binding *own = own_binding(choice);
+    bool unstored = false;
+    struct fo_binding *own = own_binding(choice, &unstored);
+    if (own == NULL && unstored) {
+        fo_refuse(relationship, decision, fo_not_stored);
+        return;
+    }
     uint32_t address = own != NULL ? own->address : wished(choice);
     if (address == 0 && may_give_free(relationship))
         address = next_free(choice, &lacking);
     if (address == 0) {
         const char *way_out, *why = fo_refusing(relationship, &way_out);
-        if (lacking != NULL)
+        if (lacking != NULL && !fo_partner_answers(relationship, choice->query))
             short_of_addresses(relationship, lacking);
         fo_refuse(relationship, decision, why ? why : "no free address of this server's is left");
         return;

@@ -7,9 +7,10 @@
  * Every call may come from any thread, unless it says "main thread". Addresses are IPv4 in host
  * byte order; times are seconds since 1970 in Kea's wall clock unless a name says otherwise.
  *
- * A query passes in this order: fo_query_received (pkt4_receive), fo_subnet_selected
- * (subnet4_select), fo_lease_offered or fo_lease_requested (lease4_select, lease4_renew),
- * fo_committed (pkt4_send). A claim made on the way undoes itself by fo_claim_release.
+ * A query passes in this order: fo_query_begins and fo_subnet_selected (subnet4_select),
+ * fo_lease_offered or fo_lease_requested (lease4_select, lease4_renew), fo_committed (pkt4_send); a
+ * RELEASE or DECLINE fo_query_received (lease4_release, lease4_decline), fo_released or fo_declined (the
+ * end of its packet). A claim made on the way undoes itself by fo_claim_release.
  */
 #ifndef FO_HOOK_FAILOVER_H
 #define FO_HOOK_FAILOVER_H
@@ -92,6 +93,10 @@ struct fo_client {
     uint8_t identifier_length; /* 0: none */
 };
 
+/* ms: so long ago a RELEASE or DECLINE may have come of which Kea does not know when. It has waited behind
+   other queries, not behind a main thread that hung, which the watchdog sees. */
+enum { FO_AGE_MOST = 10000 };
+
 struct fo_query {
     struct fo_client client; /* from fo_subnet_selected on without identifier where the subnet knows
                                 clients by their hardware address alone (match-client-id) */
@@ -102,6 +107,7 @@ struct fo_query {
     uint16_t secs;         /* as sent; bytes in the wrong order are recognised */
     uint32_t asked_address;
     uint32_t ciaddr;
+    uint32_t age_ms;       /* RELEASE, DECLINE: so long ago it came at most */
     uint32_t reserved_address; /* the client's reservation in this subnet, 0: none (see
                                   fo_reservations_matter) */
 };
@@ -147,15 +153,18 @@ struct fo_decision {
     struct fo_refusal refusal; /* filled where answer is FO_DROP */
 };
 
-/* pkt4_receive: the subnet is not known yet. Drops what no relationship could answer. RELEASE and
-   DECLINE are decided here by their address, and claim it. */
+/* First of all, with all that identifies the client: which bucket it is in. */
+void fo_query_begins(const struct fo_query *query, struct fo_decision *decision);
+
+/* lease4_release, lease4_decline: decided by the address, which is claimed; and a query for which no subnet
+   was found: dropped where no relationship could answer. Contains fo_query_begins. */
 void fo_query_received(struct fo_service *service, const struct fo_query *query,
                        struct fo_decision *decision);
 
 /* Says whether the client may use a pool (class guards), by the pool's first address; may be NULL. */
 typedef bool fo_pool_allowed(void *argument, uint32_t subnet_id, uint32_t pool_first);
 
-/* subnet4_select, for DISCOVER, REQUEST and INFORM. `decision` is the one of fo_query_received. */
+/* subnet4_select, for DISCOVER, REQUEST and INFORM. `decision` is the one of fo_query_begins. */
 void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
                         const struct fo_query *query, fo_pool_allowed *allowed, void *argument,
                         struct fo_decision *decision);

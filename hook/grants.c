@@ -175,6 +175,7 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
             start = now + 1;
     }
     binding->cltt = start;
+    fo_bitmap_clear(&pool->told, bit_in(pool, binding->address));
     fo_table_watch_end(&service->table, binding);
     fo_row_written(pool, bit_in(pool, binding->address)); /* by Kea, just now */
     fo_touch(service, pool, binding->address);

@@ -384,6 +384,8 @@ static bool clear_saved(struct fo_service *service)
         if (pool == NULL)
             continue;
         fo_bitmap_clear(&pool->saving, bit_in(pool, service->taken[i]));
+        if (!fo_bitmap_test(&pool->dirty, bit_in(pool, service->taken[i])))
+            fo_bitmap_clear(&pool->learned, bit_in(pool, service->taken[i]));
         if (fo_bitmap_test(&pool->closed, bit_in(pool, service->taken[i])))
             fo_table_refresh(&service->table, pool, service->taken[i]);
     }

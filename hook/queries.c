@@ -97,6 +97,14 @@ static bool balanced(const struct fo_relationship *relationship, const struct fo
            seconds_waited(query) > relationship->config.max_seconds;
 }
 
+bool fo_partner_answers(const struct fo_relationship *relationship, const struct fo_query *query)
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    return endpoint->communicating && endpoint->record.state == FO_STATE_NORMAL &&
+           endpoint->record.partner_state == FO_STATE_NORMAL &&
+           seconds_waited(query) > relationship->config.max_seconds;
+}
+
 /* NULL: ours to answer; else why not. */
 static const char *not_ours(struct fo_relationship *relationship, const struct fo_query *query,
                             struct fo_decision *decision)
@@ -185,6 +193,8 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
             fo_refuse(relationship, decision, "the address is the partner's to lease");
         else if (free && fo_table_hold(&service->table, address) == NULL)
             fo_refuse(relationship, decision, "the address is not ready for use yet");
+        else if (status == FO_ACTIVE && fo_unstored(pool, address))
+            fo_refuse(relationship, decision, fo_not_stored);
         else if (is_doubtful(service, address))
             fo_refuse(relationship, decision, "the partner must agree to this lease first");
         else if (status == FO_ACTIVE || free)
@@ -286,47 +296,92 @@ static bool may_be_outlived(struct fo_service *service, const struct fo_query *q
 
 /* ------------------------------------------------------------------ the face */
 
-void fo_query_received(struct fo_service *service, const struct fo_query *query,
-                       struct fo_decision *decision)
+void fo_query_begins(const struct fo_query *query, struct fo_decision *decision)
 {
     memset(decision, 0, sizeof *decision);
     decision->bucket = bucket_of(&query->client, false);
-    service->env->lock(service->env->context);
+}
+
+/* Is the service at work at all? */
+static bool at_work(struct fo_service *service, struct fo_decision *decision)
+{
+    const bool works = service->configured && !service->stopping;
     service->queried = true;
+    if (!works)
+        fo_refuse(NULL, decision,
+                  service->stopping ? "the server stops" : "the service is not configured");
+    return works;
+}
+
+/* Has the partner told of this lease since the query came? Its client may have got it there meanwhile, and this
+   RELEASE is not of it. (Or told of another address with the same entry: one that is dropped does no harm.) */
+static bool may_be_past(struct fo_service *service, uint32_t address, uint32_t age,
+                        const struct fo_now *now)
+{
+    const struct fo_pool *pool = fo_table_pool(&service->table, address);
+    const int64_t heard = service->heard_at[address % FO_HEARD_ENTRIES];
+    return heard != 0 && fo_bitmap_test(&pool->told, bit_in(pool, address)) && heard >= now->ms - (int64_t)age && !FO_FAULTY(RELEASE_PAST);
+}
+
+/* The second of a RELEASE or DECLINE: when it came, as far as that is known, and not before the lease. */
+static uint32_t second_of(const struct fo_query *query, const struct fo_binding *binding, uint32_t now)
+{
+    const uint32_t came = now - query->age_ms / 1000, lease = binding->cltt < now ? binding->cltt : now;
+    return came > lease ? came : lease;
+}
+
+static void give_back(struct fo_relationship *relationship, const struct fo_query *query, uint32_t address,
+                      struct fo_decision *decision)
+{
+    struct fo_service *service = relationship->service;
+    const struct fo_now now = fo_service_now(service);
+    const struct fo_binding *binding = fo_table_find(&service->table, address);
+    const char *why = late_or_not_ours(relationship, query, decision);
+    if (why == NULL && fo_watchdog_stale(service, &now))
+        why = old_query;
+    if (why == NULL && (binding == NULL || binding->status != FO_ACTIVE ||
+                        !fo_table_same_client(binding, &query->client)))
+        why = "the client has no lease on this address";
+    if (why == NULL && may_be_past(service, address, query->age_ms, &now))
+        why = "the partner has told of this lease since it came";
+    decision->governed = true;
+    if (why != NULL) {
+        fo_refuse(relationship, decision, why);
+        return;
+    }
+    claim(relationship, query, address, decision);
+    decision->bounded_at = second_of(query, binding, now.seconds);
+}
+
+/* Could any relationship answer it, whichever subnet it is of? */
+static void any_subnet(struct fo_service *service, const struct fo_query *query,
+                       struct fo_decision *decision)
+{
     const char *why = "the service is not configured";
     struct fo_relationship *only = NULL;
-    if (!service->configured || service->stopping) {
-        fo_refuse(NULL, decision, service->stopping ? "the server stops" : why);
+    for (size_t i = 0; i < service->relationship_count; i++) {
+        only = service->relationships[i];
+        if ((why = not_ours(only, query, decision)) == NULL)
+            return;
+    }
+    fo_refuse(only, decision, why);
+}
+
+void fo_query_received(struct fo_service *service, const struct fo_query *query,
+                       struct fo_decision *decision)
+{
+    fo_query_begins(query, decision);
+    service->env->lock(service->env->context);
+    if (!at_work(service, decision)) {
+        /* dropped */
     } else if (query->message_type == DHCPRELEASE || query->message_type == DHCPDECLINE) {
-        uint32_t address = address_of(query);
-        struct fo_pool *pool = fo_table_pool(&service->table, address);
-        struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-        if (relationship != NULL) {
-            decision->governed = true;
-            const struct fo_now now = fo_service_now(service);
-            why = late_or_not_ours(relationship, query, decision);
-            if (why == NULL && fo_watchdog_stale(service, &now))
-                why = old_query;
-            const struct fo_binding *binding = fo_table_find(&service->table, address);
-            if (why != NULL)
-                fo_refuse(relationship, decision, why);
-            else if (binding == NULL || binding->status != FO_ACTIVE ||
-                     !fo_table_same_client(binding, &query->client))
-                fo_refuse(relationship, decision, "the client has no lease on this address");
-            else
-                claim(relationship, query, address, decision);
-            decision->bounded_at = now.seconds;
-        }
+        const uint32_t address = address_of(query);
+        struct fo_relationship *relationship =
+            fo_relationship_of_pool(service, fo_table_pool(&service->table, address));
+        if (relationship != NULL)
+            give_back(relationship, query, address, decision);
     } else if (!service->ungoverned) {
-        bool any = false;
-        for (size_t i = 0; i < service->relationship_count && !any; i++) {
-            const char *reason = not_ours(service->relationships[i], query, decision);
-            any = reason == NULL;
-            why = reason;
-            only = service->relationships[i];
-        }
-        if (!any)
-            fo_refuse(only, decision, why);
+        any_subnet(service, query, decision);
     }
     service->env->unlock(service->env->context);
 }
@@ -339,7 +394,7 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
     const struct fo_subnet_entry *subnet = fo_find_subnet(service, subnet_id);
     struct fo_relationship *relationship =
         subnet && subnet->relationship >= 0 ? service->relationships[subnet->relationship] : NULL;
-    if (relationship != NULL) {
+    if (at_work(service, decision) && relationship != NULL) {
         const char *why = late_or_not_ours(relationship, query, decision);
         const struct fo_choice choice = {relationship, query, subnet->network, pool_allowed, argument};
         decision->governed = true;

@@ -80,6 +80,9 @@ bool fo_expire(struct fo_service *service, const struct fo_now *now);
 /* ------------------------------------------------------------------ queries.c */
 /* The query gets no answer. `relationship`: NULL where there is none. */
 void fo_refuse(struct fo_relationship *relationship, struct fo_decision *decision, const char *why);
+/* Has a new client waited so long that the partner answers it, too (9.8.2)? If it has an address, the client gets
+   that: to move it here now would only take it from under both answers. */
+bool fo_partner_answers(const struct fo_relationship *relationship, const struct fo_query *query);
 /* Whether its bucket is one of the secondary's. */
 bool fo_client_is_secondarys(const struct fo_relationship *relationship,
                              const struct fo_client *client);
@@ -95,6 +98,10 @@ struct fo_choice {
 };
 /* The address is held for the client, and the engine steered to it; or the query gets no answer. */
 void fo_choose_address(const struct fo_choice *choice, struct fo_decision *decision);
+/* A lease of the partner's that our store has not got yet: what we made longer would be forgotten with it in
+   a power cut, and the partner believed when it says that the lease has ended (rule of safety 7). */
+bool fo_unstored(const struct fo_pool *pool, uint32_t address);
+extern const char fo_not_stored[];
 /* 5.2.2: what the table allows this client to have at this address. */
 bool fo_claimable(struct fo_service *service, struct fo_relationship *relationship,
                   struct fo_pool *pool, uint32_t address, const struct fo_query *query);

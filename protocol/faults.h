@@ -46,6 +46,8 @@
     X(EXPIRED_FREE, "expired-free", "1 3", ORDINARY, "an expired address is free at once")         \
     X(RENEWED_ENDS, "renewed-ends", "1 3 5", ORDINARY,                                             \
       "a lease ends when it would have without renewal")                                           \
+    X(RELEASE_PAST, "release-past", "1 3", FICKLE,                                                 \
+      "a RELEASE ends a lease that the partner gave later")                                        \
     /* whose a free address is */                                                                  \
     X(RETURNING_OURS, "returning-ours", "3", ORDINARY, "what is asked back is given at once")      \
     X(RESERVED_BOTH, "reserved-both", "1 3", RESERVED,                                             \

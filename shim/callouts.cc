@@ -15,6 +15,8 @@
 #include "shim/packet.h"
 
 #include <dhcp/dhcp4.h>
+#include <dhcpsrv/lease_mgr.h>
+#include <dhcpsrv/lease_mgr_factory.h>
 
 #include <boost/make_shared.hpp>
 
@@ -94,8 +96,8 @@ struct Stopwatch {
         total.calls++;
     }
 
-    static constexpr const char *names[] = {"pkt4_receive", "subnet4_select", "lease4_select",
-                                            "lease4_renew", "pkt4_send"};
+    static constexpr const char *names[] = {"subnet4_select", "lease4_select", "lease4_renew",
+                                            "pkt4_send", "others"};
     Total &total;
     const Clock::time_point begin = Clock::now();
 };
@@ -137,7 +139,7 @@ template <typename Body> int marking(CalloutHandle &handle, const char *name, Bo
     return 0;
 }
 
-void drop_refused(CalloutHandle &handle, const Packet &packet)
+void tell_refused(const Packet &packet)
 {
     if (debug_wanted()) {
         const fo_refusal &why = packet.decision.refusal;
@@ -145,30 +147,22 @@ void drop_refused(CalloutHandle &handle, const Packet &packet)
             {why.relationship, packet.client_text(), std::to_string(packet.decision.bucket),
              why.owner, why.reason});
     }
+}
+
+void drop_refused(CalloutHandle &handle, const Packet &packet)
+{
+    tell_refused(packet);
     drop(handle);
 }
 
-/* ------------------------------------------------------------------ pkt4_receive */
-
-extern "C" int pkt4_receive(CalloutHandle &handle)
+/* What is known of the query goes along with it from here on. */
+PacketPtr begin(CalloutHandle &handle, Pkt4 &query)
 {
-    return dropping(handle, "pkt4_receive", [&handle] {
-        const Pkt4Ptr query = argument<Pkt4Ptr>(handle, QUERY);
-        if (service() == nullptr || !in_step()) {
-            drop(handle);
-            return;
-        }
-        if (!concerns_us(query->getType()) || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
-            return;
-        }
-        const PacketPtr packet = boost::make_shared<Packet>();
-        handle.setContext(CONTEXT, packet);
-        packet->read(*query);
-        fo_query_received(service(), &packet->query, &packet->decision);
-        if (packet->decision.answer == FO_DROP) {
-            drop_refused(handle, *packet);
-        }
-    });
+    const PacketPtr packet = boost::make_shared<Packet>();
+    handle.setContext(CONTEXT, packet);
+    packet->read(query);
+    fo_query_begins(&packet->query, &packet->decision);
+    return packet;
 }
 
 /* ------------------------------------------------------------------ subnet4_select */
@@ -223,12 +217,24 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
 extern "C" int subnet4_select(CalloutHandle &handle)
 {
     return dropping(handle, "subnet4_select", [&handle] {
-        const SubnetArgument subnet = argument<SubnetArgument>(handle, SUBNET);
-        const PacketPtr packet = packet_of(handle);
-        if (!packet || !subnet || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
+        if (service() == nullptr || !in_step()) {
+            drop(handle);
             return;
         }
-        select_subnet(handle, argument<Pkt4Ptr>(handle, QUERY), subnet, *packet);
+        const Pkt4Ptr query = argument<Pkt4Ptr>(handle, QUERY);
+        if (!concerns_us(query->getType()) || handle.getStatus() == CalloutHandle::NEXT_STEP_DROP) {
+            return;
+        }
+        const SubnetArgument subnet = argument<SubnetArgument>(handle, SUBNET);
+        const PacketPtr packet = begin(handle, *query);
+        if (subnet) {
+            select_subnet(handle, query, subnet, *packet);
+            return;
+        }
+        fo_query_received(service(), &packet->query, &packet->decision);
+        if (packet->decision.answer == FO_DROP) {
+            drop_refused(handle, *packet); /* Kea would say NAK */
+        }
     });
 }
 
@@ -320,25 +326,47 @@ extern "C" int lease4_renew(CalloutHandle &handle)
 
 /* ------------------------------------------------------------------ lease4_release, lease4_decline */
 
-/* Kea is about to do it. What comes of that is seen when the packet ends. */
-int give_back(CalloutHandle &handle, const char *name)
+/* The row is what Kea has read before this callout: nothing was written since. */
+bool still_there(const Lease4Ptr &read)
 {
-    return marking(handle, name, [&handle] {
-        const PacketPtr packet = packet_of(handle);
-        if (packet) {
-            packet->given_back = packet->decision.governed;
-        }
-    });
+    const Lease4Ptr row = read ? LeaseMgrFactory::instance().getLease4(read->addr_) : Lease4Ptr();
+    return row && *row == *read;
+}
+
+/* Kea is about to do it. The lease is claimed, and what comes of that is seen when the packet ends. What
+   fails or is refused here does not happen. */
+void give_back(CalloutHandle &handle)
+{
+    if (handle.getStatus() != CalloutHandle::NEXT_STEP_CONTINUE) {
+        return;
+    }
+    handle.setStatus(CalloutHandle::NEXT_STEP_SKIP);
+    if (service() == nullptr || !in_step()) {
+        return;
+    }
+    const Pkt4Ptr query = argument<Pkt4Ptr>(handle, QUERY);
+    const PacketPtr packet = begin(handle, *query);
+    packet->query.age_ms = age_of(*query);
+    fo_query_received(service(), &packet->query, &packet->decision);
+    if (packet->decision.answer == FO_DROP) {
+        tell_refused(*packet);
+        return;
+    }
+    if (packet->decision.governed && !still_there(argument<Lease4Ptr>(handle, LEASE))) {
+        return;
+    }
+    packet->given_back = packet->decision.governed;
+    handle.setStatus(CalloutHandle::NEXT_STEP_CONTINUE);
 }
 
 extern "C" int lease4_release(CalloutHandle &handle)
 {
-    return give_back(handle, "lease4_release");
+    return marking(handle, "lease4_release", [&handle] { give_back(handle); });
 }
 
 extern "C" int lease4_decline(CalloutHandle &handle)
 {
-    return give_back(handle, "lease4_decline");
+    return marking(handle, "lease4_decline", [&handle] { give_back(handle); });
 }
 
 /* ------------------------------------------------------------------ pkt4_send */
@@ -380,7 +408,6 @@ extern "C" int lease4_expire(CalloutHandle &handle)
 
 void register_callouts(isc::hooks::LibraryHandle &handle)
 {
-    handle.registerCallout("pkt4_receive", pkt4_receive);
     handle.registerCallout("subnet4_select", subnet4_select);
     handle.registerCallout("lease4_select", lease4_select);
     handle.registerCallout("lease4_renew", lease4_renew);

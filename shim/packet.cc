@@ -116,10 +116,20 @@ void Packet::read(Pkt4 &kea)
     query.ciaddr = number(kea.getCiaddr());
 }
 
+uint32_t age_of(const Pkt4 &query)
+{
+    const boost::posix_time::ptime &came = query.getTimestamp();
+    if (came.is_special()) { /* Kea 2.2 with raw sockets */
+        return FO_AGE_MOST;
+    }
+    const auto age =
+        (boost::posix_time::microsec_clock::universal_time() - came).total_milliseconds();
+    return age < 0 || age > FO_AGE_MOST ? uint32_t{FO_AGE_MOST} : static_cast<uint32_t>(age);
+}
+
 bool concerns_us(uint8_t message_type)
 {
-    return message_type == DHCPDISCOVER || message_type == DHCPREQUEST ||
-           message_type == DHCPDECLINE || message_type == DHCPRELEASE || message_type == DHCPINFORM;
+    return message_type == DHCPDISCOVER || message_type == DHCPREQUEST || message_type == DHCPINFORM;
 }
 
 void describe_client(const HWAddrPtr &hardware, const std::vector<uint8_t> *identifier,

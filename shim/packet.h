@@ -47,6 +47,8 @@ private:
 
 using PacketPtr = boost::shared_ptr<Packet>;
 
+/* So many ms ago it came; FO_AGE_MOST where Kea does not know, or the clock was set since. */
+uint32_t age_of(const isc::dhcp::Pkt4 &query);
 /* Does the service want to hear of this type of message? */
 bool concerns_us(uint8_t message_type);
 /* Puts the address into option 50, which the engine tries before it looks for one itself. */

@@ -30,8 +30,8 @@ int multi_threading_compatible()
 int load(isc::hooks::LibraryHandle &handle)
 {
     const auto nothing = [](CalloutHandle &) { return 0; };
-    for (const char *point : {"pkt4_receive", "subnet4_select", "lease4_select", "lease4_renew",
-                              "lease4_release", "lease4_decline", "pkt4_send"}) {
+    for (const char *point : {"subnet4_select", "lease4_select", "lease4_renew", "lease4_release",
+                              "lease4_decline", "pkt4_send"}) {
         handle.registerCallout(point, nothing);
     }
     return 0;

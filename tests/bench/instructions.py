@@ -31,7 +31,7 @@ from exchange import VARIANTS, Bench, exchanges, start_load  # noqa: E402
 from rig import installed  # noqa: E402
 from rig.netns import Lab, exit_on_signals  # noqa: E402
 
-POINTS = ("pkt4_receive", "subnet4_select", "lease4_select", "lease4_renew", "pkt4_send")
+POINTS = ("subnet4_select", "lease4_select", "lease4_renew", "pkt4_send")
 THREADS = {"fo_service_step": "fo-loop", "fo_store_commit": "fo-store"}
 
 

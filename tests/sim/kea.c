@@ -17,7 +17,7 @@
 enum { DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7 };
 
 enum stage { STAGE_RECEIVE, STAGE_SUBNET, STAGE_ENGINE, STAGE_WRITE, STAGE_SEND, STAGE_CORRECT,
-             STAGE_ANSWER, STAGE_GIVE_BACK, STAGE_GIVEN_BACK, STAGE_END };
+             STAGE_ANSWER, STAGE_CLAIM, STAGE_GIVE_BACK, STAGE_GIVEN_BACK, STAGE_END };
 
 struct packet {
     struct packet *next;
@@ -30,7 +30,7 @@ struct packet {
     struct fo_decision decision;
     bool alone; /* its server was, when the length was bounded */
     bool forbidden, granted, renewed, written;
-    uint16_t name;  /* RELEASE, DECLINE: of the row */
+    struct lease_row row; /* RELEASE, DECLINE: as Kea has read it */
     bool parked;    /* another library keeps it, before our pkt4_send */
     uint32_t older; /* the client's row that the engine found, and deletes */
     uint32_t noted; /* the same as the shim sees it, which looks after it then */
@@ -279,8 +279,25 @@ static enum stage may_give_back(struct packet *packet)
     if (row == NULL || row->state != FO_ROW_LEASED || row->client != packet->client)
         return STAGE_END;
     packet->address = is_decline(packet) ? packet->query.asked_address : packet->query.ciaddr;
-    packet->name = row->name; /* of the copy that Kea goes by from now on */
-    return STAGE_GIVE_BACK;
+    packet->row = *row; /* the copy that Kea goes by from now on */
+    return STAGE_CLAIM;
+}
+
+static bool same_row(const struct lease_row *a, const struct lease_row *b)
+{
+    return a != NULL && a->state == b->state && a->client == b->client && a->cltt == b->cltt &&
+           a->length == b->length && a->name == b->name;
+}
+
+/* lease4_release, lease4_decline. Some versions of Kea know when a packet came. */
+static enum stage claim(struct packet *packet)
+{
+    struct server *server = packet->server;
+    const int64_t waited = server->world->now - packet->received;
+    packet->query.age_ms = packet->xid % 2 == 0 || waited > FO_AGE_MOST ? (uint32_t)waited : FO_AGE_MOST;
+    fo_query_received(server->service, &packet->query, &packet->decision);
+    return packet->decision.answer == FO_DROP ||
+                   !same_row(row_given_back(packet), &packet->row) ? STAGE_END : STAGE_GIVE_BACK;
 }
 
 static enum stage give_back(struct packet *packet)
@@ -289,7 +306,7 @@ static enum stage give_back(struct packet *packet)
     struct world *world = server->world;
     if (world->now < server->kea.bad_until || meddled(world))
         return STAGE_GIVEN_BACK; /* another library has kept Kea from it */
-    name_remove(world, packet->address, packet->name);
+    name_remove(world, packet->address, packet->row.name);
     kea_write_row(server, packet->address,
                   is_decline(packet) ? (struct lease_row){FO_ROW_DECLINED, -1, server_wall(server),
                                                           world->plan.probation, 0}
@@ -321,20 +338,17 @@ static void select_subnet(struct packet *packet)
     const uint32_t subnet = topology_subnet_of_link(packet->server->world, packet->link);
     if (fo_reservations_matter(service, subnet, &packet->query))
         packet->query.reserved_address = packet->reserved;
+    fo_query_begins(&packet->query, &packet->decision);
     fo_subnet_selected(service, subnet, &packet->query, NULL, NULL, &packet->decision);
 }
 
 static enum stage pass(struct packet *packet)
 {
-    struct server *server = packet->server;
     const bool gives_back =
         packet->query.message_type == RELEASE || packet->query.message_type == DECLINE;
     switch (packet->stage) {
     case STAGE_RECEIVE:
-        fo_query_received(server->service, &packet->query, &packet->decision);
-        return packet->decision.answer == FO_DROP ? STAGE_END
-               : gives_back                       ? STAGE_ENGINE
-                                                  : STAGE_SUBNET;
+        return gives_back ? STAGE_ENGINE : STAGE_SUBNET;
     case STAGE_SUBNET:
         select_subnet(packet);
         if (packet->decision.answer != FO_DROP && !packet->decision.steer)
@@ -353,6 +367,8 @@ static enum stage pass(struct packet *packet)
     case STAGE_ANSWER:
         send_answer(packet);
         return STAGE_END;
+    case STAGE_CLAIM:
+        return claim(packet);
     case STAGE_GIVE_BACK:
         return give_back(packet);
     case STAGE_GIVEN_BACK:

@@ -81,11 +81,12 @@ def test_release_at_once(pair_of, primary):
 
 
 def test_release_at_the_partner(pair_of):
-    """A client that has moved to the partner by rebinding releases there."""
+    """A client that has moved to the partner releases there."""
     made = pair_of(mclt=20, hook={"max-response-delay": 3}).start(wait="NORMAL")
     client = client_of(False)
     address = made.clients.do("discover", client)["address"]
     agree.settled(made)
+    assert made.clients.do("renew", client, server=made.address(1))["address"] == address
     made.clients.do("release", client, server=made.address(1))
     agree.until(lambda: all_free(made))
     assert given_again(made, address)

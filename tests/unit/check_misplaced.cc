@@ -20,8 +20,8 @@ using isc::hooks::HooksManager;
 namespace {
 
 /* What kea-dhcp4 offers to libraries, as far as this one wants it. */
-const char *const HOOKS[] = {"pkt4_receive",      "subnet4_select", "lease4_select",
-                             "lease4_renew",      "lease4_release", "lease4_decline", "pkt4_send",
+const char *const HOOKS[] = {"subnet4_select", "lease4_select",  "lease4_renew",
+                             "lease4_release", "lease4_decline", "pkt4_send",
                              "dhcp4_srv_configured", "cb4_updated", "command_processed"};
 
 bool loads(const char *program, uint16_t family)

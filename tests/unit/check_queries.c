@@ -303,6 +303,39 @@ START_TEST(a_release_is_of_when_it_came)
 }
 END_TEST
 
+/* It has waited, and meanwhile the partner has told of a lease of its client's there, which may be a later
+   one. The same client's next RELEASE is of that. */
+START_TEST(a_release_from_before_the_partners_word_is_dropped)
+{
+    const uint32_t address = lease(true, 0);
+    still_later(service, 3000);
+    const uint32_t now = (uint32_t)(STILL_SECONDS + still.ms / 1000);
+    uint8_t hardware[21] = {query.client.hardware_type};
+    memcpy(hardware + 1, query.client.hardware, query.client.hardware_length);
+    const struct fo_update update = {
+        .address = address, .status = FO_ACTIVE, .client_last_transaction = now,
+        .hardware_address = {hardware, query.client.hardware_length + 1U},
+        .lease_expiration = now + 600, .potential_expiration = now + 600,
+        .present = FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS) | FO_HAS(FO_OPT_LEASE_EXPIRATION_TIME) |
+                   FO_HAS(FO_OPT_POTENTIAL_EXPIRATION_TIME) | FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME)};
+    const struct fo_now moment = fo_service_now(service);
+    ck_assert(fo_apply_update(service->relationships[0], fo_table_pool(&service->table, address), &update, false,
+                              &moment));
+    ck_assert_uint_ge(fo_table_find(&service->table, address)->times.lease_expiration, now + 600);
+    still_later(service, 1000);
+    query.ciaddr = address;
+    query.age_ms = 2000;
+    ck_assert_int_eq(ask(RELEASE), FO_DROP);
+    ck_assert_uint_eq(decision.claim.address, 0);
+    query.age_ms = FO_AGE_MOST;
+    ck_assert_int_eq(ask(RELEASE), FO_DROP);
+    query.age_ms = 100;
+    ck_assert_int_eq(ask(RELEASE), FO_PASS);
+    ck_assert_uint_eq(decision.claim.address, address);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
 /* Whether Kea had a row of the client when the address was offered, the last time: where it had none, it
    has none to delete at the REQUEST. */
 START_TEST(an_offer_remembers_that_its_client_had_no_row)
@@ -470,6 +503,7 @@ int main(void)
     tcase_add_loop_test(all, where_no_commit_came_keas_row_is_read, 0, 2);
     tcase_add_test(all, no_claim_while_a_row_is_at_work);
     tcase_add_test(all, a_release_is_of_when_it_came);
+    tcase_add_test(all, a_release_from_before_the_partners_word_is_dropped);
     tcase_add_test(all, an_offer_remembers_that_its_client_had_no_row);
     tcase_add_test(all, a_client_that_gives_back_and_comes_again);
     tcase_add_test(all, a_declined_address_is_abandoned);
