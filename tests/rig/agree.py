@@ -111,7 +111,7 @@ def acknowledged(answers):
 
 def long_leases(pair, wanted):
     """What these clients get that had none: leases of full length, known to both servers."""
-    acknowledged(pair.clients.do_all("discover", wanted))
+    acknowledged(pair.clients.do_all("discover", wanted, timeout=10))   # a database may be slow at first
     settled(pair)
     leases = acknowledged(pair.clients.do_all("renew", wanted))
     settled(pair)

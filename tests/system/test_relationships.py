@@ -151,15 +151,25 @@ def test_one_partner_is_cut_off(star):
 
 def test_a_relationship_comes_and_goes(star):
     """The hub's configuration loses a relationship, and has it again: the other one keeps its
-    connection, and the lost one its leases."""
+    connection and serves its clients meanwhile, and the lost one its leases."""
     since = star.hub.failover("hub-west")["state-since"]
+    load = range(100, 130)
+    held = agree.acknowledged(star.clients.do_range("discover", load[0], load[-1], retransmit=True, timeout=20))
+
+    def reload_under_load(*subnets):
+        number = star.clients.order_range("rebind", load[0], load[-1], rate=20, retransmit=True, timeout=20)
+        time.sleep(0.3)
+        star.reload("hub", *subnets)
+        for client, again in agree.acknowledged(star.clients.wait(number, load, 30)).items():
+            assert again["address"] == held[client]["address"]
+        assert not [a for a in star.clients.answers if a.get("result") == "nak"]
     _server, lease = star.served_by(2, CLIENTS[True][0])
     agree.until(lambda: None if lease["address"] in star.hub.leases() else "not at the hub")
-    star.reload("hub", [1], [])
+    reload_under_load([1], [])
     star.east.wait_state("COMMUNICATIONS-INTERRUPTED", 10)
     server, _lease = star.served_by(1, CLIENTS[True][1])
     assert server is star.hub
-    star.reload("hub", [1], [2])
+    reload_under_load([1], [2])
     wait_normal(star.hub)
     star.east.kill9()
     star.hub.wait_state("COMMUNICATIONS-INTERRUPTED", 10, "east-hub-of-east")
