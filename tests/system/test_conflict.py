@@ -18,9 +18,9 @@ MCLT = 10
 SLOW = 1.5      # seconds each way, so that the comparison of bindings can be seen, and cut
 
 
-def quick_pair(pair_of, **options):
+def quick_pair(pair_of, mclt=MCLT, **options):
     """A running pair with forty addresses; ten clients have leases of full length."""
-    made = pair_of(mclt=MCLT, lifetime=600, pools=["192.0.2.10 - 192.0.2.49"],
+    made = pair_of(mclt=mclt, lifetime=600, pools=["192.0.2.10 - 192.0.2.49"],
                    hook={"max-response-delay": 5, "startup-delay": 2, "offer-hold": 2},
                    **options).start(wait="NORMAL")
     return made, agree.long_leases(made, OURS[:5] + THEIRS[:5])
@@ -126,7 +126,8 @@ def test_double_leases(pair_of):
 def test_interrupted(pair_of, how):
     """The connection is lost again while they compare, or one of the two dies then: who is left serves
     everybody (RESOLUTION-INTERRUPTED), and all begins anew."""
-    made, leases = quick_pair(pair_of, proxy=True)
+    mclt = 3 * MCLT     # nobody's lease is over before the end
+    made, leases = quick_pair(pair_of, mclt, proxy=True)
     made.proxy.cut(refuse=True)
     made.wait_state("COMMUNICATIONS-INTERRUPTED", 10)
     for server in (made.s1, made.s2):
@@ -150,7 +151,7 @@ def test_interrupted(pair_of, how):
         server.wait_log("FAILOVER_RESOLUTION_INTERRUPTED s1-s2: communications with partner", 2)
         answers = given_by(made, server, made.clients,
                            (OURS if server is made.s1 else THEIRS)[30:34])
-        assert {a["lease"] for a in answers.values()} <= {MCLT, MCLT - 1}
+        assert {a["lease"] for a in answers.values()} <= {mclt, mclt - 1}
         leases.update({**answers, **new[server.name]})
     agree.kept(made.clients, leases)      # what the dead one alone knew waits for it
     made.proxy.delay(0)
