@@ -133,7 +133,7 @@ static void set_clock(struct server *server, uint32_t a_while)
     server->wall_step = (int32_t)world_random(world, 2800) - 1400;
     if (world_chance(world, 300) && world->plan.drift[0] == 0 && world->plan.drift[1] == 0) {
         server->wall_step += far[world_random(world, 4)];
-        server->clock_was_far = true;
+        server->clock_was_far = server->rows_of_far_clock = true;
         world_schedule(world, world->now + a_while, clock_is_corrected, server, server->life);
     }
     world_tell(world, "server %d has its wall clock set: now %d ms off what it was", server->number,

@@ -157,9 +157,6 @@ static void give_back(struct client *client, bool decline)
     new_exchange(client, CLIENT_IDLE);
     client->holds = 0;
     if (decline)
-        client->world->declined_until[address - FIRST_ADDRESS] =
-            client->world->now + 1000 * (int64_t)(plan->probation + plan->lease + plan->mclt);
-    if (decline)
         send_query(client, (struct fo_query){.message_type = DECLINE, .names_server = true,
                                              .asks_address = true, .asked_address = address},
                    client->from);

@@ -9,7 +9,7 @@
  * Like Kea it never asks whether an expired row of the client's is still the client's, and writes
  * over rows that changed under it.
  */
-#include "tests/sim/world.h"
+#include "tests/sim/oracle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +31,7 @@ struct packet {
     bool alone; /* its server was, when the length was bounded */
     bool forbidden, granted, renewed, written;
     struct lease_row row; /* RELEASE, DECLINE: as Kea has read it */
+    bool declined;  /* of a NAK: the address is abandoned here */
     bool parked;    /* another library keeps it, before our pkt4_send */
     uint32_t older; /* the client's row that the engine found, and deletes */
     uint32_t noted; /* the same as the shim sees it, which looks after it then */
@@ -108,9 +109,19 @@ static enum stage discover(struct packet *packet)
     return STAGE_END;
 }
 
+/* Does the server have what the client asks for abandoned? */
+static bool has_abandoned(const struct packet *packet)
+{
+    const struct fo_query *query = &packet->query;
+    const uint32_t wanted = query->asks_address ? query->asked_address : query->ciaddr;
+    return wanted >= FIRST_ADDRESS && wanted < FIRST_ADDRESS + packet->server->world->plan.addresses &&
+           oracle_status(packet->server, wanted) == FO_ABANDONED;
+}
+
 static enum stage refuse_request(struct packet *packet)
 {
     packet->answer = REPLY_NAK;
+    packet->declined = has_abandoned(packet);
     packet->address = 0;
     return STAGE_SEND;
 }
@@ -307,6 +318,8 @@ static enum stage give_back(struct packet *packet)
     if (world->now < server->kea.bad_until || meddled(world))
         return STAGE_GIVEN_BACK; /* another library has kept Kea from it */
     name_remove(world, packet->address, packet->row.name);
+    if (is_decline(packet))
+        world->declined[packet->address - FIRST_ADDRESS] = true;
     kea_write_row(server, packet->address,
                   is_decline(packet) ? (struct lease_row){FO_ROW_DECLINED, -1, server_wall(server),
                                                           world->plan.probation, 0}
@@ -523,6 +536,7 @@ static void send_answer(struct packet *packet)
                                   .server = packet->server->number,
                                   .outside = !topology_has(packet->server, wanted) ||
                                              !topology_reaches(world, packet->link, wanted),
+                                  .declined = packet->declined,
                                   .asked = packet->received};
     world_post(world, world->now + world_random(world, 10), answer_arrives, event, 0);
 }

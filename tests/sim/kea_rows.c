@@ -214,6 +214,8 @@ void kea_reconcile(struct server *server)
             fo_reconcile_row(server->service, &row);
     }
     fo_reconcile_end(server->service);
+    if (server->wall_step > -1500 && server->wall_step < 1500) /* and the clock is right again */
+        server->rows_of_far_clock = false;
 }
 
 /* What Kea's timers do, late; and what the kernel writes back meanwhile. */

@@ -112,14 +112,11 @@ bool oracle_reserved(const struct world *world, uint32_t address)
 void oracle_refused(struct world *world, struct client *client, uint32_t address,
                     const struct reply *reply)
 {
-    const struct server *server = &world->servers[reply->server];
     world->refusals++;
     if (reservation_of(world, client->number) != 0 || oracle_reserved(world, address))
         return; /* Kea moves clients to and from reservations by refusing */
-    if (world->declined_until[address - FIRST_ADDRESS] > world->now ||
-        (world->declined_until[address - FIRST_ADDRESS] != 0 && oracle_runs(server) &&
-         oracle_status(server, address) == FO_ABANDONED))
-        return; /* somebody else uses it, which a server may hear late: its holder is to leave it */
+    if (reply->declined && world->declined[address - FIRST_ADDRESS])
+        return; /* somebody else uses it, which one server may hear later: its holder is to leave it */
     if (reply->outside || exceptions_allow(world, address))
         return; /* Kea moves its client; or another has it, too */
     if (client->holds == address && client->until > world->now)
@@ -250,9 +247,26 @@ static void check_owners(struct world *world)
     }
 }
 
+/* Of a decline nothing is left that may refuse a holder, when neither server, as it runs, nor its Kea's rows
+   know of it any more. */
+static void forget_declines(struct world *world)
+{
+    for (uint32_t i = 0; i < world->plan.addresses; i++) {
+        bool known = false;
+        for (int k = 0; k < 2 && world->declined[i] && !known; k++) {
+            const struct server *server = &world->servers[k];
+            known = !oracle_runs(server) || oracle_status(server, FIRST_ADDRESS + i) == FO_ABANDONED ||
+                    server->kea.rows[i].state == FO_ROW_DECLINED ||
+                    server->kea.on_disk[i].state == FO_ROW_DECLINED;
+        }
+        world->declined[i] = world->declined[i] && known;
+    }
+}
+
 void oracle_after_step(struct world *world)
 {
     struct server *servers = world->servers;
+    forget_declines(world);
     const bool give[2] = {gives(&servers[0]), gives(&servers[1])};
     exceptions_after_step(world);
     for (int i = 0; i < 2; i++) {

@@ -42,7 +42,7 @@ static bool row_fits(const struct server *server, const struct fo_binding *bindi
         return row->state == FO_ROW_DECLINED || row->state == FO_ROW_ABSENT;
     if (status != FO_ACTIVE || (binding->flags & FO_FLAG_DOUBTFUL))
         return row->state == FO_ROW_ABSENT;
-    if (server->clock_was_far && (row->state == FO_ROW_ABSENT ||
+    if (server->rows_of_far_clock && (row->state == FO_ROW_ABSENT ||
                                   row->client == oracle_client(server->world, binding)))
         return true; /* Kea's own timers took it for over, or it says a day more */
     const struct fo_details details = fo_table_details(binding);

@@ -208,7 +208,9 @@ struct server {
     bool powered, suspended, locked, rows_planned, listening;
     int64_t boot_begun;  /* true time of this boot's 0 */
     int32_t wall_step;   /* ms, by which its wall clock was set since it started */
-    bool clock_was_far;  /* set by hours: what Kea's rows say of time is not looked at any more */
+    bool clock_was_far;  /* set by hours, once */
+    bool rows_of_far_clock; /* what Kea's rows say of time is not looked at before they have been compared
+                               with the table, by a clock that is right again */
     int32_t anchored;    /* ms, its service's clock minus the true one */
     uint8_t boot_id[16];
     int64_t step_at;     /* INT64_MAX: none is planned */
@@ -258,6 +260,7 @@ struct reply {
     uint32_t xid, address, length;
     int server;
     bool outside;  /* of a NAK: the address is in no pool there */
+    bool declined; /* the same: the server has it abandoned */
     int64_t asked; /* when the query arrived */
 };
 
@@ -288,7 +291,7 @@ struct world {
     fo_connection next_connection;
     int64_t foreign_until[ADDRESSES_MAX]; /* a stranger uses the address: its clients decline */
     uint32_t repeated[ADDRESSES_MAX];     /* updates of it in peace */
-    int64_t declined_until[ADDRESSES_MAX]; /* its holder may have to leave it */
+    bool declined[ADDRESSES_MAX]; /* a server has heard so, and one remembers it: its holder may have to leave it */
     int64_t trouble;       /* when something was last amiss */
     bool way_cut[2];       /* from server n to the other */
     uint32_t slow_ms;      /* more latency */
