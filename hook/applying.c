@@ -72,7 +72,8 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
         fo_bitmap_set(&pool->learned, bit_in(pool, update->address));
         fo_settle(service, pool, update->address);
     }
-    fo_bitmap_set(&pool->told, bit_in(pool, update->address));
+    if (!merge || cltt > binding->cltt)
+        fo_bitmap_set(&pool->told, bit_in(pool, update->address));
     if (end > binding->times.lease_expiration)
         binding->times.lease_expiration = end;
     if (potential > binding->times.received_potential)
@@ -192,8 +193,6 @@ bool fo_apply_update(struct fo_relationship *relationship, struct fo_pool *pool,
                      const struct fo_update *update, bool crossing, const struct fo_now *now)
 {
     struct fo_service *service = relationship->service;
-    if (update->status == FO_ACTIVE)
-        service->heard_at[update->address % FO_HEARD_ENTRIES] = now->ms;
     enum fo_binding_status own = fo_table_status(&service->table, pool, update->address);
     bool own_free = own == FO_FREE || own == FO_BACKUP;
     bool ended = fo_status_becomes_free((enum fo_binding_status)update->status);

@@ -95,7 +95,7 @@ struct fo_client {
 
 /* ms: so long ago a RELEASE or DECLINE may have come of which Kea does not know when. It has waited behind
    other queries, not behind a main thread that hung, which the watchdog sees. */
-enum { FO_AGE_MOST = 10000 };
+enum { FO_AGE_MOST = 5000 };
 
 struct fo_query {
     struct fo_client client; /* from fo_subnet_selected on without identifier where the subnet knows

@@ -313,14 +313,13 @@ static bool at_work(struct fo_service *service, struct fo_decision *decision)
     return works;
 }
 
-/* Has the partner told of this lease since the query came? Its client may have got it there meanwhile, and this
-   RELEASE is not of it. (Or told of another address with the same entry: one that is dropped does no harm.) */
-static bool may_be_past(struct fo_service *service, uint32_t address, uint32_t age,
+/* The client has had this lease from the partner, maybe after this RELEASE was sent, which is not of it then. */
+static bool may_be_past(struct fo_service *service, const struct fo_binding *binding, uint32_t age,
                         const struct fo_now *now)
 {
-    const struct fo_pool *pool = fo_table_pool(&service->table, address);
-    const int64_t heard = service->heard_at[address % FO_HEARD_ENTRIES];
-    return heard != 0 && fo_bitmap_test(&pool->told, bit_in(pool, address)) && heard >= now->ms - (int64_t)age && !FO_FAULTY(RELEASE_PAST);
+    const struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+    return fo_bitmap_test(&pool->told, bit_in(pool, binding->address)) &&
+           binding->cltt + FO_TRANSACTION_GUARD >= now->seconds - age / 1000 && !FO_FAULTY(RELEASE_PAST);
 }
 
 /* The second of a RELEASE or DECLINE: when it came, as far as that is known, and not before the lease. */
@@ -342,8 +341,8 @@ static void give_back(struct fo_relationship *relationship, const struct fo_quer
     if (why == NULL && (binding == NULL || binding->status != FO_ACTIVE ||
                         !fo_table_same_client(binding, &query->client)))
         why = "the client has no lease on this address";
-    if (why == NULL && may_be_past(service, address, query->age_ms, &now))
-        why = "the partner has told of this lease since it came";
+    if (why == NULL && may_be_past(service, binding, query->age_ms, &now))
+        why = "the client may have got the lease from the partner since it came";
     decision->governed = true;
     if (why != NULL) {
         fo_refuse(relationship, decision, why);

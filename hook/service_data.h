@@ -40,7 +40,6 @@ enum {
     FO_STOP_MS = 2500,
     FO_REFUSED_MS = 15000,        /* a refusal counts as shortage for so long (5.4) */
     FO_LOG_LIMIT_MS = 60000,      /* repeated warnings are logged so often */
-    FO_HEARD_ENTRIES = 256,       /* of heard_at */
     FO_DIFFER_LOG_MS = 3600000,   /* and those of what stays as it is until somebody mends it */
     FO_PAGE_ADDRESSES = 4096,     /* addresses whose bits are stored together */
     FO_PAGE_BYTES = 3 * 512 + 8,  /* backup, unacked, returning; open groups */
@@ -189,8 +188,6 @@ struct fo_service {
     bool saving_epoch;      /* `saving` bits are being written */
     bool stop_saving;       /* `stop_said` as it was when that epoch began */
     bool urgent;            /* a state or a stop waits: commit without delay */
-    int64_t heard_at[FO_HEARD_ENTRIES]; /* ms, when the partner last told of a lease of one of these
-                                addresses, by their last bits */
     int64_t commit_at;      /* ms, the present batch; from `dirty` on */
     int64_t commit_retry_at, commit_began;
     char store_error[64];   /* while store_failing: why ... */

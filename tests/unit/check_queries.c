@@ -329,6 +329,7 @@ START_TEST(a_release_from_before_the_partners_word_is_dropped)
     ck_assert_uint_eq(decision.claim.address, 0);
     query.age_ms = FO_AGE_MOST;
     ck_assert_int_eq(ask(RELEASE), FO_DROP);
+    still_later(service, FO_TRANSACTION_GUARD * 1000);
     query.age_ms = 100;
     ck_assert_int_eq(ask(RELEASE), FO_PASS);
     ck_assert_uint_eq(decision.claim.address, address);
