@@ -151,9 +151,11 @@ static const struct fo_session_settings *session_settings(struct fo_endpoint *en
 void fo_endpoint_connected(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     endpoint->attempting = false;
-    if (!endpoint->settings.session.primary || endpoint->stopping || endpoint->shut) {
-        /* A stimulus (8.2): the primary now makes a connection of its own. */
-        endpoint->host.disconnect(endpoint->host.context, true);
+    const bool primary = endpoint->settings.session.primary;
+    if (!primary || endpoint->stopping || endpoint->shut) {
+        /* A stimulus (8.2): the primary now makes a connection of its own. Or the primary goes, whose host
+           has taken it for the connection already. */
+        endpoint->host.disconnect(endpoint->host.context, !primary);
         if (endpoint->attempt_at <= now->ms + FO_HANDSHAKE_MS) /* later: it has just refused */
             plan_attempt(endpoint, next_delay(endpoint), now);
         return;

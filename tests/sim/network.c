@@ -106,7 +106,8 @@ static void hand_over(struct server *server, struct side *side, struct chunk *ch
             first = world_random(world, (uint32_t)chunk->length + 1);
         if (first > 0)
             fo_net_received(server->service, side->id, chunk->data, first);
-        if (!world->quiet && world_chance(world, world->plan.flaky)) {
+        /* A copy of a store that nobody can tell what it is has no protection (operators_hold_back). */
+        if (!world->quiet && world->rolled_back < 0 && world_chance(world, world->plan.flaky)) {
             break_connection(world, side->pipe);
             break;
         }

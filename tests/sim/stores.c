@@ -85,8 +85,8 @@ static void dies(struct world *world, void *subject, uint64_t life)
 void stores_found_old(struct server *server)
 {
     struct world *world = server->world;
-    if (world_chance(world, 400))
-        world_schedule(world, world->now + 1 + world_random(world, world_chance(world, 500) ? 200 : 3000),
+    if (world_chance(world, 600))
+        world_schedule(world, world->now + 1 + world_random(world, world_chance(world, 700) ? 150 : 3000),
                        dies, server, server->life);
 }
 

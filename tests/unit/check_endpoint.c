@@ -353,6 +353,20 @@ START_TEST(paused_is_said_and_no_attempt_follows)
 }
 END_TEST
 
+/* The host has taken it for the connection; left there, the next one would find its place taken. */
+START_TEST(a_primary_that_goes_closes_the_connection_that_comes_about)
+{
+    start_both();
+    fo_endpoint_pause(&p.endpoint, &now);
+    settle();
+    ck_assert(!p.closing);
+    p.endpoint.attempting = true; /* begun before */
+    fo_endpoint_connected(&p.endpoint, &now);
+    ck_assert(p.closing);
+    ck_assert_int_eq(p.endpoint.session.phase, FO_SESSION_CLOSED);
+}
+END_TEST
+
 /* 7.9: "wait a minute or two after sending or receiving a CONNECTACK message with a reject-reason". */
 START_TEST(after_a_reject_both_wait_a_minute)
 {
@@ -392,6 +406,7 @@ int main(void)
     tcase_add_test(tests, a_stimulus_brings_the_primarys_connection);
     tcase_add_test(tests, a_stimulus_ends_an_attempt_that_hangs);
     tcase_add_test(tests, paused_is_said_and_no_attempt_follows);
+    tcase_add_test(tests, a_primary_that_goes_closes_the_connection_that_comes_about);
     tcase_add_test(tests, after_a_reject_both_wait_a_minute);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
