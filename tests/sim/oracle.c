@@ -247,8 +247,8 @@ static void check_owners(struct world *world)
     }
 }
 
-/* Of a decline nothing is left that may refuse a holder, when neither server, as it runs, nor its Kea's rows
-   know of it any more. */
+/* Of a decline nothing is left that may refuse a holder, when neither server, as it runs, nor its Kea's rows,
+   nor a copy of these, know of it any more. */
 static void forget_declines(struct world *world)
 {
     for (uint32_t i = 0; i < world->plan.addresses; i++) {
@@ -257,7 +257,8 @@ static void forget_declines(struct world *world)
             const struct server *server = &world->servers[k];
             known = !oracle_runs(server) || oracle_status(server, FIRST_ADDRESS + i) == FO_ABANDONED ||
                     server->kea.rows[i].state == FO_ROW_DECLINED ||
-                    server->kea.on_disk[i].state == FO_ROW_DECLINED;
+                    server->kea.on_disk[i].state == FO_ROW_DECLINED ||
+                    server->kea.copy[i].state == FO_ROW_DECLINED;
         }
         world->declined[i] = world->declined[i] && known;
     }
