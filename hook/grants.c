@@ -186,8 +186,16 @@ static bool within_bound(struct fo_service *service, const struct fo_pool *pool,
                          const struct fo_binding *binding, uint32_t end, uint32_t now)
 {
     const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
-    return relationship == NULL ||
-           end <= fo_lease_bound(&binding->times, now, relationship->endpoint.record.mclt) + 1;
+    struct fo_times times = binding->times;
+    if (relationship == NULL)
+        return true;
+    /* Not of full lease times, which may have been told when there was no connection yet. */
+    if (relationship->config.partner_down_full_time &&
+        (relationship->endpoint.record.state == FO_STATE_PARTNER_DOWN ||
+         relationship->endpoint.record.state == FO_STATE_POTENTIAL_CONFLICT) &&
+        times.sent_potential > times.acked_potential)
+        times.acked_potential = times.sent_potential;
+    return end <= fo_lease_bound(&times, now, relationship->endpoint.record.mclt) + 1;
 }
 
 /* How long a lease the client is to have at its next renewal (figure 5.2.1-1); growing gradually, no
