@@ -60,12 +60,12 @@ bool fo_claimable(struct fo_service *service, struct fo_relationship *relationsh
 {
     const struct fo_binding *binding = fo_table_find(&service->table, address);
     enum fo_binding_status status = fo_table_status(&service->table, pool, address);
-    if (fo_table_claimed(&service->table, address))
+    if (fo_table_claimed(&service->table, address) || fo_unstored(pool, address))
         return false;
     switch (status) {
     case FO_ACTIVE:
         return fo_table_same_client(binding, &query->client) &&
-               !(binding->flags & FO_FLAG_DOUBTFUL) && !fo_unstored(pool, address);
+               !(binding->flags & FO_FLAG_DOUBTFUL);
     case FO_EXPIRED:
     case FO_RELEASED: /* "provided it has not sent a BNDUPD message to its partner" */
         return fo_table_same_client(binding, &query->client) &&

@@ -303,25 +303,52 @@ START_TEST(a_release_is_of_when_it_came)
 }
 END_TEST
 
+/* The partner tells of a lease of the present client's. */
+static void partner_leases(uint32_t address, uint32_t seconds)
+{
+    const struct fo_now now = fo_service_now(service);
+    uint8_t hardware[21] = {query.client.hardware_type};
+    memcpy(hardware + 1, query.client.hardware, query.client.hardware_length);
+    const struct fo_update update = {
+        .address = address, .status = FO_ACTIVE, .client_last_transaction = now.seconds,
+        .hardware_address = {hardware, query.client.hardware_length + 1U},
+        .lease_expiration = now.seconds + seconds, .potential_expiration = now.seconds + seconds,
+        .present = FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS) | FO_HAS(FO_OPT_LEASE_EXPIRATION_TIME) |
+                   FO_HAS(FO_OPT_POTENTIAL_EXPIRATION_TIME) | FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME)};
+    ck_assert(fo_apply_update(service->relationships[0], fo_table_pool(&service->table, address), &update, false,
+                              &now));
+    ck_assert_uint_ge(fo_table_find(&service->table, address)->times.lease_expiration, now.seconds + seconds);
+}
+
+/* Rule of safety 7: a power cut would forget it together with what is made longer here; also where it has
+   ended by now. */
+START_TEST(a_lease_of_the_partners_is_renewed_once_it_is_stored)
+{
+    const uint32_t address = FIRST + 20;
+    client(true, 0);
+    still_settle(service);
+    still.stuck = true;
+    partner_leases(address, 5);
+    ck_assert_int_eq(renew(address), FO_DROP);
+    ck_assert_int_eq(ask(DISCOVER), FO_DROP);
+    for (int i = 0; _i == 1 && i < 10; i++)
+        still_later(service, 1000);
+    ck_assert_int_eq(status_of(address), _i == 1 ? FO_EXPIRED : FO_ACTIVE);
+    ck_assert_int_eq(renew(address), FO_DROP);
+    still.stuck = false;
+    still_later(service, 1000);
+    ck_assert_int_eq(renew(address), FO_PASS);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
 /* It has waited, and meanwhile the partner has told of a lease of its client's there, which may be a later
    one. The same client's next RELEASE is of that. */
 START_TEST(a_release_from_before_the_partners_word_is_dropped)
 {
     const uint32_t address = lease(true, 0);
     still_later(service, 3000);
-    const uint32_t now = (uint32_t)(STILL_SECONDS + still.ms / 1000);
-    uint8_t hardware[21] = {query.client.hardware_type};
-    memcpy(hardware + 1, query.client.hardware, query.client.hardware_length);
-    const struct fo_update update = {
-        .address = address, .status = FO_ACTIVE, .client_last_transaction = now,
-        .hardware_address = {hardware, query.client.hardware_length + 1U},
-        .lease_expiration = now + 600, .potential_expiration = now + 600,
-        .present = FO_HAS(FO_OPT_CLIENT_HARDWARE_ADDRESS) | FO_HAS(FO_OPT_LEASE_EXPIRATION_TIME) |
-                   FO_HAS(FO_OPT_POTENTIAL_EXPIRATION_TIME) | FO_HAS(FO_OPT_CLIENT_LAST_TRANSACTION_TIME)};
-    const struct fo_now moment = fo_service_now(service);
-    ck_assert(fo_apply_update(service->relationships[0], fo_table_pool(&service->table, address), &update, false,
-                              &moment));
-    ck_assert_uint_ge(fo_table_find(&service->table, address)->times.lease_expiration, now + 600);
+    partner_leases(address, 600);
     still_later(service, 1000);
     query.ciaddr = address;
     query.age_ms = 2000;
@@ -505,6 +532,7 @@ int main(void)
     tcase_add_test(all, no_claim_while_a_row_is_at_work);
     tcase_add_test(all, a_release_is_of_when_it_came);
     tcase_add_test(all, a_release_from_before_the_partners_word_is_dropped);
+    tcase_add_loop_test(all, a_lease_of_the_partners_is_renewed_once_it_is_stored, 0, 2);
     tcase_add_test(all, an_offer_remembers_that_its_client_had_no_row);
     tcase_add_test(all, a_client_that_gives_back_and_comes_again);
     tcase_add_test(all, a_declined_address_is_abandoned);
