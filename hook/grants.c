@@ -138,16 +138,23 @@ static bool claim_stands(struct fo_service *service, const struct fo_claim *held
     return held->serial != 0 && hold != NULL && hold->serial == held->serial;
 }
 
+/* Invariant 3: a new tenure is its owner's to begin; while the partner is down ours, also of a query that the
+   partner's return has overtaken: its UPDDONE waits for that (requested.c). */
+static bool may_begin(struct fo_service *service, struct fo_pool *pool, uint32_t address)
+{
+    const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
+    return fo_table_ours(&service->table, pool, address) ||
+           fo_bitmap_test(&pool->reserved, bit_in(pool, address)) ||
+           (relationship != NULL && relationship->endpoint.record.state == FO_STATE_PARTNER_DOWN);
+}
+
 /* The binding becomes ACTIVE, or its tenure goes on. */
 static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_binding *binding,
                   uint32_t start, uint32_t end, uint32_t potential, uint32_t now)
 {
     bool goes_on = binding->status != FO_FREE;
     bool was_active = binding->status == FO_ACTIVE;
-    /* Invariant 3: a new tenure is the owner's to begin. */
-    FO_INVARIANT(goes_on || !FO_SOUND ||
-                 fo_table_ours(&service->table, pool, binding->address) ||
-                 fo_bitmap_test(&pool->reserved, bit_in(pool, binding->address)));
+    FO_INVARIANT(goes_on || !FO_SOUND || may_begin(service, pool, binding->address));
     if (binding->status != FO_ACTIVE) {
         binding->start_of_state = now;
         if (!goes_on && !FO_FAULTY(TENURE_KEPT))
@@ -181,7 +188,7 @@ static void grant(struct fo_service *service, struct fo_pool *pool, struct fo_bi
     fo_touch(service, pool, binding->address);
 }
 
-/* Invariant 2. */
+/* Invariant 2; of the MCLT under which it was bounded, which a configuration may have lowered since. */
 static bool within_bound(struct fo_service *service, const struct fo_pool *pool,
                          const struct fo_binding *binding, uint32_t end, uint32_t now)
 {
@@ -195,7 +202,7 @@ static bool within_bound(struct fo_service *service, const struct fo_pool *pool,
          relationship->endpoint.record.state == FO_STATE_POTENTIAL_CONFLICT) &&
         times.sent_potential > times.acked_potential)
         times.acked_potential = times.sent_potential;
-    return end <= fo_lease_bound(&times, now, relationship->endpoint.record.mclt) + 1;
+    return end <= fo_lease_bound(&times, now, fo_endpoint_lead_time(&relationship->endpoint)) + 1;
 }
 
 /* How long a lease the client is to have at its next renewal (figure 5.2.1-1); growing gradually, no
