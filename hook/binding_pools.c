@@ -19,8 +19,8 @@ static const size_t address_bits[] = {
     offsetof(struct fo_pool, backup),    offsetof(struct fo_pool, returning),
     offsetof(struct fo_pool, reserved),  offsetof(struct fo_pool, quarantined),
     offsetof(struct fo_pool, closed),    offsetof(struct fo_pool, rows_later),
-    offsetof(struct fo_pool, doubted),
-    offsetof(struct fo_pool, learned),   offsetof(struct fo_pool, told),
+    offsetof(struct fo_pool, doubted),   offsetof(struct fo_pool, learned),
+    offsetof(struct fo_pool, told),
 };
 /* Of a connection rather than of an address: fo_updates_carry_on derives them anew. */
 static const size_t connection_bits[] = {

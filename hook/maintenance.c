@@ -16,7 +16,6 @@
 
 enum {
     FLUSH_MS = 5000, /* so long the partner has for what it does not know yet */
-    LOOK_MS = 50,    /* while leaving it is looked at so often whether all is said */
 };
 
 /* ------------------------------------------------------------------ going */
@@ -70,7 +69,7 @@ void fo_leaving_step(struct fo_relationship *relationship, const struct fo_now *
 
 int64_t fo_leaving_deadline(const struct fo_relationship *relationship, const struct fo_now *now)
 {
-    return relationship->leaving ? now->ms + LOOK_MS : INT64_MAX;
+    return relationship->leaving ? now->ms + FO_LOOK_MS : INT64_MAX;
 }
 
 void fo_note_shutdown(struct fo_relationship *relationship, const char *why_not)

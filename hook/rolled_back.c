@@ -99,7 +99,7 @@ static bool forget_more(struct fo_relationship *relationship, const struct fo_no
     if (!forgetting->begun && relationship->service->epoch_durable < forgetting->epoch)
         return false; /* the end of a commit wakes the loop */
     if (!forgetting->begun && fo_is_at_work(relationship))
-        return true;
+        return false; /* fo_forgetting_deadline */
     if (!forgetting->begun)
         begin(relationship);
     if (forget_some(relationship))
@@ -144,6 +144,11 @@ bool fo_forgetting_step(struct fo_relationship *relationship, const struct fo_no
     return relationship->forgetting.on     ? forget_more(relationship, now)
            : relationship->forgetting.rows ? mark_rows(relationship)
                                            : false;
+}
+
+int64_t fo_forgetting_deadline(const struct fo_relationship *relationship, const struct fo_now *now)
+{
+    return relationship->forgetting.on ? now->ms + FO_LOOK_MS : INT64_MAX;
 }
 
 void fo_forgetting_finish(struct fo_relationship *relationship, const struct fo_now *now)

@@ -197,6 +197,7 @@ static int64_t next_deadline(struct fo_service *service, const struct fo_now *no
         deadline = earlier(deadline, relationship->rejected_retry_at);
         deadline = earlier(deadline, fo_partner_down_deadline(relationship, now));
         deadline = earlier(deadline, fo_leaving_deadline(relationship, now));
+        deadline = earlier(deadline, fo_forgetting_deadline(relationship, now));
     }
     deadline = earlier(deadline, fo_table_expire_offers(&service->table, now->ms));
     const struct fo_heap_entry *end = fo_heap_top(&service->table.ends);

@@ -36,6 +36,8 @@ enum {
     FO_ROW_SLICE_US = 1000,       /* so long Kea may write rows and not look at packets */
     FO_ROW_LONG_SLICE_US = 4000,  /* and so long where it answers none: acknowledgements wait for it */
     FO_WATCH_RETRY_MS = 1000,     /* for memory to watch the end of a lease */
+    FO_LOOK_MS = 50,              /* so often it is looked at whether queries in hand, or last
+                                     acknowledgements, have come to their end */
     FO_SUSPEND_MS = 5000,         /* a reload that takes longer closes the connections */
     FO_STOP_MS = 2500,
     FO_REFUSED_MS = 15000,        /* a refusal counts as shortage for so long (5.4) */

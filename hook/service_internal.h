@@ -332,6 +332,8 @@ void fo_forgotten_rows_go(struct fo_relationship *relationship);
 /* Both happen in steps; true where there is more. Nobody is served before all is done. */
 bool fo_forgetting_step(struct fo_relationship *relationship, const struct fo_now *now);
 bool fo_is_forgetting(const struct fo_relationship *relationship);
+/* Queries in hand are waited for, whose end wakes nobody. */
+int64_t fo_forgetting_deadline(const struct fo_relationship *relationship, const struct fo_now *now);
 /* ... or at once, for the pools are about to be others. */
 void fo_forgetting_finish(struct fo_relationship *relationship, const struct fo_now *now);
 

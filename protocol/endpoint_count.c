@@ -43,7 +43,8 @@ void fo_endpoint_move_past(struct fo_endpoint *endpoint)
    has restored it from a copy. Bindings have changed since, and free addresses have changed hands; what
    the copy says is worth less than nothing, and the partner's acknowledgements of what it knew are, too.
    So it is a lost store (5.16), in whose past nobody can tell when this server last ran. A restart goes on
-   forgetting, for the record says so before anything is forgotten. Where both were restored, so that each knows more of the other than that does itself, the secondary yields. */
+   forgetting, for the record says so before anything is forgotten. Where both were restored, so that each
+   knows more of the other than that does itself, the secondary yields. */
 bool fo_endpoint_was_rolled_back(const struct fo_endpoint *endpoint)
 {
     const struct fo_session *session = &endpoint->session;

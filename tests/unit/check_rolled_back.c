@@ -107,6 +107,7 @@ START_TEST(a_query_under_way_comes_to_its_end_first)
         still_later(service, 1000);
     relationship->endpoint.record.last_operational = 1;
     ck_assert_int_eq(status(held), FO_ACTIVE);
+    ck_assert_int_eq(fo_service_step(service), fo_service_now(service).ms + FO_LOOK_MS);
     granted(600);
     all_is_forgotten();
     ck_assert_int_eq(status(held), FO_FREE);
