@@ -4,7 +4,9 @@
 """What the library costs a serving kea-dhcp4: CPU per four-way exchange, with the partner connected
 and updates flowing, against the same Kea without the library and against one with a library that
 does nothing at the same callouts, side by side: all three are under the same load at the same time,
-so that whatever else the machine does, it does to each of them.  After `make bench`:
+so that whatever else the machine does, it does to each of them.  The three have one processor, load
+and partner the others: a process that moves, or is put aside for what loads it, pays for that, the
+more the more it does, and figures scatter twice as much.  After `make bench`:
 
     sudo tests/bench/exchange.py [--rate 400] [--seconds 5] [--turns 15] [--mode single]
                                  [--log INFO] [--saturated]
@@ -35,6 +37,8 @@ from rig.netns import Lab, command_in, exit_on_signals  # noqa: E402
 from rig.pair import Pair, Segment, kea_config, merge  # noqa: E402
 
 VARIANTS = ("plain", "empty", "failover")
+PROCESSORS = sorted(os.sched_getaffinity(0))
+SERVING, LOADING = PROCESSORS[:1], PROCESSORS[1:] or PROCESSORS
 SUBNET = "10.0.0.0/8"
 MORE_THAN_ANYBODY_TAKES = 20000
 
@@ -54,6 +58,12 @@ def cpu_of_threads(pid):
                 open(place + "schedstat", encoding="ascii") as figures:
             used[name.read().strip()] += int(figures.read().split()[0]) / 1000
     return used
+
+
+def keep_on(processors, pid):
+    """All threads that the process has by now, and what these begin."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(task), processors)
 
 
 def start_load(segment, namespace, rate, seconds, seed, patience=1):
@@ -96,6 +106,8 @@ class Bench:
             server.configure(merge(server.config, {"loggers": loggers}))
         self.server = self.segment.servers[0]
         (self.start_pair if self.with_library else self.start_alone)()
+        for server in self.segment.servers:
+            keep_on(SERVING if server is self.server else LOADING, server.pid)
         self.load_from = self.segment.host("ld", 9)
         self.seed = 1
         self.sent = 0           # updates, until the last turn
@@ -113,7 +125,9 @@ class Bench:
         """A turn, under way."""
         self.seed += 1
         before = cpu_of_threads(self.server.pid)
-        return before, start_load(self.segment, self.load_from, rate, seconds, self.seed), seconds
+        load = start_load(self.segment, self.load_from, rate, seconds, self.seed)
+        keep_on(LOADING, load.pid)
+        return before, load, seconds
 
     def end(self, turn):
         """Microseconds of CPU an exchange by thread; exchanges completed, and begun."""
