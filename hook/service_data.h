@@ -30,7 +30,7 @@ enum {
                                      apart */
     FO_COMMIT_DELAY_MS = 100,     /* changes come together so long before a commit: one commit, one
                                      BNDUPD and one wake-up for many clients */
-    FO_COMMIT_LOADED_MS = 250,    /* so long where FO_COMMIT_LOAD have come by then */
+    FO_COMMIT_LOADED_MS = 500,    /* so long where FO_COMMIT_LOAD have come by then */
     FO_STALL_MS = 15000,          /* a commit that takes longer is told as a failure */
     FO_ROW_RETRY_MS = 1000,
     FO_ROW_SLICE_US = 1000,       /* so long Kea may write rows and not look at packets */
@@ -56,7 +56,7 @@ enum { FO_BATCH_MAX = 3, FO_COMMIT_LOAD = 12, FO_COMMIT_MANY = 20, FO_STEP_MAX =
 enum {
     FO_BATCH_MAX = 8192,   /* bindings in one commit of the store */
     FO_COMMIT_LOAD = 16,   /* changes in FO_COMMIT_DELAY_MS with which a commit waits longer */
-    FO_COMMIT_MANY = 256,  /* changes of a pool that do not wait for the delay of a commit: a balance
+    FO_COMMIT_MANY = 512,  /* changes of a pool that do not wait for the delay of a commit: a balance
                               or an UPDREQ makes many */
     FO_STEP_MAX = 1024,    /* bindings touched in one step of expiry or balance */
     FO_SCAN_MAX = 4096,    /* bits passed over in one search for something to send */
