@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "hook/binding_table_internal.h"
+#include "protocol/faults.h"
 
 static uint64_t hash_of_hold(void *owner, uint32_t value)
 {
@@ -102,17 +103,32 @@ static void unlink_offer(struct fo_table *table, uint32_t number)
         table->last_offer = hold->previous;
 }
 
+/* It is no offer any more: another hold, or none. */
+static void end_offer(struct fo_table *table, uint32_t number)
+{
+    unlink_offer(table, number);
+    fo_index_remove(&table->offers_by_client, number);
+    table->offer_count--;
+}
+
+/* An address that is held can be given to nobody else. */
+static void hide(struct fo_table *table, uint32_t address)
+{
+    struct fo_pool *pool = fo_table_pool(table, address);
+    if (pool == NULL || FO_FAULTY(HELD_MOVED))
+        return;
+    fo_bitmap_clear(&pool->available, address - pool->range.first);
+    fo_bitmap_clear(&pool->closed, address - pool->range.first);
+}
+
 static void end_hold(struct fo_table *table, uint32_t number)
 {
     struct fo_hold *hold = &table->holds[number];
     uint32_t address = hold->address;
-    if (hold->serial == 0) {
-        unlink_offer(table, number);
-        fo_index_remove(&table->offers_by_client, number);
-        table->offer_count--;
-    } else {
+    if (hold->serial == 0)
+        end_offer(table, number);
+    else
         table->claim_count--;
-    }
     fo_index_remove(&table->holds_by_address, number);
     hold->next = table->hold_free;
     hold->address = 0;
@@ -164,9 +180,7 @@ bool fo_table_offer(struct fo_table *table, uint32_t address, uint64_t client, i
     table->holds[number].until = until;
     table->holds[number].rowless = false;
     link_offer(table, number);
-    struct fo_pool *pool = fo_table_pool(table, address);
-    if (pool != NULL)
-        fo_table_refresh(table, pool, address);
+    hide(table, address);
     return true;
 }
 
@@ -176,21 +190,20 @@ uint32_t fo_table_claim(struct fo_table *table, uint32_t address)
     if (number != FO_INDEX_NONE) {
         if (table->holds[number].serial != 0)
             return 0;
-        end_hold(table, number);
+        end_offer(table, number);
+    } else {
+        number = take_entry(table);
+        if (number == FO_INDEX_NONE)
+            return 0;
+        table->holds[number].address = address;
+        fo_index_add(&table->holds_by_address, number);
     }
-    number = take_entry(table);
-    if (number == FO_INDEX_NONE)
-        return 0;
     struct fo_hold *hold = &table->holds[number];
-    hold->address = address;
     hold->serial = table->next_serial++;
     if (table->next_serial == 0)
         table->next_serial = 1;
-    fo_index_add(&table->holds_by_address, number);
     table->claim_count++;
-    struct fo_pool *pool = fo_table_pool(table, address);
-    if (pool != NULL)
-        fo_table_refresh(table, pool, address);
+    hide(table, address);
     return hold->serial;
 }
 

@@ -9,7 +9,8 @@
  * that (protocol/details.h) lies behind the client's identity: outside the record, where it is long.
  *
  * One fact, one place: `backup` says whose a free address is; the record's status says all else.
- * What can be given (`available`, `closed`) is derived, by fo_table_refresh alone, after a change.
+ * What can be given (`available`, `closed`) is derived, by fo_table_refresh alone, after a change; what an
+ * offer or claim begins to hold cannot.
  */
 #ifndef FO_HOOK_BINDING_TABLE_H
 #define FO_HOOK_BINDING_TABLE_H

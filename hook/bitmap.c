@@ -46,11 +46,6 @@ void fo_bitmap_free(struct fo_bitmap *bitmap, const struct fo_env *env)
     memset(bitmap, 0, sizeof *bitmap);
 }
 
-bool fo_bitmap_test(const struct fo_bitmap *bitmap, uint32_t bit)
-{
-    return (bitmap->levels[0][bit / 64] >> (bit % 64) & 1) != 0;
-}
-
 uint64_t fo_bitmap_word(const struct fo_bitmap *bitmap, uint32_t from)
 {
     uint32_t word = from / 64, count = words_for(bitmap->bits);

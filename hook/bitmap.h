@@ -24,7 +24,10 @@ struct fo_bitmap {
 bool fo_bitmap_init(struct fo_bitmap *bitmap, const struct fo_env *env, uint32_t bits);
 void fo_bitmap_free(struct fo_bitmap *bitmap, const struct fo_env *env);
 
-bool fo_bitmap_test(const struct fo_bitmap *bitmap, uint32_t bit);
+static inline bool fo_bitmap_test(const struct fo_bitmap *bitmap, uint32_t bit)
+{
+    return (bitmap->levels[0][bit / 64] >> (bit % 64) & 1) != 0;
+}
 /* The bits from `from` to `from` + 63, the first in the lowest place; clear past the end. */
 uint64_t fo_bitmap_word(const struct fo_bitmap *bitmap, uint32_t from);
 void fo_bitmap_set(struct fo_bitmap *bitmap, uint32_t bit);

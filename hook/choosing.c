@@ -7,22 +7,22 @@
 #include "hook/service_internal.h"
 
 /* No address left: told once a minute, and the partner's free ones are asked for (5.4). */
-static void short_of_addresses(struct fo_relationship *relationship, struct fo_pool *pool)
+static void short_of_addresses(struct fo_relationship *relationship, struct fo_pool *pool,
+                               const struct fo_now *now)
 {
     struct fo_service *service = relationship->service;
-    struct fo_now now = fo_service_now(service);
     char subnet[16], others[16];
     relationship->clients_refused++;
-    pool->refused_at = now.ms;
+    pool->refused_at = now->ms;
     if (relationship->config.primary)
         pool->balanced_free = UINT32_MAX; /* looked at again */
     else
-        fo_endpoint_request_pool(&relationship->endpoint, &now);
+        fo_endpoint_request_pool(&relationship->endpoint, now);
     service->env->wake(service->env->context);
     if (relationship->no_address_logged != 0 &&
-        now.ms - relationship->no_address_logged < FO_LOG_LIMIT_MS)
+        now->ms - relationship->no_address_logged < FO_LOG_LIMIT_MS)
         return;
-    relationship->no_address_logged = now.ms;
+    relationship->no_address_logged = now->ms;
     fo_say(service, FAILOVER_NO_ADDRESS, relationship->config.name,
            fo_print(subnet, sizeof subnet, "%u", pool->range.subnet_id),
            fo_print(others, sizeof others, "%u",
@@ -33,18 +33,17 @@ static void short_of_addresses(struct fo_relationship *relationship, struct fo_p
 /* ------------------------------------------------------------------ which bindings */
 
 /* PARTNER-DOWN by command, with bindings that are lost: which free addresses are ours is lost, too. */
-static bool knows_own_addresses(const struct fo_relationship *relationship)
+static bool knows_own_addresses(const struct fo_relationship *relationship, const struct fo_now *now)
 {
     const struct fo_endpoint_record *record = &relationship->endpoint.record;
     return record->state != FO_STATE_PARTNER_DOWN || !record->need_all ||
-           fo_service_now(relationship->service).seconds >= record->wait_until + FO_EXPIRY_GUARD;
+           now->seconds >= record->wait_until + FO_EXPIRY_GUARD;
 }
 
-static bool may_give_free(const struct fo_relationship *relationship)
+static bool may_give_free(const struct fo_relationship *relationship, const struct fo_now *now)
 {
     return (!relationship->alone || fo_alone_rule(relationship) == FO_WITHOUT_ALL) &&
-           !fo_store_stalls(relationship) &&
-           knows_own_addresses(relationship) &&
+           !fo_store_stalls(relationship, now) && knows_own_addresses(relationship, now) &&
            fo_state_free_from(fo_serving_state(relationship)) != FO_FREE_FROM_NONE;
 }
 
@@ -56,7 +55,8 @@ bool fo_unstored(const struct fo_pool *pool, uint32_t address)
 }
 
 bool fo_claimable(struct fo_service *service, struct fo_relationship *relationship,
-                  struct fo_pool *pool, uint32_t address, const struct fo_query *query)
+                  struct fo_pool *pool, uint32_t address, const struct fo_query *query,
+                  const struct fo_now *now)
 {
     const struct fo_binding *binding = fo_table_find(&service->table, address);
     enum fo_binding_status status = fo_table_status(&service->table, pool, address);
@@ -71,7 +71,7 @@ bool fo_claimable(struct fo_service *service, struct fo_relationship *relationsh
         return fo_table_same_client(binding, &query->client) &&
                !(binding->flags & FO_FLAG_DOUBTFUL) && /* it was sent, before the power cut */
                (!(binding->flags & (FO_FLAG_SENT | FO_FLAG_FREEING)) || FO_FAULTY(SENT_RENEWED)) &&
-               may_give_free(relationship);
+               may_give_free(relationship, now);
     case FO_FREE:
     case FO_BACKUP:
         break;
@@ -79,7 +79,7 @@ bool fo_claimable(struct fo_service *service, struct fo_relationship *relationsh
         return false;
     }
     /* What is not stored could be forgotten: the client before would have the address again (7). */
-    if (!may_give_free(relationship) ||
+    if (!may_give_free(relationship, now) ||
         (!fo_table_stored(pool, address) && !FO_FAULTY(FREE_UNSTORED)))
         return false;
     if (fo_bitmap_test(&pool->reserved, bit_in(pool, address)))
@@ -113,7 +113,7 @@ static struct fo_binding *own_binding(const struct fo_choice *choice, bool *unst
             continue;
         *unstored = *unstored || (binding->status == FO_ACTIVE && fo_unstored(pool, binding->address));
         if (!fo_claimable(choice->relationship->service, choice->relationship, pool, binding->address,
-                          choice->query) ||
+                          choice->query, choice->now) ||
             !allowed(choice, pool))
             continue;
         if (best == NULL || (binding->status == FO_ACTIVE && best->status != FO_ACTIVE) ||
@@ -135,13 +135,13 @@ static uint32_t wished(const struct fo_choice *choice)
         uint32_t held =
             fo_table_offered_to(&service->table, client, pool->range.first, pool->range.last);
         if (held != 0 && allowed(choice, pool) &&
-            fo_claimable(service, choice->relationship, pool, held, choice->query))
+            fo_claimable(service, choice->relationship, pool, held, choice->query, choice->now))
             return held;
     }
     uint32_t wish = choice->query->asks_address ? choice->query->asked_address : 0;
     struct fo_pool *pool = wish ? fo_table_pool(&service->table, wish) : NULL;
     if (pool != NULL && pool->range.network == choice->network && allowed(choice, pool) &&
-        fo_claimable(service, choice->relationship, pool, wish, choice->query))
+        fo_claimable(service, choice->relationship, pool, wish, choice->query, choice->now))
         return wish;
     return 0;
 }
@@ -173,11 +173,11 @@ void fo_choose_address(const struct fo_choice *choice, struct fo_decision *decis
     struct fo_service *service = choice->relationship->service;
     struct fo_relationship *relationship = choice->relationship;
     struct fo_pool *lacking = NULL;
-    struct fo_now now = fo_service_now(service);
     if (choice->query->reserved_address != 0) {
         struct fo_pool *pool = fo_table_pool(&service->table, choice->query->reserved_address);
-        if (pool != NULL && !fo_claimable(service, relationship, pool,
-                                          choice->query->reserved_address, choice->query))
+        if (pool != NULL &&
+            !fo_claimable(service, relationship, pool, choice->query->reserved_address,
+                          choice->query, choice->now))
             fo_refuse(relationship, decision,
                       "its reserved address is not this server's to give now");
         return; /* the engine takes the reservation */
@@ -189,18 +189,18 @@ void fo_choose_address(const struct fo_choice *choice, struct fo_decision *decis
         return;
     }
     uint32_t address = own != NULL ? own->address : wished(choice);
-    if (address == 0 && may_give_free(relationship))
+    if (address == 0 && may_give_free(relationship, choice->now))
         address = next_free(choice, &lacking);
     if (address == 0) {
         const char *way_out, *why = fo_refusing(relationship, &way_out);
         if (lacking != NULL && !fo_partner_answers(relationship, choice->query))
-            short_of_addresses(relationship, lacking);
+            short_of_addresses(relationship, lacking, choice->now);
         fo_refuse(relationship, decision, why ? why : "no free address of this server's is left");
         return;
     }
     if (own == NULL || own->status != FO_ACTIVE) {
         uint64_t client = fo_table_client_hash(&service->table, &choice->query->client);
-        int64_t until = now.ms + (int64_t)relationship->config.offer_hold * 1000;
+        int64_t until = choice->now->ms + (int64_t)relationship->config.offer_hold * 1000;
         if (!fo_table_offer(&service->table, address, client, until)) {
             fo_refuse(relationship, decision, "out of memory");
             return;

@@ -72,7 +72,7 @@ enum fo_answer fo_lease_offered(struct fo_service *service, uint32_t subnet_id,
     struct fo_pool *pool = fo_table_pool(&service->table, *address);
     struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     if (relationship != NULL && *address != decision->address &&
-        !fo_claimable(service, relationship, pool, *address, query)) {
+        !fo_claimable(service, relationship, pool, *address, query, &now)) {
         /* The engine went another way (a class guard, a reservation): what we hold is offered
            where it is of the same subnet, nothing else; and not to the owner of a reservation, whom
            the engine would refuse it. */

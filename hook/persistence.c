@@ -436,11 +436,10 @@ void fo_store_committed(struct fo_service *service, int error, const char *text)
     service->env->unlock(service->env->context);
 }
 
-bool fo_store_stalls(const struct fo_relationship *relationship)
+bool fo_store_stalls(const struct fo_relationship *relationship, const struct fo_now *now)
 {
-    const struct fo_service *service = relationship->service;
-    return fo_service_now(service).seconds >
-           fo_last_moment(service) + relationship->endpoint.record.mclt / 2;
+    return now->seconds >
+           fo_last_moment(relationship->service) + relationship->endpoint.record.mclt / 2;
 }
 
 uint32_t fo_last_moment(const struct fo_service *service)

@@ -136,10 +136,9 @@ static const char *not_ours(struct fo_relationship *relationship, const struct f
 
 /* Where an answer is decided: what waited in the socket of a frozen process is not answered. */
 static const char *late_or_not_ours(struct fo_relationship *relationship, const struct fo_query *query,
-                                    struct fo_decision *decision)
+                                    struct fo_decision *decision, const struct fo_now *now)
 {
-    const struct fo_now now = fo_service_now(relationship->service);
-    if (fo_watchdog_late(relationship->service, &now))
+    if (fo_watchdog_late(relationship->service, now))
         return "this process got no time for a while; the query may be old";
     return not_ours(relationship, query, decision);
 }
@@ -170,13 +169,13 @@ static bool is_doubtful(struct fo_service *service, uint32_t address)
 }
 
 static void claim(struct fo_relationship *relationship, const struct fo_query *query,
-                  uint32_t address, struct fo_decision *decision)
+                  uint32_t address, struct fo_decision *decision, const struct fo_now *now)
 {
     struct fo_service *service = relationship->service;
     struct fo_pool *pool = fo_table_pool(&service->table, address);
     if (pool == NULL || pool->relationship != relationship->index)
         return; /* not an address of our pools: Kea decides, a reservation outside included */
-    if (!fo_claimable(service, relationship, pool, address, query)) {
+    if (!fo_claimable(service, relationship, pool, address, query, now)) {
         enum fo_binding_status status = fo_table_status(&service->table, pool, address);
         bool free = status == FO_FREE || status == FO_BACKUP;
         bool ours = fo_table_ours(&service->table, pool, address);
@@ -222,7 +221,7 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
 
 /* See bootp.c. */
 static void claim_for_bootp(struct fo_relationship *relationship, const struct fo_query *query,
-                            struct fo_decision *decision)
+                            struct fo_decision *decision, const struct fo_now *now)
 {
     const struct fo_pool *pool =
         fo_table_pool(&relationship->service->table, query->reserved_address);
@@ -230,7 +229,7 @@ static void claim_for_bootp(struct fo_relationship *relationship, const struct f
         fo_refuse_bootp(relationship, query, decision);
         return;
     }
-    claim(relationship, query, query->reserved_address, decision);
+    claim(relationship, query, query->reserved_address, decision, now);
     if (decision->claim.address == 0 && decision->answer == FO_PASS && pool != NULL &&
         pool->relationship == relationship->index)
         fo_refuse(relationship, decision, "somebody else has the address"); /* BOOTP knows no NAK */
@@ -283,11 +282,11 @@ static const char old_query[] = "Kea did not read its sockets for some seconds; 
 
 /* A REQUEST that waited while Kea did not read its sockets may be of before its client took another
    address, of the partner by now: it is not to end that lease. The client asks again, if it means it. */
-static bool may_be_outlived(struct fo_service *service, const struct fo_query *query, uint32_t address)
+static bool may_be_outlived(struct fo_service *service, const struct fo_query *query, uint32_t address,
+                            const struct fo_now *now)
 {
-    const struct fo_now now = fo_service_now(service);
     const struct fo_binding *other = NULL;
-    while (fo_watchdog_stale(service, &now) &&
+    while (fo_watchdog_stale(service, now) &&
            (other = other_of_client(service, query, address, other ? other->address : 0)) != NULL)
         if (other->status == FO_ACTIVE)
             return true;
@@ -335,7 +334,7 @@ static void give_back(struct fo_relationship *relationship, const struct fo_quer
     struct fo_service *service = relationship->service;
     const struct fo_now now = fo_service_now(service);
     const struct fo_binding *binding = fo_table_find(&service->table, address);
-    const char *why = late_or_not_ours(relationship, query, decision);
+    const char *why = late_or_not_ours(relationship, query, decision, &now);
     if (why == NULL && fo_watchdog_stale(service, &now))
         why = old_query;
     if (why == NULL && (binding == NULL || binding->status != FO_ACTIVE ||
@@ -348,7 +347,7 @@ static void give_back(struct fo_relationship *relationship, const struct fo_quer
         fo_refuse(relationship, decision, why);
         return;
     }
-    claim(relationship, query, address, decision);
+    claim(relationship, query, address, decision, &now);
     decision->bounded_at = second_of(query, binding, now.seconds);
 }
 
@@ -394,21 +393,23 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
     struct fo_relationship *relationship =
         subnet && subnet->relationship >= 0 ? service->relationships[subnet->relationship] : NULL;
     if (at_work(service, decision) && relationship != NULL) {
-        const char *why = late_or_not_ours(relationship, query, decision);
-        const struct fo_choice choice = {relationship, query, subnet->network, pool_allowed, argument};
+        const struct fo_now now = fo_service_now(service);
+        const char *why = late_or_not_ours(relationship, query, decision, &now);
+        const struct fo_choice choice = {relationship, query,    subnet->network,
+                                         pool_allowed, argument, &now};
         decision->governed = true;
         /* Here, and not by the loop alone: an offer does not wake that. */
-        fo_table_expire_offers(&service->table, fo_service_now(service).ms);
+        fo_table_expire_offers(&service->table, now.ms);
         if (why != NULL)
             fo_refuse(relationship, decision, why);
         else if (query->bootp)
-            claim_for_bootp(relationship, query, decision);
+            claim_for_bootp(relationship, query, decision, &now);
         else if (query->message_type == DHCPDISCOVER)
             fo_choose_address(&choice, decision);
         else if (query->message_type == DHCPREQUEST)
-            claim(relationship, query, address_of(query), decision);
+            claim(relationship, query, address_of(query), decision, &now);
         if (decision->claim.address != 0 && query->message_type == DHCPREQUEST &&
-            may_be_outlived(service, query, decision->claim.address))
+            may_be_outlived(service, query, decision->claim.address, &now))
             fo_refuse(relationship, decision, old_query);
     }
     service->env->unlock(service->env->context);

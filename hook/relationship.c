@@ -416,7 +416,8 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
         *way_out = "contact with the partner, or the command failover-partner-down";
     if (why != NULL)
         return why;
-    if (fo_store_stalls(relationship)) {
+    const struct fo_now now = fo_service_now(relationship->service);
+    if (fo_store_stalls(relationship, &now)) {
         *way_out = "a state file that can be written: see state-file-error";
         return "new clients wait: the state file was not written for half of the MCLT";
     }

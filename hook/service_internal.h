@@ -95,6 +95,7 @@ struct fo_choice {
     uint32_t network;
     fo_pool_allowed *allowed;
     void *argument;
+    const struct fo_now *now;
 };
 /* The address is held for the client, and the engine steered to it; or the query gets no answer. */
 void fo_choose_address(const struct fo_choice *choice, struct fo_decision *decision);
@@ -104,7 +105,8 @@ bool fo_unstored(const struct fo_pool *pool, uint32_t address);
 extern const char fo_not_stored[];
 /* 5.2.2: what the table allows this client to have at this address. */
 bool fo_claimable(struct fo_service *service, struct fo_relationship *relationship,
-                  struct fo_pool *pool, uint32_t address, const struct fo_query *query);
+                  struct fo_pool *pool, uint32_t address, const struct fo_query *query,
+                  const struct fo_now *now);
 
 /* ------------------------------------------------------------------ bootp.c */
 /* A BOOTP client without reservation gets nothing, and the operator hears why. */
@@ -289,7 +291,7 @@ void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
 void fo_persistence_free(struct fo_service *service);
 /* The store has not been written for so long that a new lease would hardly last: none is promised
    (rule of safety 18); those who have one are served. */
-bool fo_store_stalls(const struct fo_relationship *relationship);
+bool fo_store_stalls(const struct fo_relationship *relationship, const struct fo_now *now);
 /* The last moment at which a server with this stamp in its store can have run; what is promised must
    not need a later one (rule of safety 7). */
 uint32_t fo_last_moment(const struct fo_service *service);

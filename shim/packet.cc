@@ -92,7 +92,7 @@ Packet::~Packet()
 
 void Packet::release()
 {
-    if (service() != nullptr) {
+    if (decision.claim.address != 0 && service() != nullptr) {
         fo_claim_release(service(), &decision.claim);
     }
 }
