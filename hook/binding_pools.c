@@ -88,6 +88,12 @@ struct fo_pool *fo_table_pool(struct fo_table *table, uint32_t address)
     return search(table->pools, table->pool_count, address);
 }
 
+struct fo_pool *fo_table_served(struct fo_table *table, uint32_t address)
+{
+    struct fo_pool *pool = fo_table_pool(table, address);
+    return pool != NULL && !pool->retired ? pool : NULL;
+}
+
 struct fo_pool *fo_table_past(struct fo_table *table, uint32_t address)
 {
     return search(table->past, table->past_count, address);
@@ -120,7 +126,7 @@ bool fo_table_ours(struct fo_table *table, struct fo_pool *pool, uint32_t addres
 {
     uint32_t bit = address - pool->range.first;
     (void)table;
-    return pool->relationship >= 0 && !fo_bitmap_test(&pool->used, bit) &&
+    return pool->relationship >= 0 && !pool->retired && !fo_bitmap_test(&pool->used, bit) &&
            (pool->all_ours || (fo_bitmap_test(&pool->backup, bit) == !pool->primary &&
                                !fo_bitmap_test(&pool->returning, bit))) &&
            !fo_bitmap_test(&pool->reserved, bit) && !fo_bitmap_test(&pool->quarantined, bit);
@@ -154,7 +160,7 @@ static uint64_t ours_of_word(const struct fo_pool *pool, uint32_t bit)
         ours &= (pool->primary ? ~backup : backup) & ~fo_bitmap_word(&pool->returning, bit);
     if (pool->size - bit < 64)
         ours &= ~(UINT64_MAX << (pool->size - bit));
-    return pool->relationship >= 0 ? ours : 0;
+    return pool->relationship >= 0 && !pool->retired ? ours : 0;
 }
 
 /* Of the same 64, those that are stored, in groups that are open: two groups where the pool begins
@@ -373,6 +379,9 @@ static bool carry_over(struct fo_table *table, struct fo_pool *fresh, size_t cou
         }
         ok = keep_uncovered(table, past, past_count, source, fresh, count);
     }
+    for (size_t i = 0; ok && i < count; i++)
+        if (fresh[i].retired)
+            fo_bitmap_clear_all(&fresh[i].rows_later); /* of leases that go on: rows.c */
     return ok;
 }
 
@@ -389,6 +398,7 @@ bool fo_table_prepare(struct fo_table *table, const struct fo_pool *pools, size_
         fresh[i].range = pools[i].range;
         fresh[i].relationship = pools[i].relationship;
         fresh[i].primary = pools[i].primary;
+        fresh[i].retired = pools[i].retired;
         fresh[i].size = pools[i].range.last - pools[i].range.first + 1;
         ok = make_bits(table, &fresh[i]);
     }

@@ -75,6 +75,8 @@ struct fo_pool {
     struct fo_pool_range range;
     int relationship; /* index, -1: not governed */
     bool primary;     /* our role in that relationship */
+    bool retired;     /* a reload took it away: no client gets anything of it, but between the partners all
+                         goes on as before (shares.c) */
     bool all_ours;    /* the partner's free addresses may be given, too (PARTNER-DOWN, 9.4.2) */
     uint32_t size;
     uint32_t cursor;           /* where the next address is looked for */
@@ -132,8 +134,8 @@ struct fo_table {
     } hashed;
     struct fo_pool *pools;  /* sorted by address */
     size_t pool_count;
-    struct fo_pool *past;   /* bits of addresses that reloads took out of the pools: whose an address
-                               is does not change by that, should it come back; sorted, too */
+    struct fo_pool *past;   /* bits of addresses that no relationship of now has, nor retired: whose an
+                               address is does not change by that, should it come back; sorted, too */
     size_t past_count;
     struct fo_binding **chunks;
     size_t chunk_count;
@@ -163,7 +165,8 @@ struct fo_table_pools {
     size_t past_count;
 };
 
-/* Makes the pools of a configuration, given in any order, with role and relationship for each. Bits of
+/* Makes the pools of a configuration, given in any order, with role and relationship for each, and those
+   that are retired by it. Bits of
    addresses that stay are kept, and those of addresses that go, for their return. False where memory
    ran out. Nothing of the table changes before fo_table_take, which cannot fail and must come before
    any other change; records are kept in any case. */
@@ -181,8 +184,10 @@ void fo_table_recount_owners(struct fo_table *table, struct fo_pool *pool);
 /* Adds a part to `past`, with all bits clear; no other part has an address of it. NULL: no memory. */
 struct fo_pool *fo_table_add_past(struct fo_table *table, uint32_t first, uint32_t last);
 
-/* The pool of an address, or NULL. */
+/* The pool of an address, retired or not, or NULL. */
 struct fo_pool *fo_table_pool(struct fo_table *table, uint32_t address);
+/* The same, if it is one of Kea's: what concerns clients. */
+struct fo_pool *fo_table_served(struct fo_table *table, uint32_t address);
 /* Of an address that is in no pool any more: the part of `past` that has its bits, or NULL. */
 struct fo_pool *fo_table_past(struct fo_table *table, uint32_t address);
 /* Either of them: where the bits of an address are. NULL: it has none. */

@@ -41,7 +41,7 @@ void fo_mark_row(struct fo_service *service, struct fo_pool *pool, uint32_t addr
 
 void fo_mark_row_later(struct fo_service *service, struct fo_pool *pool, uint32_t address)
 {
-    if (fo_bitmap_test(&pool->rows, bit_in(pool, address)))
+    if (fo_bitmap_test(&pool->rows, bit_in(pool, address)) || pool->retired)
         return;
     fo_bitmap_set(&pool->rows_later, bit_in(pool, address));
     want_rows(service);

@@ -108,7 +108,7 @@ static struct fo_binding *own_binding(const struct fo_choice *choice, bool *unst
     struct fo_table *table = &choice->relationship->service->table;
     struct fo_binding *binding = NULL, *best = NULL;
     while ((binding = fo_table_next_of_client(table, &choice->query->client, binding)) != NULL) {
-        struct fo_pool *pool = fo_table_pool(table, binding->address);
+        struct fo_pool *pool = fo_table_served(table, binding->address);
         if (pool == NULL || pool->range.network != choice->network)
             continue;
         *unstored = *unstored || (binding->status == FO_ACTIVE && fo_unstored(pool, binding->address));
@@ -130,7 +130,7 @@ static uint32_t wished(const struct fo_choice *choice)
     uint64_t client = fo_table_client_hash(&service->table, &choice->query->client);
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
-        if (pool->range.network != choice->network)
+        if (pool->retired || pool->range.network != choice->network)
             continue;
         uint32_t held =
             fo_table_offered_to(&service->table, client, pool->range.first, pool->range.last);
@@ -139,7 +139,7 @@ static uint32_t wished(const struct fo_choice *choice)
             return held;
     }
     uint32_t wish = choice->query->asks_address ? choice->query->asked_address : 0;
-    struct fo_pool *pool = wish ? fo_table_pool(&service->table, wish) : NULL;
+    struct fo_pool *pool = wish ? fo_table_served(&service->table, wish) : NULL;
     if (pool != NULL && pool->range.network == choice->network && allowed(choice, pool) &&
         fo_claimable(service, choice->relationship, pool, wish, choice->query, choice->now))
         return wish;
@@ -153,7 +153,7 @@ static uint32_t next_free(const struct fo_choice *choice, struct fo_pool **lacki
     struct fo_service *service = choice->relationship->service;
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
-        if (pool->range.network != choice->network || !allowed(choice, pool))
+        if (pool->retired || pool->range.network != choice->network || !allowed(choice, pool))
             continue;
         uint32_t bit = fo_bitmap_next_cyclic(&pool->available, pool->cursor);
         if (bit != FO_BITMAP_NONE) {
@@ -174,7 +174,7 @@ void fo_choose_address(const struct fo_choice *choice, struct fo_decision *decis
     struct fo_relationship *relationship = choice->relationship;
     struct fo_pool *lacking = NULL;
     if (choice->query->reserved_address != 0) {
-        struct fo_pool *pool = fo_table_pool(&service->table, choice->query->reserved_address);
+        struct fo_pool *pool = fo_table_served(&service->table, choice->query->reserved_address);
         if (pool != NULL &&
             !fo_claimable(service, relationship, pool, choice->query->reserved_address,
                           choice->query, choice->now))

@@ -104,7 +104,8 @@ static bool plan_pools(struct fo_service *service, const struct fo_topology *top
 {
     const struct fo_env *env = service->env;
     size_t count = topology->pool_count;
-    struct fo_pool *pools = env->allocate(env->context, (count + 1) * sizeof *pools);
+    struct fo_pool *pools =
+        env->allocate(env->context, (2 * count + service->shares.count + 1) * sizeof *pools);
     if (pools == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -114,6 +115,7 @@ static bool plan_pools(struct fo_service *service, const struct fo_topology *top
         pools[i].primary = pools[i].relationship >= 0 &&
                            plan->config.relationships[pools[i].relationship].primary;
     }
+    count = fo_shares_retire(service, &plan->config, pools, count);
     bool ok = fo_table_prepare(&service->table, pools, count, &plan->pools) &&
               fo_shares_plan(service, &plan->config, &plan->pools, &plan->shares);
     env->release(env->context, pools);
@@ -310,7 +312,7 @@ static void announce(struct fo_service *service)
     uint64_t addresses = 0;
     char count[16], total[24];
     for (size_t i = 0; i < service->table.pool_count; i++)
-        if (service->table.pools[i].relationship >= 0)
+        if (service->table.pools[i].relationship >= 0 && !service->table.pools[i].retired)
             addresses += service->table.pools[i].size;
     fo_say(service, FAILOVER_STARTED,
            fo_print(count, sizeof count, "%zu", service->relationship_count),
@@ -318,14 +320,15 @@ static void announce(struct fo_service *service)
            service->config.state_file, NULL);
 }
 
-/* The same pools, shared with the same partners? */
+/* The same pools, retired or not, shared with the same partners? */
 static bool same_pools(const struct fo_service *service, const struct plan *plan)
 {
     const struct fo_table *table = &service->table;
     bool same = table->pool_count == plan->pools.pool_count && fo_shares_same(service, &plan->shares);
     for (size_t i = 0; same && i < table->pool_count; i++) {
-        const struct fo_pool_range *old = &table->pools[i].range, *range = &plan->pools.pools[i].range;
-        same = old->first == range->first && old->last == range->last;
+        const struct fo_pool *old = &table->pools[i], *pool = &plan->pools.pools[i];
+        same = old->range.first == pool->range.first && old->range.last == pool->range.last &&
+               (old->relationship < 0) == (pool->relationship < 0);
     }
     return same;
 }

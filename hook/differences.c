@@ -42,7 +42,7 @@ void fo_relationship_tell_pools(struct fo_relationship *relationship)
     const struct fo_table *table = &relationship->service->table;
     struct fo_ranges ranges = {.count = 0};
     for (size_t i = 0; i < table->pool_count; i++)
-        if (table->pools[i].relationship == relationship->index)
+        if (table->pools[i].relationship == relationship->index && !table->pools[i].retired)
             fo_ranges_append(&ranges, table->pools[i].range.first, table->pools[i].range.last);
     fo_endpoint_set_pools(&relationship->endpoint, &ranges);
 }

@@ -108,6 +108,8 @@ void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
         const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
         if (pool == NULL)
             continue;
+        if (fo_shares_foreign(service, binding->address))
+            continue; /* the partner's: nothing of it is ours to forget */
         if (is_lease(binding) && !FO_FAULTY(LEASES_UNDOUBTED))
             doubt_lease(service, pool, binding, last_moment,
                         relationship ? fo_endpoint_lead_time(&relationship->endpoint) : longest);

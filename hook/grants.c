@@ -61,6 +61,14 @@ static const struct fo_binding *tenure_of(struct fo_service *service, uint32_t a
     return binding != NULL && fo_table_same_client(binding, &query->client) ? binding : NULL;
 }
 
+/* Of an address that is in no pool of Kea's, Kea decides alone, unless it is what we chose, or claimed, while
+   it was in one. */
+static struct fo_pool *pool_of(struct fo_service *service, uint32_t address, uint32_t ours)
+{
+    return address == ours ? fo_table_pool(&service->table, address)
+                           : fo_table_served(&service->table, address);
+}
+
 enum fo_answer fo_lease_offered(struct fo_service *service, uint32_t subnet_id,
                                 const struct fo_query *query, struct fo_decision *decision,
                                 uint32_t *address, uint32_t *length)
@@ -69,7 +77,7 @@ enum fo_answer fo_lease_offered(struct fo_service *service, uint32_t subnet_id,
     service->env->lock(service->env->context);
     enum fo_answer answer = FO_PASS;
     struct fo_now now = fo_service_now(service);
-    struct fo_pool *pool = fo_table_pool(&service->table, *address);
+    struct fo_pool *pool = pool_of(service, *address, decision->address);
     struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     if (relationship != NULL && *address != decision->address &&
         !fo_claimable(service, relationship, pool, *address, query, &now)) {
@@ -102,7 +110,7 @@ enum fo_answer fo_lease_requested(struct fo_service *service, uint32_t subnet_id
     (void)subnet_id;
     service->env->lock(service->env->context);
     struct fo_now now = fo_service_now(service);
-    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    struct fo_pool *pool = pool_of(service, address, decision->claim.address);
     struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     if (relationship != NULL && decision->claim.address != address) {
         fo_refuse(relationship, decision, "Kea grants an address that was not claimed");

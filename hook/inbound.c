@@ -78,6 +78,8 @@ static bool take_update(struct fo_relationship *relationship, struct fo_inbound 
     verdict->address = update->address;
     if (pool == NULL || pool->relationship != relationship->index) {
         verdict->reject = FO_REJECT_ILLEGAL_ADDRESS;
+        if (pool == NULL && !FO_FAULTY(FOREIGN_FORGOTTEN) && !fo_note_foreign(relationship, update))
+            return false; /* it is not answered before there is memory */
     } else {
         struct fo_binding *binding = fo_table_find(&service->table, update->address);
         if ((fo_table_claimed(&service->table, update->address) && !FO_FAULTY(CLAIMED_JUDGED)) ||
@@ -121,7 +123,7 @@ static bool rows_written(struct fo_service *service, const struct fo_inbound *in
 {
     for (size_t i = 0; i < inbound->count; i++) {
         struct fo_pool *pool = fo_table_pool(&service->table, inbound->verdicts[i].address);
-        if (inbound->verdicts[i].reject == FO_REJECT_NONE && pool != NULL &&
+        if (inbound->verdicts[i].reject == FO_REJECT_NONE && pool != NULL && pool->relationship >= 0 &&
             fo_bitmap_test(&pool->rows, bit_in(pool, inbound->verdicts[i].address)))
             return false;
     }

@@ -173,7 +173,8 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
 {
     struct fo_service *service = relationship->service;
     struct fo_pool *pool = fo_table_pool(&service->table, address);
-    if (pool == NULL || pool->relationship != relationship->index)
+    const bool asks = query->bootp || query->message_type == DHCPREQUEST;
+    if (pool == NULL || pool->relationship != relationship->index || (asks && pool->retired))
         return; /* not an address of our pools: Kea decides, a reservation outside included */
     if (!fo_claimable(service, relationship, pool, address, query, now)) {
         enum fo_binding_status status = fo_table_status(&service->table, pool, address);
@@ -224,7 +225,7 @@ static void claim_for_bootp(struct fo_relationship *relationship, const struct f
                             struct fo_decision *decision, const struct fo_now *now)
 {
     const struct fo_pool *pool =
-        fo_table_pool(&relationship->service->table, query->reserved_address);
+        fo_table_served(&relationship->service->table, query->reserved_address);
     if (query->reserved_address == 0) {
         fo_refuse_bootp(relationship, query, decision);
         return;
@@ -240,10 +241,10 @@ static void claim_for_bootp(struct fo_relationship *relationship, const struct f
 static bool may_mislead(struct fo_service *service, const struct fo_pool *here,
                         const struct fo_binding *binding)
 {
-    const struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+    const struct fo_pool *pool = fo_table_served(&service->table, binding->address);
     const bool active = binding->status == FO_ACTIVE;
     if (pool == NULL)
-        return active && fo_table_past(&service->table, binding->address) != NULL;
+        return active && fo_table_kept(&service->table, binding->address) != NULL;
     return pool->relationship == here->relationship &&
            pool->range.network == here->range.network &&
            (active || fo_bitmap_test(&pool->rows, bit_in(pool, binding->address)));
@@ -254,7 +255,7 @@ static bool may_mislead(struct fo_service *service, const struct fo_pool *here,
 static struct fo_binding *other_of_client(struct fo_service *service, const struct fo_query *query,
                                           uint32_t claimed, uint32_t after)
 {
-    const struct fo_pool *here = fo_table_pool(&service->table, claimed);
+    const struct fo_pool *here = fo_table_served(&service->table, claimed);
     struct fo_binding *binding = after ? fo_table_find(&service->table, after) : NULL;
     if (here == NULL)
         return NULL; /* a configuration has taken the pool away while the query was kept */
@@ -271,7 +272,7 @@ static void end_left(struct fo_service *service, uint32_t claimed, struct fo_bin
     struct fo_pool *pool = fo_table_kept(&service->table, binding->address);
     const uint32_t now = fo_service_now(service).seconds;
     if (binding->status != FO_ACTIVE ||
-        (fo_table_pool(&service->table, binding->address) == NULL &&
+        (fo_table_served(&service->table, binding->address) == NULL &&
          pool->range.subnet_id != fo_table_pool(&service->table, claimed)->range.subnet_id))
         return;
     binding->cltt = fo_transaction_now(binding, now);
@@ -452,7 +453,7 @@ bool fo_has_moved(struct fo_service *service, const struct fo_query *query,
 /* A lease that goes on is its client's, whoever the reservation's. */
 static bool is_reserved_and_free(struct fo_service *service, uint32_t address)
 {
-    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    struct fo_pool *pool = fo_table_served(&service->table, address);
     if (pool == NULL || !fo_bitmap_test(&pool->reserved, bit_in(pool, address)))
         return false;
     const enum fo_binding_status status = fo_table_status(&service->table, pool, address);

@@ -191,11 +191,23 @@ void fo_reconcile_begin(struct fo_service *service)
     env->unlock(env->context);
 }
 
+/* In no pool of Kea's it is no news. Where the lease is another's, or has ended, it goes: a power cut may have
+   brought it back. */
+static void compare_retired(struct fo_service *service, struct fo_pool *pool, const struct fo_row *row)
+{
+    const struct fo_binding *binding = fo_table_find(&service->table, row->address);
+    if (binding != NULL && binding->status != FO_FREE &&
+        (binding->status != FO_ACTIVE || !fo_table_same_client(binding, &row->client)))
+        fo_mark_row(service, pool, row->address);
+}
+
 void fo_reconcile_row(struct fo_service *service, const struct fo_row *row)
 {
     service->env->lock(service->env->context);
     struct fo_pool *pool = fo_table_pool(&service->table, row->address);
-    if (pool != NULL && pool->relationship >= 0) {
+    if (pool != NULL && pool->retired) {
+        compare_retired(service, pool, row);
+    } else if (pool != NULL && pool->relationship >= 0) {
         struct fo_bitmap *seen =
             service->seen ? &service->seen[pool - service->table.pools] : NULL;
         if (seen != NULL && seen->bits > 0)
@@ -216,7 +228,8 @@ static void complete_rows(struct fo_service *service)
             continue;
         const struct fo_bitmap *seen = &service->seen[pool - service->table.pools];
         bool shown = seen->bits > 0 && fo_bitmap_test(seen, bit_in(pool, binding->address));
-        bool needs = binding->status == FO_ACTIVE || binding->status == FO_ABANDONED;
+        bool needs = !pool->retired &&
+                     (binding->status == FO_ACTIVE || binding->status == FO_ABANDONED);
         if ((needs && !shown) || (binding->flags & FO_FLAG_FREEING) ||
             (binding->ip_flags & (FO_NAMES_DUE | FO_NAMES_IN_ROW)))
             correct(service, pool, binding->address, &service->corrected);
@@ -231,8 +244,10 @@ void fo_reconcile_end(struct fo_service *service)
     complete_rows(service);
     release_seen(service);
     service->fresh_store = false;
-    for (size_t i = 0; i < service->table.pool_count; i++)
-        service->table.pools[i].reconciled = service->table.pools[i].relationship >= 0;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        pool->reconciled = pool->relationship >= 0 && !pool->retired;
+    }
     service->same_boot = true; /* from now on nothing is older than this run */
     if (service->adopted + service->corrected + service->removed > 0)
         fo_say(service, FAILOVER_ADOPTED,

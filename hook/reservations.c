@@ -51,7 +51,7 @@ void fo_note_shared(struct fo_service *service, uint32_t address)
 /* Bits of this configuration; an address of the secondary's share is to come back first. */
 static void begin_reservation(struct fo_service *service, uint32_t address)
 {
-    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    struct fo_pool *pool = fo_table_served(&service->table, address);
     const struct fo_binding *binding = fo_table_find(&service->table, address);
     if (pool == NULL)
         return;

@@ -90,6 +90,17 @@ static struct fo_pool *find_row(struct fo_table *table, bool later, struct fo_ro
     return NULL;
 }
 
+/* Of what is in no pool of Kea's no row is written, which would be of no subnet maybe; the comparison finds
+   it missing, should the pool come back. What is there may be another client's, whom the engine would look it
+   up for: it goes. */
+static void retire(struct fo_row *row)
+{
+    if (row->job != FO_ROW_PUT)
+        return;
+    row->job = FO_ROW_DELETE;
+    row->details = (struct fo_details){0}; /* which DNS is to keep */
+}
+
 static bool take_row(struct fo_service *service, bool later, struct fo_row *row)
 {
     struct fo_table *table = &service->table;
@@ -105,6 +116,8 @@ static bool take_row(struct fo_service *service, bool later, struct fo_row *row)
     if (row->serial == 0)
         return false;
     fill(service, pool, fo_table_find(table, row->address), row);
+    if (pool->retired)
+        retire(row);
     return true;
 }
 
@@ -323,7 +336,7 @@ void fo_row_commanded(struct fo_service *service, uint32_t address, const char *
 {
     char text[16];
     service->env->lock(service->env->context);
-    struct fo_pool *pool = fo_table_pool(&service->table, address);
+    struct fo_pool *pool = fo_table_served(&service->table, address);
     const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     if (relationship != NULL) {
         enum fo_binding_status status = fo_table_status(&service->table, pool, address);
@@ -348,7 +361,7 @@ void fo_rows_commanded(struct fo_service *service, uint32_t subnet_id, const cha
     struct fo_binding *binding;
     service->env->lock(service->env->context);
     for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
-        struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+        struct fo_pool *pool = fo_table_served(&service->table, binding->address);
         if (fo_relationship_of_pool(service, pool) == NULL ||
             !needs_row((enum fo_binding_status)binding->status) ||
             (subnet_id != 0 && pool->range.subnet_id != subnet_id))

@@ -42,9 +42,18 @@ static inline uint32_t bit_in(const struct fo_pool *pool, uint32_t address)
 const struct fo_subnet_entry *fo_find_subnet(const struct fo_service *service, uint32_t id);
 
 /* ------------------------------------------------------------------ shares.c */
+/* Sorts `count` pools of a configuration, and adds those that it retires, `shares.count` + `count` at most;
+   returns how many there are then. */
+size_t fo_shares_retire(struct fo_service *service, const struct fo_config *config,
+                        struct fo_pool *pools, size_t count);
 /* What the shares are with these pools, sorted; false: no memory. */
 bool fo_shares_plan(struct fo_service *service, const struct fo_config *config,
                     const struct fo_table_pools *pools, struct fo_shares *plan);
+/* The partner has the address, and we have it in no pool: unless it is shared already, it and what of
+   `within` is not are shared with nobody. False: no memory. */
+bool fo_shares_add_foreign(struct fo_service *service, uint32_t address,
+                           const struct fo_pool_range *within);
+bool fo_shares_foreign(const struct fo_service *service, uint32_t address);
 /* Whether they are as now: every pool of a relationship is, and whose it is. */
 bool fo_shares_same(const struct fo_service *service, const struct fo_shares *plan);
 /* They are in force, with the pools and relationships; `plan` is empty then. What the table derives from
@@ -187,6 +196,10 @@ static inline bool fo_reject_is_ordinary(uint8_t reason)
 /* Does to the binding what an accepted update says; false: no memory. */
 bool fo_apply_update(struct fo_relationship *relationship, struct fo_pool *pool,
                      const struct fo_update *update, bool crossing, const struct fo_now *now);
+
+/* ------------------------------------------------------------------ foreign.c */
+/* An update of an address that is in no pool here; false: no memory. */
+bool fo_note_foreign(struct fo_relationship *relationship, const struct fo_update *update);
 
 /* ------------------------------------------------------------------ inbound.c */
 void fo_update_received(void *relationship, const struct fo_message *message);

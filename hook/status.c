@@ -57,7 +57,8 @@ static void count_updates(struct fo_relationship *relationship,
             continue;
         status->unacknowledged += pool->in_flight.count;
         status->pending += pool->unacked.count;
-        status->rejected += pool->rejected.count;
+        if (!pool->retired) /* the partner may have it no more, either: nothing to mend */
+            status->rejected += pool->rejected.count;
         status->unstored += pool->dirty.count + pool->saving.count;
     }
     status->pending -= status->pending > status->unacknowledged ? status->unacknowledged
@@ -73,14 +74,14 @@ static void show_rejected(struct fo_relationship *relationship,
     struct fo_pool *pool = fo_table_pool(table, relationship->last_rejected.address);
     if (status->rejected == 0)
         return;
-    if (pool != NULL && pool->relationship == relationship->index &&
+    if (pool != NULL && pool->relationship == relationship->index && !pool->retired &&
         fo_bitmap_test(&pool->rejected, bit_in(pool, relationship->last_rejected.address))) {
         *example = relationship->last_rejected;
         example->time = fo_to_wall(relationship->service, example->time);
     }
     for (size_t i = 0; i < table->pool_count && example->address == 0; i++) {
         pool = &table->pools[i];
-        if (pool->relationship == relationship->index && pool->rejected.count > 0)
+        if (pool->relationship == relationship->index && pool->rejected.count > 0 && !pool->retired)
             example->address = pool->range.first + fo_bitmap_next(&pool->rejected, 0);
     }
     status->rejected_status =
@@ -205,7 +206,8 @@ bool fo_pool_status(struct fo_service *service, size_t relationship, size_t inde
         found = true;
         status->subnet_id = service->subnets[i].id;
         for (size_t k = 0; k < service->table.pool_count; k++)
-            if (service->table.pools[k].range.subnet_id == status->subnet_id)
+            if (service->table.pools[k].range.subnet_id == status->subnet_id &&
+                !service->table.pools[k].retired)
                 add_pool(&service->table.pools[k], status);
     }
     service->env->unlock(service->env->context);

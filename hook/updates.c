@@ -188,6 +188,8 @@ static void note_rejected(struct fo_relationship *relationship, struct fo_pool *
     struct fo_service *service = relationship->service;
     char address[16], text[128];
     int length = ack->text.length > 100 ? 100 : ack->text.length;
+    if (ack->reject_reason == FO_REJECT_ILLEGAL_ADDRESS && pool->retired)
+        return; /* it is in no pool of either */
     if (ack->reject_reason == FO_REJECT_ILLEGAL_ADDRESS) {
         fo_note_outside_pools(relationship, FAILOVER_UPDATE_OUTSIDE_PARTNERS_POOLS, ack->address,
                               &relationship->outside_partners_logged);

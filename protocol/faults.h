@@ -49,6 +49,10 @@
     X(RELEASE_PAST, "release-past", "1 3", FICKLE,                                                 \
       "a RELEASE ends a lease that the partner gave later")                                        \
     /* whose a free address is */                                                                  \
+    X(POOLS_LEFT, "pools-left", "1 3", SHIFTING,                                                   \
+      "of a pool that a reload takes away the partner is told nothing")                            \
+    X(FOREIGN_FORGOTTEN, "foreign-forgotten", "1 3", SHIFTING,                                     \
+      "what the partner has in no pool of ours is free when we have it")                           \
     X(RETURNING_OURS, "returning-ours", "3", ORDINARY, "what is asked back is given at once")      \
     X(RESERVED_BOTH, "reserved-both", "1 3", RESERVED,                                             \
       "both give a reserved address, agreed or not")                                               \

@@ -29,8 +29,7 @@ bool chaos_calm(const struct world *world)
 {
     const struct server *s = world->servers;
     return world->declared < 0 && world->rolled_back < 0 && !world->forced && !world->parted &&
-           !s[0].store_lost && !s[1].store_lost && topology_is_whole(&s[0]) &&
-           topology_is_whole(&s[1]) && !chaos_rejects(world);
+           !s[0].store_lost && !s[1].store_lost && !chaos_rejects(world);
 }
 
 /* ------------------------------------------------------------------ up again */
@@ -312,7 +311,7 @@ static void give_history(struct world *world)
     for (uint32_t i = 0; i < world->plan.clients && i < world->plan.addresses; i++) {
         struct client *client = &world->clients[i];
         const uint32_t left = 5 + world_random(world, world->plan.lease);
-        if (!world_chance(world, 500))
+        if (!world_chance(world, 500) || !topology_has(server, FIRST_ADDRESS + i))
             continue;
         server->kea.rows[i] = (struct lease_row){FO_ROW_LEASED, (int)i, server_wall(server) - 1,
                                                  left + 1, 0};

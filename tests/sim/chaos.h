@@ -12,7 +12,7 @@
 bool chaos_runs(const struct server *server);
 /* Has either server rejected what the other has? (Its pool was away.) The other does not know it. */
 bool chaos_rejects(const struct world *world);
-/* Is nothing so that what follows nobody could protect: a store lost, a server to be told, a pool away? */
+/* Is nothing so that what follows nobody could protect: a store lost, a server to be told? */
 bool chaos_calm(const struct world *world);
 /* From wherever it is: its process begins, or its maintenance is over. */
 void chaos_start(struct world *world, void *server, uint64_t unused);

@@ -28,6 +28,14 @@ bool operators_hold_back(struct world *world, const struct server *server)
            other->service->paused != NULL;
 }
 
+/* A SHUTDOWN that was said before may yet be on its way. */
+static bool has_met(const struct server *server)
+{
+    const struct fo_service *service = server->service;
+    return service != NULL && service->relationship_count > 0 && service->relationships[0]->met &&
+           !service->relationships[0]->leaving;
+}
+
 /* It is back: nothing else may happen before it has been told. */
 bool operators_wait(struct world *world)
 {
@@ -47,7 +55,7 @@ bool operators_wait(struct world *world)
     const bool alone = endpoint != NULL && endpoint->record.state == FO_STATE_PARTNER_DOWN;
     if (server_state(&world->servers[world->declared]) == FO_STATE_SHUTDOWN)
         return false;
-    if (endpoint != NULL && !alone && world->declared_done)
+    if (endpoint != NULL && !alone && world->declared_done && has_met(&world->servers[world->declared]))
         world->declared = -1;
     return world->declared >= 0 && !world->plan.careless &&
            world->servers[world->declared].service != NULL &&
@@ -72,6 +80,8 @@ static void declare(struct world *world, void *subject, uint64_t since)
 {
     struct server *server = subject, *other = &world->servers[1 - server->number];
     char text[512];
+    if (since < (uint64_t)server->ended)
+        since = (uint64_t)server->ended; /* it was up again meanwhile */
     world->declared_done = true;
     if (world->declared != server->number || server->service != NULL || !chaos_runs(other)) {
         world->declared = -1;

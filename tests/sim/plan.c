@@ -116,6 +116,23 @@ static void make_fickle(struct world *world)
     plan->hurried = plan->fickle = true;
 }
 
+/* Pools come and go, at one server and the other, whatever state they are in. */
+static void make_shifting(struct world *world)
+{
+    struct plan *plan = &world->plan;
+    plan->addresses = between(world, 6, 24);
+    plan->clients = between(world, plan->addresses / 2, plan->addresses);
+    plan->parts = between(world, 2, PARTS_MAX);
+    plan->layout = (enum layout)world_random(world, 3);
+    plan->reservations = 0;
+    plan->mclt = between(world, 20, 100);
+    plan->lease = between(world, 30, 300);
+    plan->chaos_every = between(world, 10, 60);
+    plan->mishaps = 1U << MISHAP_RELOAD | 1U << MISHAP_KILL | 1U << MISHAP_CUT | 1U << MISHAP_POWER_CUT |
+                    1U << (world_chance(world, 700) ? MISHAP_PARTNER_DOWN : MISHAP_LOST_STORE);
+    plan->hurried = plan->shifting = true;
+}
+
 /* A third of the clients have reservations, which come and go. */
 static void make_reserved(struct world *world)
 {
@@ -156,6 +173,9 @@ static void make_kind(struct world *world, enum kind kind)
     case KIND_FICKLE:
         make_fickle(world);
         break;
+    case KIND_SHIFTING:
+        make_shifting(world);
+        break;
     }
 }
 
@@ -163,7 +183,7 @@ static enum kind any_kind(struct world *world)
 {
     if (!world_chance(world, 400))
         return KIND_ORDINARY;
-    return (enum kind)between(world, KIND_CROWDED, KIND_FICKLE);
+    return (enum kind)between(world, KIND_CROWDED, KIND_SHIFTING);
 }
 
 /* ------------------------------------------------------------------ the plan */

@@ -230,6 +230,9 @@ static bool configure(struct server *server)
         world_fail(server->world, "server %d refuses its configuration: %s", server->number, error);
         return false;
     }
+    server->lacks = false;
+    for (uint32_t i = 0; i < server->world->plan.addresses; i++)
+        server->lacks |= fo_table_pool(&server->service->table, FIRST_ADDRESS + i) == NULL;
     kea_reconcile(server);
     server->suspended = false;
     fo_kea_pulse(server->service,
@@ -262,6 +265,7 @@ void server_start(struct server *server)
 static void process_ends(struct server *server, bool power)
 {
     server->life++;
+    server->ended = server->world->now;
     server->frozen_until = server->silent_until = server->disabled_until = 0;
     network_process_ends(server, power);
     kea_process_ends(server, power);

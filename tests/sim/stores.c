@@ -21,7 +21,7 @@ void stores_lose(struct server *server)
     const struct server *other = &server->world->servers[1 - server->number];
     if (server->store_lost || other->store_lost || !server->world->plan.persistent ||
         server->world->declared >= 0 || server->world->forced || server->world->parted ||
-        !topology_is_whole(server) || !topology_is_whole(other))
+        other->lacks)
         return; /* what nobody remembers, or can be told of, nobody can protect */
     server_kill(server);
     world_tell(server->world, "server %d loses its store", server->number);
@@ -51,7 +51,8 @@ void stores_roll_back(struct server *server)
         copy_store(&world->servers[1]);
         return;
     }
-    if (!chaos_calm(world) || !world->plan.persistent || !disk_copy_is_older(server))
+    if (!chaos_calm(world) || !world->plan.persistent || !disk_copy_is_older(server) ||
+        world->servers[1 - server->number].lacks)
         return;
     if (world_chance(world, 500))
         server_kill(server);
@@ -95,7 +96,7 @@ static bool rows_know_all(const struct world *world)
 {
     for (int i = 0; i < 2; i++) {
         const struct server *server = &world->servers[i];
-        if (server_state(server) != FO_STATE_NORMAL || server->clock_was_far)
+        if (server_state(server) != FO_STATE_NORMAL || server->clock_was_far || !topology_is_whole(server))
             return false;
         for (size_t k = 0; k < server->service->table.pool_count; k++)
             if (server->service->table.pools[k].rows.count > 0 ||

@@ -162,6 +162,11 @@ void topology_make(struct server *server)
     make_config(server);
     make_topology(server);
     topology_restore(server);
+    /* In a life of four one server, in another one both, are to hear later of a part. By no draw. */
+    const struct plan *plan = &server->world->plan;
+    const uint64_t seed = server->world->seed;
+    if (plan->parts > 1 && (seed % 4 == (uint64_t)server->number || seed % 4 == 2))
+        server->part_away = (uint32_t)(seed / 4 % plan->parts);
 }
 
 void topology_restore(struct server *server)
@@ -187,10 +192,8 @@ void topology_change(struct server *server)
         server->config.relationships->mclt = server->config.relationships->mclt < plan->mclt
                                                  ? plan->mclt
                                                  : plan->mclt / 4 + 5;
-    /* Whoever has lost its store, or was down, cannot be told of what either has in no pool. */
-    if (plan->parts > 1 && !world->servers[0].store_lost && !world->servers[1].store_lost &&
-        world->declared < 0 && !world->forced && !world->parted) {
-        server->part_away = world_random(world, 2 * plan->parts);
+    if (plan->parts > 1) {
+        server->part_away = world_random(world, plan->shifting ? plan->parts + 1 : 2 * plan->parts);
         world_tell(world, "server %d is to be without part %u of %u", server->number,
                    server->part_away, plan->parts);
     }

@@ -74,6 +74,7 @@ struct plan {
     bool careless;         /* a server that was declared down may come back where it does not hear of that */
     bool thrifty;          /* each reload of the primary's lowers or raises the MCLT */
     bool fickle;           /* clients that give back are soon there again */
+    bool shifting;         /* reloads change the pools more often */
     enum layout layout;    /* where the pools are */
     bool hot_standby;      /* percent is 0 or 100 */
     uint32_t reserve;      /* of 100 free addresses, for a server without clients */
@@ -207,6 +208,7 @@ struct server {
     uint32_t life;              /* moves with each end of a process */
     bool powered, suspended, locked, rows_planned, listening;
     int64_t boot_begun;  /* true time of this boot's 0 */
+    int64_t ended;       /* true time of the end of its last process */
     int32_t wall_step;   /* ms, by which its wall clock was set since it started */
     bool clock_was_far;  /* set by hours, once */
     bool rows_of_far_clock; /* what Kea's rows say of time is not looked at before they have been compared
@@ -228,6 +230,8 @@ struct server {
     int64_t deaf_until;  /* hears no client before */
     int64_t frozen_until; /* its process gets no time before (SIGSTOP, a virtual machine that is moved) */
     bool store_lost;     /* and has not been in NORMAL since */
+    bool lacks;          /* there are addresses that it had never in a pool, or not since it lost its store: of
+                            these it can tell nobody who loses the other one (hook/foreign.c) */
 };
 
 /* ------------------------------------------------------------------ clients.c */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * A reload that takes a pool away and brings it back while the connection stays: what was under way
- * of its addresses, in either direction, must neither hold them back for ever nor be taken for what
- * was said since (rule of safety 3).
+ * A reload that takes a pool away, or out of its relationship, and one that brings it back, while the
+ * connection stays. Of a pool that is in no configuration all goes on between the partners. Of one that
+ * left the relationship, what was under way of its addresses, in either direction, must neither hold them
+ * back for ever nor be taken for what was said since (rule of safety 3).
  *
  * A primary in a still environment, with a partner that acknowledges when it is told to.
  */
@@ -52,13 +53,29 @@ static void write_rows(void)
 
 /* ------------------------------------------------------------------ our updates */
 
-START_TEST(what_is_acknowledged_while_its_pool_is_away_is_told_again)
+START_TEST(what_is_acknowledged_while_its_pool_is_away_counts)
+{
+    const uint32_t address = one_of(FIRST, false);
+    hand_over(address);
+    load(false);
+    ck_assert(pool_of(address)->retired && is_set(&pool_of(address)->in_flight, address));
+    still_partner_hold(false);
+    exchange();
+    load(true);
+    ck_assert(!pool_of(address)->retired);
+    ck_assert(!is_set(&pool_of(address)->unacked, address));
+    exchange();
+    ck_assert_uint_eq(told(address), 1);
+}
+END_TEST
+
+START_TEST(what_is_acknowledged_outside_the_relationship_is_told_again)
 {
     const uint32_t address = one_of(FIRST, false);
     hand_over(address);
     const unsigned before = told(address);
     ck_assert_uint_eq(before, 1);
-    load(false);
+    leave();
     still_partner_hold(false);
     exchange();
     load(true);
@@ -76,7 +93,7 @@ START_TEST(an_acknowledgement_from_before_does_not_count)
 {
     const uint32_t address = one_of(FIRST, false);
     hand_over(address);
-    load(false);
+    leave();
     load(true);
     exchange();
     ck_assert_uint_eq(told(address), 2);
@@ -107,6 +124,47 @@ START_TEST(what_is_under_way_of_a_pool_that_stays_goes_on)
 }
 END_TEST
 
+/* What this server gave, and the partner must know, is told of it, too; nobody is given more. */
+START_TEST(what_is_free_in_a_pool_that_is_away_is_nobodys_here)
+{
+    const uint32_t lease = leased(FIRST), address = one_of(FIRST, false);
+    load(false);
+    ck_assert_uint_eq(pool_of(address)->available.count + pool_of(address)->closed.count, 0);
+    ck_assert(!fo_table_ours(&service->table, pool_of(address), address));
+    ck_assert_ptr_null(fo_table_served(&service->table, address));
+    ck_assert_uint_eq(relationship->endpoint.settings.session.pools.count, 1);
+    const unsigned before = told(lease);
+    fo_touch(service, pool_of(lease), lease);
+    exchange();
+    ck_assert_uint_eq(told(lease), before + 1);
+    ck_assert(!is_set(&pool_of(lease)->unacked, lease));
+    load(true);
+    ck_assert(fo_table_ours(&service->table, pool_of(address), address));
+    ck_assert_uint_eq(relationship->endpoint.settings.session.pools.count, 2);
+}
+END_TEST
+
+/* Its end is told when its row is gone, as everywhere (rule of safety 2). */
+START_TEST(a_lease_ends_though_its_pool_is_away)
+{
+    const uint32_t lease = leased(FIRST);
+    struct fo_row row;
+    load(false);
+    ck_assert(!fo_rows_next(service, &row)); /* a row that is to be there is nobody's business now */
+    const unsigned before = told(lease);
+    fo_end_lease(service, pool_of(lease), fo_table_find(&service->table, lease), FO_EXPIRED, now());
+    exchange();
+    ck_assert_uint_eq(told(lease), before);
+    ck_assert(fo_rows_next(service, &row));
+    ck_assert_uint_eq(row.address, lease);
+    ck_assert_int_eq(row.job, FO_ROW_DELETE);
+    fo_rows_done(service, &row, NULL, NULL);
+    exchange();
+    exchange();
+    ck_assert_int_eq(status_of(lease), FO_FREE);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ the partner's */
 
 static void says_leased(uint32_t address)
@@ -121,7 +179,7 @@ START_TEST(an_address_answered_while_its_pool_was_away_can_be_told)
     says_leased(address);
     ck_assert(is_set(&pool_of(address)->answering, address)); /* its row is not written yet */
     ck_assert_uint_eq(still_partner_accepted(), 0);
-    load(false);
+    leave();
     exchange();
     ck_assert_uint_eq(still_partner_accepted(), 1);
     load(true);
@@ -133,6 +191,27 @@ START_TEST(an_address_answered_while_its_pool_was_away_can_be_told)
     exchange();
     ck_assert_uint_eq(told(address), before + 1);
     ck_assert(!is_set(&pool_of(address)->unacked, address));
+}
+END_TEST
+
+START_TEST(what_the_partner_leases_while_the_pool_is_away_is_known)
+{
+    const uint32_t address = one_of(FIRST, true);
+    struct fo_row row;
+    load(false);
+    says_leased(address);
+    ck_assert(fo_rows_next(service, &row));
+    ck_assert_int_eq(row.job, FO_ROW_DELETE); /* whoever's it was; none is written */
+    ck_assert_uint_eq(row.details.name_length, 0);
+    fo_rows_done(service, &row, NULL, NULL);
+    exchange();
+    ck_assert_uint_eq(still_partner_accepted(), 1);
+    ck_assert_int_eq(status_of(address), FO_ACTIVE);
+    load(true);
+    fo_reconcile_begin(service);
+    fo_reconcile_end(service);
+    ck_assert(is_set(&pool_of(address)->rows, address));
+    write_rows();
 }
 END_TEST
 
@@ -149,6 +228,42 @@ START_TEST(what_is_not_answered_yet_is_known_when_its_pool_is_back)
 }
 END_TEST
 
+/* What the partner has in a pool that was never one here is rejected. Once it is one, nothing of it is free before
+   the partner has agreed, least of all what it has leased; a pool of which it has told nothing is as any new one. */
+START_TEST(what_only_the_partner_has_is_not_free_when_it_comes)
+{
+    const uint32_t lease = THIRD + 5, other = THIRD + 6;
+    if (_i != 0) {
+        says(lease, FO_ACTIVE);
+        says(other, FO_BACKUP);
+        ck_assert_uint_eq(still_partner_rejected(), 2);
+        ck_assert_int_eq(still_partner_reason(), FO_REJECT_ILLEGAL_ADDRESS);
+        ck_assert(fo_table_stored(fo_table_past(&service->table, lease), lease)); /* before it was answered */
+        ck_assert(!service->shares_dirty && !service->shares_saving);
+        ck_assert_uint_eq(service->shares.count, 3);
+    }
+    still_partner_hold(true);
+    load_third();
+    const struct fo_pool *pool = pool_of(lease);
+    ck_assert_uint_eq(pool->returning.count, _i != 0 ? SIZE - 1 : 0);
+    ck_assert_uint_eq(pool->available.count + pool->closed.count, _i != 0 ? 0 : SIZE);
+    ck_assert_int_eq(status_of(lease), _i != 0 ? FO_ACTIVE : FO_FREE);
+    ck_assert_uint_eq(service->shares.count, _i != 0 ? 5 : 3); /* and its page on either side */
+    if (_i == 0)
+        return;
+    const struct fo_times *times = &fo_table_find(&service->table, lease)->times;
+    ck_assert_uint_eq(times->acked_potential + times->received_potential, 0);
+    ck_assert_uint_ge(times->lease_expiration, now() + MCLT - 5);
+    ck_assert_uint_ge(times->sent_potential, now() + 2 * MCLT - 5);
+    still_partner_hold(false);
+    settle();
+    settle();
+    ck_assert_uint_eq(pool->returning.count, 0);
+    ck_assert_uint_gt(pool->available.count, 0);
+    ck_assert_int_eq(status_of(lease), FO_ACTIVE);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ the disk */
 
 START_TEST(a_change_is_stored_though_its_pool_is_away)
@@ -157,11 +272,10 @@ START_TEST(a_change_is_stored_though_its_pool_is_away)
     says_leased(address);
     fo_mark_dirty(service, pool_of(address), address);
     load(false);
-    const struct fo_pool *past = fo_table_past(&service->table, address);
-    ck_assert_ptr_nonnull(past);
-    ck_assert_uint_gt(past->dirty.count, 0);
+    const struct fo_pool *away = pool_of(address);
+    ck_assert_uint_gt(away->dirty.count, 0);
     exchange();
-    ck_assert_uint_eq(past->dirty.count + past->saving.count, 0);
+    ck_assert_uint_eq(away->dirty.count + away->saving.count, 0);
     load(true);
     ck_assert_uint_eq(pool_of(address)->dirty.count, 0);
     write_rows();
@@ -188,11 +302,16 @@ int main(void)
     Suite *suite = suite_create("reload");
     TCase *all = tcase_create("reload");
     tcase_add_checked_fixture(all, two_pools_start, teardown);
-    tcase_add_test(all, what_is_acknowledged_while_its_pool_is_away_is_told_again);
+    tcase_add_test(all, what_is_acknowledged_while_its_pool_is_away_counts);
+    tcase_add_test(all, what_is_acknowledged_outside_the_relationship_is_told_again);
+    tcase_add_test(all, what_is_free_in_a_pool_that_is_away_is_nobodys_here);
+    tcase_add_test(all, a_lease_ends_though_its_pool_is_away);
+    tcase_add_test(all, what_the_partner_leases_while_the_pool_is_away_is_known);
     tcase_add_test(all, an_acknowledgement_from_before_does_not_count);
     tcase_add_test(all, what_is_under_way_of_a_pool_that_stays_goes_on);
     tcase_add_test(all, an_address_answered_while_its_pool_was_away_can_be_told);
     tcase_add_test(all, what_is_not_answered_yet_is_known_when_its_pool_is_back);
+    tcase_add_loop_test(all, what_only_the_partner_has_is_not_free_when_it_comes, 0, 2);
     tcase_add_test(all, a_change_is_stored_though_its_pool_is_away);
     suite_add_tcase(suite, all);
     TCase *removal = tcase_create("removal");

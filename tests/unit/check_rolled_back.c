@@ -158,7 +158,7 @@ START_TEST(what_a_reload_takes_away_is_forgotten)
     fo_config_free(&config);
     ck_assert(!relationship->forgetting.on);
     ck_assert_int_eq(fo_table_find(&service->table, held)->status, FO_FREE);
-    ck_assert_uint_eq(fo_table_past(&service->table, held)->used.count, 0);
+    ck_assert_uint_eq(fo_table_pool(&service->table, held)->used.count, 0); /* retired */
 }
 END_TEST
 

@@ -23,6 +23,28 @@ void load(bool whole)
     still_configure(service, &config, &topology);
 }
 
+void load_third(void)
+{
+    struct fo_pool_range ranges[] = {{OTHER, OTHER + SIZE - 1, SUBNET, 0},
+                                     {FIRST, FIRST + SIZE - 1, SUBNET, 0},
+                                     {THIRD, THIRD + SIZE - 1, SUBNET, 0}};
+    const struct fo_topology topology = still_topology(ranges, 3);
+    still_configure(service, &config, &topology);
+}
+
+void leave(void)
+{
+    static uint32_t subnet = SUBNET;
+    struct fo_pool_range ranges[] = {{OTHER, OTHER + SIZE - 1, SUBNET, 0},
+                                     {FIRST, FIRST + SIZE - 1, SUBNET + 1, 0}};
+    const struct fo_topology topology = still_topology(ranges, 2);
+    config.relationships[0].subnets = &subnet;
+    config.relationships[0].subnet_count = 1;
+    still_configure(service, &config, &topology);
+    config.relationships[0].subnets = NULL;
+    config.relationships[0].subnet_count = 0;
+}
+
 void two_pools_start(void)
 {
     const struct fo_topology topology = pools(true);

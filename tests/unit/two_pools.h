@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * A primary in a still environment with two pools, of which a configuration may lack the first, and a
+ * A primary in a still environment with two pools, of which a configuration may lack the first, or leave it
+ * to Kea alone, and a
  * partner that acknowledges when it is told to.
  */
 #ifndef FO_TESTS_UNIT_TWO_POOLS_H
@@ -9,7 +10,7 @@
 
 #include "tests/unit/still_partner.h"
 
-enum { FIRST = 0x0a000040, SIZE = 64, OTHER = FIRST + 0x1000, MCLT = 60 };
+enum { FIRST = 0x0a000040, SIZE = 64, OTHER = FIRST + 0x1000, THIRD = FIRST + 0x2000, MCLT = 60 };
 
 extern struct fo_service *service;
 extern struct fo_relationship *relationship;
@@ -21,6 +22,10 @@ void two_pools_start(void);
 void two_pools_stop(void);
 /* Loads a configuration with the second pool, and the first one where `whole`. */
 void load(bool whole);
+/* Loads one with both, and a third one. */
+void load_third(void);
+/* Loads one in which the first pool's subnet is of no relationship. */
+void leave(void);
 uint32_t now(void);
 
 struct fo_pool *pool_of(uint32_t address);
