@@ -333,15 +333,19 @@ static bool same_pools(const struct fo_service *service, const struct plan *plan
     return same;
 }
 
-/* What is being forgotten (rolled_back.c) is what a relationship has: where that will be something else, it
-   is forgotten now. True where there was something. */
-static bool finish_forgetting(struct fo_service *service)
+/* What is being forgotten (rolled_back.c) is what a relationship has: where that will be something else, more
+   than that pools are new or retired, it is forgotten now. True where there was something. */
+static bool finish_forgetting(struct fo_service *service, const struct plan *plan)
 {
     const struct fo_now now = fo_service_now(service);
     bool any = false;
     for (size_t i = 0; i < service->relationship_count; i++) {
-        any = any || fo_is_forgetting(service->relationships[i]);
-        fo_forgetting_finish(service->relationships[i], &now);
+        struct fo_relationship *relationship = service->relationships[i];
+        if (!fo_is_forgetting(relationship) ||
+            !fo_shares_moved(relationship, &plan->config, &plan->pools))
+            continue;
+        fo_forgetting_finish(relationship, &now);
+        any = true;
     }
     return any;
 }
@@ -353,7 +357,7 @@ int fo_service_configure(struct fo_service *service, const struct fo_config *con
     struct plan plan;
     env->lock(env->context);
     bool ok = make_plan(service, config, topology, &plan);
-    if (ok && !same_pools(service, &plan) && finish_forgetting(service)) {
+    if (ok && finish_forgetting(service, &plan)) {
         discard(service, &plan); /* what a plan is made of stays as it is until it is taken */
         ok = make_plan(service, config, topology, &plan);
     }

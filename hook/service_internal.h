@@ -56,6 +56,9 @@ bool fo_shares_add_foreign(struct fo_service *service, uint32_t address,
 bool fo_shares_foreign(const struct fo_service *service, uint32_t address);
 /* Whether they are as now: every pool of a relationship is, and whose it is. */
 bool fo_shares_same(const struct fo_service *service, const struct fo_shares *plan);
+/* Whether an address comes to the relationship that was another's, or goes from it. */
+bool fo_shares_moved(const struct fo_relationship *relationship, const struct fo_config *config,
+                     const struct fo_table_pools *pools);
 /* They are in force, with the pools and relationships; `plan` is empty then. What the table derives from
    the bits of an address (fo_table_recount) is left to the caller. */
 void fo_shares_take(struct fo_service *service, struct fo_shares *plan);
@@ -349,7 +352,7 @@ bool fo_forgetting_step(struct fo_relationship *relationship, const struct fo_no
 bool fo_is_forgetting(const struct fo_relationship *relationship);
 /* Queries in hand are waited for, whose end wakes nobody. */
 int64_t fo_forgetting_deadline(const struct fo_relationship *relationship, const struct fo_now *now);
-/* ... or at once, for the pools are about to be others. */
+/* ... or at once, for addresses are about to be another relationship's. */
 void fo_forgetting_finish(struct fo_relationship *relationship, const struct fo_now *now);
 
 /* ------------------------------------------------------------------ watchdog.c */

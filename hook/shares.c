@@ -256,6 +256,27 @@ bool fo_shares_same(const struct fo_service *service, const struct fo_shares *pl
             memcmp(plan->shares, service->shares.shares, plan->count * sizeof *plan->shares) == 0);
 }
 
+bool fo_shares_moved(const struct fo_relationship *relationship, const struct fo_config *config,
+                     const struct fo_table_pools *pools)
+{
+    const struct fo_shares *shares = &relationship->service->shares;
+    const uint64_t party = party_of(&relationship->config);
+    if (relationship_of_party(config, party) < 0)
+        return true;
+    for (size_t i = 0; i < pools->pool_count; i++) {
+        const struct fo_pool *pool = &pools->pools[i];
+        const uint64_t now =
+            pool->relationship < 0 ? FO_PARTY_NONE : party_of(&config->relationships[pool->relationship]);
+        for (size_t k = 0; k < shares->count; k++) {
+            const struct fo_share *share = &shares->shares[k];
+            if (share->last >= pool->range.first && share->first <= pool->range.last &&
+                share->party != now && (share->party == party || now == party))
+                return true;
+        }
+    }
+    return false;
+}
+
 void fo_shares_take(struct fo_service *service, struct fo_shares *plan)
 {
     char text[64], foreign_text[FO_NAME_MAX + 100];
