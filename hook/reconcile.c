@@ -196,8 +196,10 @@ void fo_reconcile_begin(struct fo_service *service)
 static void compare_retired(struct fo_service *service, struct fo_pool *pool, const struct fo_row *row)
 {
     const struct fo_binding *binding = fo_table_find(&service->table, row->address);
-    if (binding != NULL && binding->status != FO_FREE &&
-        (binding->status != FO_ACTIVE || !fo_table_same_client(binding, &row->client)))
+    const bool same = binding != NULL && fo_table_same_client(binding, &row->client);
+    /* Of a free address, if its last client's: another one may have it by a reservation, which is Kea's affair. */
+    if (binding != NULL &&
+        (binding->status == FO_ACTIVE ? !same : binding->status != FO_FREE || same))
         fo_mark_row(service, pool, row->address);
 }
 

@@ -93,6 +93,7 @@ void oracle_acknowledged(struct world *world, struct client *client, uint32_t ad
     for (uint32_t i = 0; i < world->plan.clients; i++) {
         const struct client *other = &world->clients[i];
         if (other != client && other->holds == address && other->until > world->now &&
+            until > world->now && /* an answer that was kept until its lease was over gives nothing */
             !exceptions_allow(world, address))
             world_break(world, INVARIANT_HOLDERS, "clients %d and %d hold %s: one by server %d until %.3f, "
                        "the other by server %d until %.3f", other->number, client->number,
