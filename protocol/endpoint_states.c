@@ -104,6 +104,13 @@ static void enter_recover_wait(struct fo_endpoint *endpoint, const struct fo_now
             endpoint->record.first_time ? "no earlier leases to wait for" : "MCLT has passed", now);
 }
 
+/* Told to serve alone without its store, it does not know which free addresses are the partner's: before both
+   serve it asks for all, where the draft has a server in PARTNER-DOWN know all that there was. */
+static bool lacks_all(const struct fo_endpoint *endpoint)
+{
+    return endpoint->record.state == FO_STATE_PARTNER_DOWN && endpoint->record.need_all;
+}
+
 /* What a state does as long as the partner is there. */
 void fo_endpoint_act(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
@@ -113,6 +120,10 @@ void fo_endpoint_act(struct fo_endpoint *endpoint, const struct fo_now *now)
     switch (endpoint->record.state) {
     case FO_STATE_RECOVER:
         request_updates(endpoint, now);
+        break;
+    case FO_STATE_PARTNER_DOWN:
+        if (lacks_all(endpoint))
+            request_updates(endpoint, now);
         break;
     case FO_STATE_POTENTIAL_CONFLICT: /* 9.10.1, 9.10.3 */
         if (primary || endpoint->record.partner_state == FO_STATE_CONFLICT_DONE)
@@ -132,7 +143,8 @@ void fo_endpoint_follow_partner(struct fo_endpoint *endpoint, const char *why,
         return; /* 9.4.3 */
     enum fo_state next = fo_state_on_partner((enum fo_state)endpoint->record.state,
                                              (enum fo_state)endpoint->record.partner_state);
-    fo_endpoint_set_state(endpoint, next, why, now);
+    if (next != FO_STATE_NORMAL || !lacks_all(endpoint))
+        fo_endpoint_set_state(endpoint, next, why, now);
     fo_endpoint_act(endpoint, now);
 }
 
@@ -217,5 +229,7 @@ void fo_take_upddone(struct fo_endpoint *endpoint, const struct fo_message *mess
         fo_endpoint_set_state(
             endpoint, endpoint->settings.session.primary ? FO_STATE_CONFLICT_DONE : FO_STATE_NORMAL,
             "UPDDONE received", now);
+    } else {
+        fo_endpoint_follow_partner(endpoint, "UPDDONE received", now);
     }
 }

@@ -136,9 +136,7 @@ bool operators_force(struct server *server)
     const struct fo_partner_down_order order = {.force = true};
     char text[512];
     if ((!chaos_calm(world) && !world->forced) || world->declared >= 0 || !chaos_runs(server) ||
-        server->frozen_until > world->now ||
-        server->store_lost || /* which free addresses the other has it would not learn when that is back */
-        !fo_partner_down(server->service, &order, text, sizeof text))
+        server->frozen_until > world->now || !fo_partner_down(server->service, &order, text, sizeof text))
         return false;
     world_tell(world, "server %d is told by force: %s", server->number, text);
     world->forced = world->names_forgotten = true;
