@@ -146,6 +146,8 @@ void oracle_unanswered(struct world *world, const struct client *client)
 {
     if (world->plan.loss == 0 && world->plan.stalls == 0 && world->plan.meddling == 0 &&
         !exceptions_allow(world, client->holds) &&
+        world->excepted_until[client->holds - FIRST_ADDRESS] < client->until && /* it ends with the lease, and so
+                                                                                   before this is asked */
         client->asks_since > world->trouble + 100000)
         world_break(world, INVARIANT_HOLDERS, "client %d lost %s: since %.3f nobody answers it", client->number,
                    world_address(client->holds), (double)client->asks_since / 1000);
@@ -248,8 +250,15 @@ static void check_owners(struct world *world)
     }
 }
 
+/* What was told to the partner, and not answered, may tell it of a decline that is over here. */
+static bool is_under_way(const struct server *server, uint32_t address)
+{
+    const struct fo_pool *pool = oracle_pool(server, address);
+    return pool != NULL && fo_bitmap_test(&pool->in_flight, bit_in(pool, address));
+}
+
 /* Of a decline nothing is left that may refuse a holder, when neither server, as it runs, nor its Kea's rows,
-   nor a copy of these, know of it any more. */
+   nor a copy of these, know of it any more, nor an update that is under way. */
 static void forget_declines(struct world *world)
 {
     for (uint32_t i = 0; i < world->plan.addresses; i++) {
@@ -257,6 +266,7 @@ static void forget_declines(struct world *world)
         for (int k = 0; k < 2 && world->declined[i] && !known; k++) {
             const struct server *server = &world->servers[k];
             known = !oracle_runs(server) || oracle_status(server, FIRST_ADDRESS + i) == FO_ABANDONED ||
+                    is_under_way(server, FIRST_ADDRESS + i) ||
                     server->kea.rows[i].state == FO_ROW_DECLINED ||
                     server->kea.on_disk[i].state == FO_ROW_DECLINED ||
                     server->kea.copy[i].state == FO_ROW_DECLINED;
