@@ -82,6 +82,18 @@ static bool given_while_we_were_down(const struct fo_relationship *relationship,
             fo_session_permits(&endpoint->session, update->start_of_state) > stop);
 }
 
+/* A server that has lost its store has Kea's rows alone, and a power cut may have brought back one whose lease was
+   over: what the partner gave since is no conflict with that. (Till UPDDONE; none of the rows has been told.) */
+static bool given_since_our_row(const struct fo_relationship *relationship, const struct fo_binding *binding,
+                                const struct fo_update *update)
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    return endpoint->record.state == FO_STATE_RECOVER && endpoint->record.need_all &&
+           !endpoint->record.first_time && (update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE)) &&
+           fo_session_permits(&endpoint->session, update->start_of_state) >
+               binding->cltt + FO_TRANSACTION_GUARD;
+}
+
 /* Then both ran on their own, and one of them should not have been declared down: two clients may hold
    one address. What either gave alone is worth no more than the other's, and note 5 of the figure decides:
    the primary's client stays, on both servers. (The secondary speaks first, 9.10.3, so what of the
@@ -113,7 +125,8 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
     if (j->own_status == FO_ACTIVE && update->status == FO_ACTIVE && other) {
         if ((binding->flags & FO_FLAG_ALONE) && !in_conflict(relationship))
             return FO_REJECT_OUTDATED;
-        if (given_while_we_were_down(relationship, j, binding, update))
+        if (given_while_we_were_down(relationship, j, binding, update) ||
+            given_since_our_row(relationship, binding, update))
             return FO_REJECT_NONE;
     }
     /* The end of one client's lease is none of another's. */
