@@ -36,6 +36,10 @@ static void doubt_lease(struct fo_service *service, struct fo_pool *pool,
 {
     const uint32_t now = fo_service_now(service).seconds;
     const bool runs = binding->status == FO_ACTIVE && !(binding->flags & FO_FLAG_DOUBTFUL);
+    /* It began before it ended, which may have been noted later, after a stop: what the partner gave since is the
+       later one (judgement.c). */
+    if (binding->status != FO_ACTIVE && binding->times.lease_expiration < binding->start_of_state)
+        binding->start_of_state = binding->times.lease_expiration;
     binding->times.lease_expiration = doubtful_end(binding, last_moment, mclt);
     /* There may have been a transaction (7.1.3's time(1)), at any time: with a disk that had stalled
        since the last stamp, ends were bounded by that, but clients with leases were served. */

@@ -20,15 +20,15 @@
 /* What was granted before both were NORMAL, and is under way: a packet that is slow at each stage. */
 enum { GRACE_MS = 60000 };
 
-/* Once it is, it counts whether the server serves clients at the moment, hangs, starts again, or does not run:
-   they hold what it gave, and a partner that does not hear of it may give the same. By force it counts from the
-   command on. */
+/* By force it counts from the command on, whether the server serves clients at the moment, and runs, or
+   not: what its partner does meanwhile it will not know. Else it counts on while the server hangs: what it
+   gave is held, and a partner that comes back careless does not hear of it. */
 static bool is_down(const struct world *world, int i)
 {
     const struct server *server = &world->servers[i];
     if (!oracle_runs(server) || server->service->relationship_count == 0)
-        return world->was_down[i];
-    if (!world->forced && !world->was_down[i])
+        return world->forced && world->was_down[i];
+    if (!world->forced && !(world->was_down[i] && server_state(server) == FO_STATE_PAUSED))
         return server_state(server) == FO_STATE_PARTNER_DOWN;
     return server->service->relationships[0]->endpoint.record.state == FO_STATE_PARTNER_DOWN;
 }
