@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import struct
+import time
 
 import pytest
 
@@ -146,13 +147,26 @@ def test_wrong(pair_of, case):
     made.wait_state("NORMAL", 10)
 
 
+def connect_to_s2(made, patience=5):
+    """From where its primary would be; just started, it answers commands a moment before it listens."""
+    deadline = time.monotonic() + patience
+    while True:
+        channel = netns.socket_in(made.proxy.namespace, socket.AF_INET, socket.SOCK_STREAM)
+        channel.settimeout(5)
+        try:
+            channel.bind((made.peers["s2"]["s1"], 0))
+            channel.connect((made.peers["s2"]["s2"], 647))
+            return channel
+        except ConnectionRefusedError:
+            channel.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def repeat(made, frames):
-    """Says recorded frames to s2 from where its primary would be; what it answers, [(type, reason)]."""
-    channel = netns.socket_in(made.proxy.namespace, socket.AF_INET, socket.SOCK_STREAM)
-    channel.settimeout(5)
-    with channel:
-        channel.bind((made.peers["s2"]["s1"], 0))
-        channel.connect((made.peers["s2"]["s2"], 647))
+    """Says recorded frames to s2; what it answers, [(type, reason)]."""
+    with connect_to_s2(made) as channel:
         answers = b""
         try:
             channel.sendall(b"".join(frames))
