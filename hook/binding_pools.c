@@ -254,6 +254,11 @@ static int by_first(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+void fo_pools_sort(struct fo_pool *pools, size_t count)
+{
+    qsort(pools, count, sizeof *pools, by_first);
+}
+
 /* Carries the bits of addresses that both pools have, those of a connection aside: what is acknowledged
    while a pool is away would leave them set for ever. */
 static void keep_bits(struct fo_pool *to, const struct fo_pool *from)
@@ -403,7 +408,7 @@ bool fo_table_prepare(struct fo_table *table, const struct fo_pool *pools, size_
         ok = make_bits(table, &fresh[i]);
     }
     if (ok) {
-        qsort(fresh, count, sizeof *fresh, by_first);
+        fo_pools_sort(fresh, count);
         ok = carry_over(table, fresh, count, past, &prepared->past_count);
     }
     if (!ok)
@@ -425,7 +430,7 @@ void fo_table_take(struct fo_table *table, struct fo_table_pools *prepared)
     table->pool_count = prepared->pool_count;
     table->past = prepared->past;
     table->past_count = prepared->past_count;
-    qsort(table->past, table->past_count, sizeof *table->past, by_first);
+    fo_pools_sort(table->past, table->past_count);
     *prepared = (struct fo_table_pools){0};
     fo_table_discard(table, &old);
     fo_table_recount(table);

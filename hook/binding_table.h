@@ -165,10 +165,11 @@ struct fo_table_pools {
     size_t past_count;
 };
 
+/* By their addresses. */
+void fo_pools_sort(struct fo_pool *pools, size_t count);
 /* Makes the pools of a configuration, given in any order, with role and relationship for each, and those
-   that are retired by it. Bits of
-   addresses that stay are kept, and those of addresses that go, for their return. False where memory
-   ran out. Nothing of the table changes before fo_table_take, which cannot fail and must come before
+   that are retired by it. Bits of addresses that stay are kept, and those of addresses that go, for their
+   return. False where memory ran out. Nothing of the table changes before fo_table_take, which cannot fail and must come before
    any other change; records are kept in any case. */
 bool fo_table_prepare(struct fo_table *table, const struct fo_pool *pools, size_t count,
                       struct fo_table_pools *prepared);

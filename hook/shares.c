@@ -71,19 +71,12 @@ static int relationship_of_party(const struct fo_config *config, uint64_t party)
     return -1;
 }
 
-static int pool_by_first(const void *a, const void *b)
-{
-    const uint32_t x = ((const struct fo_pool *)a)->range.first;
-    const uint32_t y = ((const struct fo_pool *)b)->range.first;
-    return x < y ? -1 : x > y;
-}
-
 size_t fo_shares_retire(struct fo_service *service, const struct fo_config *config,
                         struct fo_pool *pools, size_t count)
 {
     size_t total = count;
     struct fo_share rest;
-    qsort(pools, count, sizeof *pools, pool_by_first);
+    fo_pools_sort(pools, count);
     for (size_t i = 0; i < service->shares.count; i++) {
         const struct fo_share *share = &service->shares.shares[i];
         const int relationship = relationship_of_party(config, share->party);
