@@ -9,6 +9,7 @@
  * So such an address is noted as shared with nobody (shares.c): when it comes into a pool, no free one is given
  * before the partner has agreed. And its lease is kept beside the pools, so that it is waited for should we be
  * in PARTNER-DOWN by then (9.4.2). It forbids, and permits nothing. What ends it is told when we have the pool.
+ * How much is kept has a limit: a partner may be mistaken in all its pools, or hostile.
  */
 #include <string.h>
 
@@ -80,6 +81,8 @@ bool fo_note_foreign(struct fo_relationship *relationship, const struct fo_updat
         return true; /* that is what a new pool begins with: the primary's, which may hand some over */
     if (fo_binding_missing(update) != NULL || update->address == 0 || update->address == UINT32_MAX)
         return true;
+    if (part == NULL && fo_shares_foreign_count(service) >= FO_FOREIGN_MOST)
+        return true; /* the rejection, and the operator's warning, are all there is */
     if (part == NULL)
         part = part_of(&service->table, update->address);
     if (part == NULL || !fo_shares_add_foreign(service, update->address, &part->range))

@@ -54,6 +54,8 @@ bool fo_shares_plan(struct fo_service *service, const struct fo_config *config,
 bool fo_shares_add_foreign(struct fo_service *service, uint32_t address,
                            const struct fo_pool_range *within);
 bool fo_shares_foreign(const struct fo_service *service, uint32_t address);
+/* How many addresses are shared with nobody. */
+uint64_t fo_shares_foreign_count(const struct fo_service *service);
 /* Whether they are as now: every pool of a relationship is, and whose it is. */
 bool fo_shares_same(const struct fo_service *service, const struct fo_shares *plan);
 /* Whether an address comes to the relationship that was another's, or goes from it. */
@@ -201,6 +203,8 @@ bool fo_apply_update(struct fo_relationship *relationship, struct fo_pool *pool,
                      const struct fo_update *update, bool crossing, const struct fo_now *now);
 
 /* ------------------------------------------------------------------ foreign.c */
+enum { FO_FOREIGN_MOST = 1 << 20 }; /* so many addresses are kept, counted by whole pages: with their records some
+                                       100 MB, whatever a partner says. Of more nothing is kept */
 /* An update of an address that is in no pool here; false: no memory. */
 bool fo_note_foreign(struct fo_relationship *relationship, const struct fo_update *update);
 

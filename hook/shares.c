@@ -212,6 +212,17 @@ bool fo_shares_foreign(const struct fo_service *service, uint32_t address)
     return share != NULL && share->party == FO_PARTY_NONE;
 }
 
+uint64_t fo_shares_foreign_count(const struct fo_service *service)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < service->shares.count; i++) {
+        const struct fo_share *share = &service->shares.shares[i];
+        if (share->party == FO_PARTY_NONE)
+            count += (uint64_t)share->last - share->first + 1;
+    }
+    return count;
+}
+
 bool fo_shares_add_foreign(struct fo_service *service, uint32_t address,
                            const struct fo_pool_range *within)
 {

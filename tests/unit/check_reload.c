@@ -264,6 +264,26 @@ START_TEST(what_only_the_partner_has_is_not_free_when_it_comes)
 }
 END_TEST
 
+/* A partner that is mistaken in all its pools, or hostile, takes no memory without end. */
+START_TEST(what_only_the_partner_has_is_kept_up_to_a_limit)
+{
+    enum { PAGES = FO_FOREIGN_MOST / FO_PAGE_ADDRESSES };
+    const uint32_t first = 11U << 24;
+    struct fo_update update = {.status = FO_BACKUP, .present = FO_HAS(FO_OPT_BINDING_STATUS)};
+    for (uint32_t i = 0; i < PAGES; i++) {
+        update.address = first + i * 2 * FO_PAGE_ADDRESSES;
+        ck_assert(fo_note_foreign(relationship, &update));
+    }
+    says(first + PAGES * 2 * FO_PAGE_ADDRESSES, FO_BACKUP);
+    ck_assert_uint_eq(still_partner_rejected(), 1);
+    ck_assert_uint_eq(fo_shares_foreign_count(service), FO_FOREIGN_MOST);
+    ck_assert_ptr_nonnull(fo_table_past(&service->table, first + (PAGES - 1) * 2 * FO_PAGE_ADDRESSES));
+    ck_assert_ptr_null(fo_table_past(&service->table, first + PAGES * 2 * FO_PAGE_ADDRESSES));
+    says(first + 1, FO_BACKUP); /* of a page that there is */
+    ck_assert_uint_eq(service->table.past_count, PAGES);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ the disk */
 
 START_TEST(a_change_is_stored_though_its_pool_is_away)
@@ -312,6 +332,7 @@ int main(void)
     tcase_add_test(all, an_address_answered_while_its_pool_was_away_can_be_told);
     tcase_add_test(all, what_is_not_answered_yet_is_known_when_its_pool_is_back);
     tcase_add_loop_test(all, what_only_the_partner_has_is_not_free_when_it_comes, 0, 2);
+    tcase_add_test(all, what_only_the_partner_has_is_kept_up_to_a_limit);
     tcase_add_test(all, a_change_is_stored_though_its_pool_is_away);
     suite_add_tcase(suite, all);
     TCase *removal = tcase_create("removal");
