@@ -114,6 +114,17 @@ inline isc::dhcp::NetworkState::Origin own_origin()
 }
 #endif
 
+/* Takes back one disabling of the DHCP service for a lost connection with a database. Until 2.5.5 Kea counted
+   them. */
+#if FO_KEA_VERSION >= 20505
+inline void enable_after_database(isc::dhcp::NetworkState &) {}
+#else
+inline void enable_after_database(isc::dhcp::NetworkState &state)
+{
+    state.enableService(isc::dhcp::NetworkState::Origin::DB_CONNECTION);
+}
+#endif
+
 /* A lease that a client released and that Kea keeps for it: not in use (since 2.7.0). Before,
    since 2.3.2, such a lease had a valid lifetime of 0. Kea 2.2 keeps none. */
 inline bool is_released(const isc::dhcp::Lease4 &lease)

@@ -118,6 +118,7 @@ void Life::configure(const SrvConfigPtr &server)
     if (!kea_serves() || !LeaseMgrFactory::haveInstance()) {
         return;
     }
+    watch_databases();
     if (*config.get().state_file == '\0') {
         config.set_state_file(default_state_file(*server));
     }

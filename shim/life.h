@@ -69,6 +69,9 @@ extern Life life;
    configuration (since 2.4), beside a server that may be running with the same files, and not at Kea's exit. */
 bool kea_serves();
 
+/* Hears of each database that Kea loses, from each configuration on that Kea runs (lost_database.cc). */
+void watch_databases();
+
 /* Wakes the main thread, to compare what the service knows with what Kea is running. */
 void look_again_soon();
 

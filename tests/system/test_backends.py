@@ -84,6 +84,8 @@ def test_database_killed(pair_of, backend):
     load = made.clients.order_range("discover", 101, 160, rate=20, retransmit=True, timeout=60)
     time.sleep(1)
     made.databases["s1"].kill9()
+    for client in OURS[:10]:
+        made.clients.order("renew", client)  # so that more than one thread finds its connection lost
     agree.until(lambda: None if unacknowledged(made.s2) else "all is acknowledged")
     made.s1.wait_log("FAILOVER_PAUSED")
     made.s2.wait_state("COMMUNICATIONS-INTERRUPTED")
