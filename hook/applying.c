@@ -178,6 +178,24 @@ static void apply_owner(struct fo_relationship *relationship, struct fo_pool *po
     fo_settle(service, pool, update->address);
 }
 
+/* When the last lease of a free address ended, of which we may have heard nothing else. Who has lost the store asks
+   us that, and may have Kea's row of it still (judgement.c). */
+static void note_end(struct fo_relationship *relationship, const struct fo_update *update)
+{
+    struct fo_service *service = relationship->service;
+    const struct fo_session *session = &relationship->endpoint.session;
+    struct fo_binding *binding = fo_table_find(&service->table, update->address);
+    const bool ended = fo_status_becomes_free((enum fo_binding_status)update->status);
+    if (!(update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE)) ||
+        (binding != NULL && binding->start_of_state != 0 && !ended))
+        return;
+    const uint32_t since = fo_session_permits(session, update->start_of_state);
+    if (binding == NULL)
+        binding = fo_table_make(&service->table, update->address);
+    if (binding != NULL && since > binding->start_of_state)
+        binding->start_of_state = since;
+}
+
 /* The partner speaks of the time before we handed the address over, or asked for it, or of a lease in
    between. Whose a free address is, the primary has the last word; it is said once more, with a
    generation to tell the two apart. */
@@ -197,6 +215,7 @@ bool fo_apply_update(struct fo_relationship *relationship, struct fo_pool *pool,
     bool own_free = own == FO_FREE || own == FO_BACKUP;
     bool ended = fo_status_becomes_free((enum fo_binding_status)update->status);
     if (own_free && update->status != FO_ACTIVE && update->status != FO_ABANDONED) {
+        note_end(relationship, update);
         if (pool->primary && crossing && update->status != FO_BACKUP)
             return say_again(service, pool, update->address);
         apply_owner(relationship, pool, update);

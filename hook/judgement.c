@@ -82,16 +82,31 @@ static bool given_while_we_were_down(const struct fo_relationship *relationship,
             fo_session_permits(&endpoint->session, update->start_of_state) > stop);
 }
 
-/* A server that has lost its store has Kea's rows alone, and a power cut may have brought back one whose lease was
-   over: what the partner gave since is no conflict with that. (Till UPDDONE; none of the rows has been told.) */
+/* A server that has lost its store has Kea's rows alone, until UPDDONE, and a power cut may have brought back one
+   whose lease was over. Such a row is known by the time at which its lease began here, which doubts do not move. */
+static bool knows_rows_alone(const struct fo_relationship *relationship)
+{
+    const struct fo_endpoint_record *record = &relationship->endpoint.record;
+    return record->state == FO_STATE_RECOVER && record->need_all && !record->first_time;
+}
+
+/* What the partner gave since is no conflict with that. */
 static bool given_since_our_row(const struct fo_relationship *relationship, const struct fo_binding *binding,
                                 const struct fo_update *update)
 {
-    const struct fo_endpoint *endpoint = &relationship->endpoint;
-    return endpoint->record.state == FO_STATE_RECOVER && endpoint->record.need_all &&
-           !endpoint->record.first_time && (update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE)) &&
-           fo_session_permits(&endpoint->session, update->start_of_state) >
-               binding->cltt + FO_TRANSACTION_GUARD;
+    return knows_rows_alone(relationship) && (update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE)) &&
+           fo_session_permits(&relationship->endpoint.session, update->start_of_state) >
+               binding->start_of_state + FO_TRANSACTION_GUARD;
+}
+
+/* Nor is the address leased, if its last lease ended since: the partner may give it in the next moment. Where it was
+   ours, and we gave it in the second of that end, its lease is over before RECOVER-WAIT is. */
+static bool free_since_our_row(const struct fo_relationship *relationship, const struct fo_binding *binding,
+                               const struct fo_update *update)
+{
+    return knows_rows_alone(relationship) && (update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE)) &&
+           fo_session_permits(&relationship->endpoint.session, update->start_of_state) +
+                   FO_TRANSACTION_GUARD >= binding->start_of_state;
 }
 
 /* Then both ran on their own, and one of them should not have been declared down: two clients may hold
@@ -129,6 +144,10 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
             given_since_our_row(relationship, binding, update))
             return FO_REJECT_NONE;
     }
+    if (j->own_status == FO_ACTIVE && by_table == FO_REJECT_OUTDATED &&
+        (update->status == FO_FREE || update->status == FO_BACKUP) &&
+        free_since_our_row(relationship, binding, update))
+        return FO_REJECT_NONE;
     /* The end of one client's lease is none of another's. */
     if (j->own_status == FO_ACTIVE && other &&
         (update->status == FO_EXPIRED || update->status == FO_RELEASED))

@@ -72,6 +72,7 @@ struct server {
     bool listening, rows_wanted, rows_held, disk_full;
     int64_t deadline;       /* boot time of its next step */
     struct kea_row rows[ADDRESSES_MAX]; /* from the first pool's first address on */
+    struct kea_row rows_on_disk[ADDRESSES_MAX]; /* as they were when a scenario said that they reached it */
     struct {
         struct client *client; /* NULL: none */
         struct fo_query query;

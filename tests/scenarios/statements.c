@@ -124,11 +124,17 @@ static void do_disk(struct server *server, const struct line *line, size_t at)
     settle();
 }
 
+/* rows wait, rows follow; rows reached the disk, and what a power cut leaves of them: rows of the disk. */
 static void do_rows(struct server *server, const struct line *line, size_t at)
 {
-    if (!word_is(line, at, "wait") && !word_is(line, at, "follow"))
-        fail("rows wait, or rows follow");
-    server->rows_held = word_is(line, at, "wait");
+    if (word_is(line, at, "reached"))
+        memcpy(server->rows_on_disk, server->rows, sizeof server->rows_on_disk);
+    else if (word_is(line, at, "of") && server->service == NULL)
+        memcpy(server->rows, server->rows_on_disk, sizeof server->rows);
+    else if (word_is(line, at, "wait") || word_is(line, at, "follow"))
+        server->rows_held = word_is(line, at, "wait");
+    else
+        fail("rows wait, rows follow, rows reached the disk, or, of a server that does not run, rows of the disk");
     settle();
 }
 
