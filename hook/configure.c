@@ -265,6 +265,7 @@ static void take_past(struct fo_service *service, const struct fo_topology *topo
         fo_quarantine_open(service);
     if (service->after_power_cut)
         fo_doubt_own_past(service, &now);
+    fo_doubts_resume(service);
 }
 
 /* What the partner has asked for of a pool that is gone is not waited for (7.3.2). */

@@ -12,7 +12,8 @@
  * hands. So nothing `doubted` can become free, and nobody gets an address that the partner may have promised.
  *
  * That goes for the relationship; and for all of them, none of which tells its partner anything, from the
- * moment on at which a configuration changes the pools, and may bring such an address into another one.
+ * moment on at which a configuration changes the pools, and may bring such an address into another one. Then
+ * it is stored, too.
  */
 #include "hook/service_internal.h"
 
@@ -200,8 +201,24 @@ bool fo_doubts_step(struct fo_service *service)
             doubt_one(service, pool, doubts->bit);
             fo_bitmap_clear(&pool->doubted, doubts->bit);
         }
+    service->meta_dirty = service->meta_dirty || doubts->moved;
     doubts->on = doubts->moved = false;
     return false;
+}
+
+/* A crash came in between. Of which addresses it was is not known any more: so of all. The partner whose they were
+   may be nobody's by now, and never asks again. (Where nothing has moved it does, and they begin anew.) */
+void fo_doubts_resume(struct fo_service *service)
+{
+    struct fo_doubts *doubts = &service->doubts;
+    struct fo_pool *part;
+    if (doubts->stored == 0)
+        return;
+    for (size_t i = 0; (part = fo_table_part(&service->table, i)) != NULL; i++) {
+        fo_bitmap_or(&part->doubted, &part->used);
+        fo_bitmap_or(&part->doubted, &part->returning);
+    }
+    *doubts = (struct fo_doubts){.on = true, .moved = true, .mclt = doubts->stored};
 }
 
 void fo_doubts_carry_on(struct fo_service *service, bool other_pools)
@@ -209,4 +226,6 @@ void fo_doubts_carry_on(struct fo_service *service, bool other_pools)
     service->doubts.part = 0; /* what is kept of pools that are away may have other places */
     service->doubts.bit = 0;
     service->doubts.moved = service->doubts.on && (service->doubts.moved || other_pools);
+    if (service->doubts.moved)
+        service->meta_dirty = service->urgent = true; /* whom it was of may never say again */
 }

@@ -25,6 +25,8 @@ static bool load_meta(struct fo_service *service, struct fo_reader *reader, char
     bool orderly = fo_read_u8(reader) != 0;
     service->last_stamp = service->away_since = fo_read_u32(reader);
     service->quarantine_until = fo_read_u32(reader) * !FO_FAULTY(QUARANTINE_LOST);
+    if (fo_reader_left(reader) > 0) /* state files from before that was stored end here */
+        service->doubts.stored = fo_read_u32(reader);
     if (!fo_reader_ok(reader) || version != FO_STORE_FORMAT_VERSION) {
         snprintf(error, FO_CONFIG_ERROR_MAX, "format version %u, this software writes %u", version,
                  FO_STORE_FORMAT_VERSION);

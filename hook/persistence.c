@@ -3,7 +3,7 @@
 /*
  * What is in stable storage, and when it is there (rules of safety 7, 8, 18).
  *
- *   M            format version, boot id, orderly stop, last stamp
+ *   M            format version, boot id, orderly stop, last stamp, quarantine, doubts of pools that have moved
  *   E <name>     a relationship's endpoint record
  *   B <address>  a binding with its client
  *   S <number>   with whom addresses are shared (shares.c)
@@ -256,6 +256,7 @@ static bool put_whole(struct fo_service *service)
     fo_write_u8(&writer, service->stop_saving);
     fo_write_u32(&writer, service->stamp_saving);
     fo_write_u32(&writer, service->quarantine_until);
+    fo_write_u32(&writer, service->doubts.saving);
     return put(service, FO_STORE_KEY_META, "", 0, value, fo_writer_length(&writer));
 }
 
@@ -308,6 +309,7 @@ static void begin_epoch(struct fo_service *service)
         relationship->saved_record = relationship->endpoint.record;
     }
     service->stop_saving = service->stop_said;
+    service->doubts.saving = service->doubts.moved ? service->doubts.mclt : 0;
     service->shares_saving |= service->shares_dirty;
     service->shares_dirty = false;
     service->saving_epoch = true;

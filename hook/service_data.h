@@ -228,6 +228,8 @@ struct fo_service {
         bool on;
         bool moved;    /* pools have changed meanwhile: they may be in any relationship */
         uint32_t mclt; /* under which that was promised */
+        uint32_t saving; /* `mclt` where `moved` when the epoch that is being saved began, else 0 */
+        uint32_t stored; /* at a start: what the store says of the run before */
         size_t part;   /* the next to look at */
         uint32_t bit;
     } doubts;

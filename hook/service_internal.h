@@ -342,6 +342,8 @@ void fo_doubts_begin(struct fo_relationship *relationship);
 bool fo_doubts_step(struct fo_service *service);
 /* Another configuration is in force; `other_pools`: an address may be in another relationship, or in none. */
 void fo_doubts_carry_on(struct fo_service *service, bool other_pools);
+/* At a start: what of that a crash broke off. */
+void fo_doubts_resume(struct fo_service *service);
 /* Whether there are still such addresses, that may be this relationship's; or it is forgetting its own
    bindings (rolled_back.c): nothing may end meanwhile. */
 bool fo_ends_wait(const struct fo_relationship *relationship);

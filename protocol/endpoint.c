@@ -28,11 +28,28 @@ enum fo_state fo_endpoint_state(const struct fo_endpoint *endpoint)
 
 /* ------------------------------------------------------------------ MCLT */
 
+/* A new server's configured one was in force nowhere. */
+bool fo_endpoint_knows_mclt(const struct fo_endpoint *endpoint)
+{
+    return !(endpoint->fresh && endpoint->record.state == FO_STATE_RECOVER);
+}
+
+/* A lost store may have held a larger one, of leases that were promised before: the partner knows. */
+void fo_endpoint_take_lead_time(struct fo_endpoint *endpoint)
+{
+    struct fo_endpoint_record *record = &endpoint->record;
+    const uint32_t told = endpoint->session.partner.lead_time;
+    if (record->state != FO_STATE_RECOVER || !record->need_all || record->first_time ||
+        told <= fo_endpoint_lead_time(endpoint))
+        return;
+    record->past_mclt = told;
+    record->past_until = UINT32_MAX;
+}
+
 void fo_endpoint_set_mclt(struct fo_endpoint *endpoint, uint32_t mclt)
 {
     struct fo_endpoint_record *record = &endpoint->record;
-    /* A new server's configured one was in force nowhere. */
-    if (mclt < record->mclt && !(endpoint->fresh && record->state == FO_STATE_RECOVER)) {
+    if (mclt < record->mclt && fo_endpoint_knows_mclt(endpoint)) {
         if (record->past_mclt < record->mclt)
             record->past_mclt = record->mclt;
         record->past_until = UINT32_MAX;

@@ -145,6 +145,7 @@ static const struct fo_session_settings *session_settings(struct fo_endpoint *en
 {
     endpoint->settings.session.own_connections = endpoint->record.connections;
     endpoint->settings.session.partner_connections = endpoint->record.partner_connections;
+    endpoint->settings.session.lead_time = fo_endpoint_knows_mclt(endpoint) ? fo_endpoint_lead_time(endpoint) : 0;
     return &endpoint->settings.session;
 }
 

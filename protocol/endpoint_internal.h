@@ -21,6 +21,8 @@ uint32_t fo_endpoint_send_bare(struct fo_endpoint *endpoint, enum fo_message_typ
                                const struct fo_now *now);
 /* This MCLT is in force. */
 void fo_endpoint_set_mclt(struct fo_endpoint *endpoint, uint32_t mclt);
+bool fo_endpoint_knows_mclt(const struct fo_endpoint *endpoint);
+void fo_endpoint_take_lead_time(struct fo_endpoint *endpoint);
 /* The session's call for each message after the handshake. */
 void fo_endpoint_on_message(void *context, const struct fo_message *message,
                             const struct fo_now *now);

@@ -196,6 +196,7 @@ void fo_take_state(struct fo_endpoint *endpoint, const struct fo_message *messag
             fo_endpoint_note_first_time(endpoint);
             fo_endpoint_look_for_rollback(endpoint, now);
         }
+        fo_endpoint_take_lead_time(endpoint);
         endpoint->communicating = true;
         endpoint->failures = 0;
         endpoint->retry_delay = 0;

@@ -20,6 +20,7 @@ enum {
     VENDOR_POOLS = 3, /* ranges.h */
     VENDOR_NONCE = 4, /* with a digest: the primary's; in CONNECTACK both, the primary's first */
     VENDOR_SERVING = 5, /* struct fo_serving, a byte each */
+    VENDOR_LEAD_TIME = 6, /* where leases may have been promised under a larger MCLT than the present: that */
 };
 
 /* ------------------------------------------------------------------ what we say */
@@ -74,6 +75,8 @@ void fo_introduce(const struct fo_session *session, struct fo_message *message,
     put_number(&writer, VENDOR_PARTNER_CONNECTIONS, settings->partner_connections);
     put_pools(&writer, &settings->pools);
     put_serving(&writer, &settings->serving);
+    if (settings->lead_time > (settings->primary ? settings->mclt : session->partner.mclt))
+        put_number(&writer, VENDOR_LEAD_TIME, settings->lead_time);
     if (settings->digest != NULL && (settings->primary || session->partner.gives_nonce)) {
         fo_write_u16(&writer, VENDOR_NONCE);
         fo_write_u16(&writer, nonces);
@@ -211,4 +214,7 @@ void fo_take_introduction(struct fo_session *session, const struct fo_message *m
         (partner->told & FO_TOLD_COUNT) &&
         vendor_number(message, VENDOR_PARTNER_CONNECTIONS, &partner->partner_connections);
     partner->own_connections = partner->told_connections;
+    if (!partner->own_kind || !vendor_number(message, VENDOR_LEAD_TIME, &partner->lead_time) ||
+        partner->lead_time > FO_MCLT_MAX)
+        partner->lead_time = 0;
 }

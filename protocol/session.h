@@ -71,6 +71,7 @@ struct fo_session_settings {
        and the count that we remember of the partner (struct fo_endpoint_record). */
     uint32_t own_connections;
     uint32_t partner_connections;
+    uint32_t lead_time;     /* the largest MCLT that leases may have been promised under, or 0 */
     struct fo_ranges pools; /* the addresses of this relationship, told in the same way */
     struct fo_serving serving;
 };
@@ -89,6 +90,7 @@ struct fo_session_partner {
     bool counts_connections; /* the two below were sent */
     uint32_t own_connections;     /* its own count */
     uint32_t partner_connections; /* what it remembers of ours; 0: it has never spoken with us */
+    uint32_t lead_time;           /* a larger MCLT than the present, of leases that may run still; 0: not told */
     uint8_t told;                 /* in the message just received: bits of FO_TOLD_ */
     uint32_t told_connections;    /* FO_TOLD_COUNT: its own count */
     struct fo_ranges pools;       /* where tells_pools */

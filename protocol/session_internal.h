@@ -33,7 +33,7 @@ void fo_session_take_connectack(struct fo_session *session, const struct fo_mess
 enum {
     /* Of all sub-options together, with their headers. */
     FO_INTRODUCTION_MAX =
-        2 * 8 + 4 + FO_RANGES_MAX * FO_RANGE_SIZE + 4 + 2 + 4 + 2 * FO_NONCE_SIZE,
+        3 * 8 + 4 + FO_RANGES_MAX * FO_RANGE_SIZE + 4 + 2 + 4 + 2 * FO_NONCE_SIZE,
 };
 /* What one of us tells another at the handshake; `space` holds it until the message is sent. */
 void fo_introduce(const struct fo_session *session, struct fo_message *message,

@@ -6,7 +6,9 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/unit/two_pools.h"
 
@@ -412,6 +414,83 @@ START_TEST(what_no_relationship_governs_any_more_is_keas_alone)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ and a crash */
+
+static struct {
+    uint8_t key[32], value[FO_PAGE_BYTES];
+    size_t key_length, length;
+} kept[64];
+static size_t kept_count;
+
+static void keep(const struct fo_store_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct fo_store_write *write = &batch->writes[i];
+        size_t at = 0;
+        while (at < kept_count && (kept[at].key_length != write->key_length ||
+                                   memcmp(kept[at].key, write->key, write->key_length) != 0))
+            at++;
+        if (at == kept_count)
+            kept_count++;
+        ck_assert_uint_lt(at, sizeof kept / sizeof kept[0]);
+        ck_assert(write->key_length <= sizeof kept[at].key && write->value_length <= sizeof kept[at].value);
+        kept[at].key_length = write->key_length;
+        kept[at].length = write->value_length;
+        memcpy(kept[at].key, write->key, write->key_length);
+        memcpy(kept[at].value, write->value, write->value_length);
+    }
+}
+
+static int load_kept(void *context, fo_store_visitor *visit, void *argument)
+{
+    (void)context;
+    for (size_t i = 0; i < kept_count; i++)
+        visit(argument, kept[i].key, kept[i].key_length, kept[i].value, kept[i].length);
+    return 0;
+}
+
+/* The process dies; what was committed is there in the next. */
+static void crash(void)
+{
+    char error[FO_CONFIG_ERROR_MAX];
+    static struct fo_env env;
+    env = still_env;
+    env.store_load = load_kept;
+    fo_service_free(service);
+    still.committing = false;
+    service = fo_service_new(&env, error);
+    ck_assert_ptr_nonnull(service);
+    load(true);
+    relationship = service->relationships[0];
+}
+
+/* A relationship that is gone has no partner that asks again: what it may have promised is held all the same,
+   once. */
+START_TEST(what_the_partner_of_a_relationship_that_is_gone_forgot_is_held_after_a_crash)
+{
+    kept_count = 0;
+    still.stores = keep;
+    const uint32_t lease = leased(FIRST);
+    const uint32_t end = fo_table_find(&service->table, lease)->times.received_potential;
+    fo_partner_forgot(relationship);
+    snprintf(config.relationships[0].name, sizeof config.relationships[0].name, "other");
+    load(true);
+    const struct fo_now moment = fo_service_now(service);
+    fo_persistence_commit(service, &moment);
+    ck_assert(still.committing);
+    crash();
+    ck_assert_uint_lt(fo_table_find(&service->table, lease)->times.lease_expiration, end + MCLT);
+    ck_assert(fo_ends_wait(relationship));
+    still_later(service, 1000);
+    ck_assert(!fo_ends_wait(relationship));
+    const uint32_t held = fo_table_find(&service->table, lease)->times.lease_expiration;
+    ck_assert_uint_ge(held, end + MCLT);
+    crash();
+    ck_assert(!fo_ends_wait(relationship));
+    ck_assert_uint_eq(fo_table_find(&service->table, lease)->times.lease_expiration, held);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("forgotten");
@@ -433,6 +512,7 @@ int main(void)
     tcase_add_test(all, an_address_is_not_leased_anew_before_it_is_stored_that_its_lease_is_over);
     tcase_add_test(all, the_row_of_a_client_goes_though_its_pool_has_gone);
     tcase_add_test(all, a_query_whose_pool_has_gone_moves_nobody);
+    tcase_add_test(all, what_the_partner_of_a_relationship_that_is_gone_forgot_is_held_after_a_crash);
     tcase_add_test(all, what_no_relationship_governs_any_more_is_keas_alone);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

@@ -56,6 +56,29 @@ START_TEST(a_restart_with_a_lower_one)
 }
 END_TEST
 
+/* A store that is lost with the larger one: the partner tells, which promised by it, too. */
+static void loses_its_store(struct server *one, struct server *other)
+{
+    const struct fo_endpoint_record none = {0};
+    start_both();
+    fo_endpoint_lost(&other->endpoint, "gone", &now);
+    if (one == &s)
+        configure(10);
+    p.settings.session.mclt = 10;
+    start(one, &none);
+    const uint32_t began = now.seconds;
+    run(8000);
+    ck_assert_int_eq(state_of(one), FO_STATE_RECOVER_WAIT);
+    ck_assert_uint_eq(one->endpoint.record.mclt, 10);
+    ck_assert_uint_ge(one->endpoint.record.wait_until, began + MCLT); /* 9.6.2 */
+}
+
+START_TEST(a_lost_store_with_a_lower_one)
+{
+    loses_its_store(_i ? &s : &p, _i ? &p : &s);
+}
+END_TEST
+
 START_TEST(a_higher_one_waits_for_the_partner)
 {
     start_both();
@@ -81,6 +104,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, a_lower_one_shortens_no_wait);
     tcase_add_test(tests, a_restart_with_a_lower_one);
+    tcase_add_loop_test(tests, a_lost_store_with_a_lower_one, 0, 2);
     tcase_add_test(tests, a_higher_one_waits_for_the_partner);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
