@@ -21,14 +21,16 @@
 enum { GRACE_MS = 60000 };
 
 /* By force it counts from the command on, whether the server serves clients at the moment, and runs, or
-   not: what its partner does meanwhile it will not know. Else it counts on while the server hangs: what it
-   gave is held, and a partner that comes back careless does not hear of it. */
+   not: what its partner does meanwhile it will not know. So it does where careless operators let a server come
+   back that was declared down: it may resume while the other is dead, or starts. Else it counts on while the
+   server hangs: what it gave is held. */
 static bool is_down(const struct world *world, int i)
 {
     const struct server *server = &world->servers[i];
+    const bool unheard = world->forced || (world->plan.careless && world->declared == 1 - i);
     if (!oracle_runs(server) || server->service->relationship_count == 0)
-        return world->forced && world->was_down[i];
-    if (!world->forced && !(world->was_down[i] && server_state(server) == FO_STATE_PAUSED))
+        return unheard && world->was_down[i];
+    if (!unheard && !(world->was_down[i] && server_state(server) == FO_STATE_PAUSED))
         return server_state(server) == FO_STATE_PARTNER_DOWN;
     return server->service->relationships[0]->endpoint.record.state == FO_STATE_PARTNER_DOWN;
 }
@@ -119,15 +121,24 @@ static bool is_normal(const struct server *server)
            server->service->relationships[0]->endpoint.record.partner_state == FO_STATE_NORMAL;
 }
 
+/* A server that dies and starts again in PARTNER-DOWN has given what was its own: it stays that. */
+static bool has_left(const struct server *server)
+{
+    return oracle_runs(server) && server->service->relationship_count > 0 &&
+           server->service->relationships[0]->endpoint.record.state != FO_STATE_PARTNER_DOWN;
+}
+
 void exceptions_after_step(struct world *world)
 {
     const struct server *s = world->servers;
     bool together = true;
     for (int i = 0; i < 2; i++) {
         const bool down = is_down(world, i);
-        if (down && !world->was_down[i]) {
+        if (has_left(&s[i]))
+            world->noted[i] = false;
+        if (down && !world->noted[i]) {
             note_own(world, &s[i]);
-            world->parted = true;
+            world->noted[i] = world->parted = true;
         }
         world->was_down[i] = down;
         together = together && is_normal(&s[i]);

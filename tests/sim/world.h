@@ -307,6 +307,7 @@ struct world {
     bool parted;           /* one was PARTNER-DOWN, and they have not been NORMAL together since */
     bool apart;            /* both serve, each on its own */
     bool was_down[2];      /* it was PARTNER-DOWN after the last step */
+    bool noted[2];         /* what was its own when it became PARTNER-DOWN; a start in that state is no other */
     bool may_double[ADDRESSES_MAX];        /* while they are apart */
     int64_t excepted_until[ADDRESSES_MAX]; /* since then */
     int64_t grace_until;
