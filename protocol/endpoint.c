@@ -163,9 +163,9 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
     endpoint->started = now->seconds;
     endpoint->startup_deadline = now->ms + (int64_t)settings->startup_delay * 1000;
     endpoint->attempt_at = now->ms;
-    endpoint->fresh = record->state == FO_STATE_NONE;
-    if (endpoint->fresh)
+    if (record->state == FO_STATE_NONE)
         endpoint->record.need_all = true;
+    endpoint->fresh = fo_endpoint_has_never_met(endpoint);
     endpoint->partner_alone = record->partner_state == FO_STATE_PARTNER_DOWN ||
                               record->partner_state == FO_STATE_PAUSED || /* it may have been before */
                               record->partner_state == FO_STATE_SHUTDOWN;

@@ -23,6 +23,15 @@ void fo_endpoint_note_first_time(struct fo_endpoint *endpoint)
                              (partner->counts_connections && partner->partner_connections == 0);
 }
 
+/* A new store, also one that a restart has found again: it knows no less than when it was made. So what it has
+   given since, having been told to serve alone (9.4), counts; what it lacks it asks for (need_all). A copy of such
+   a store, restored after the two have met, passes for it. */
+bool fo_endpoint_has_never_met(const struct fo_endpoint *endpoint)
+{
+    const struct fo_endpoint_record *record = &endpoint->record;
+    return record->need_all && record->connections == 0 && record->partner_connections == 0;
+}
+
 bool fo_endpoint_is_behind(const struct fo_endpoint *endpoint)
 {
     const struct fo_session *session = &endpoint->session;

@@ -49,6 +49,8 @@ void fo_take_upddone(struct fo_endpoint *endpoint, const struct fo_message *mess
 /* ------------------------------------------------------------------ endpoint_count.c */
 /* The partner says whether it has ever spoken with this server (9.6.2). */
 void fo_endpoint_note_first_time(struct fo_endpoint *endpoint);
+/* Is it a new store? */
+bool fo_endpoint_has_never_met(const struct fo_endpoint *endpoint);
 /* Does the partner remember a later state of this store than there is? */
 bool fo_endpoint_is_behind(const struct fo_endpoint *endpoint);
 void fo_endpoint_move_past(struct fo_endpoint *endpoint);

@@ -3,6 +3,7 @@
 """PARTNER-DOWN by command and by itself, and the partner's return (draft 9.4).  What comes of a server
 that was declared down while it lived is in test_conflict.py."""
 
+import os
 import time
 
 import pytest
@@ -68,6 +69,46 @@ def test_down_and_back(pair_of, primary):
     made.wait_state("NORMAL", timeout=MCLT + 20)
     for state in ("RECOVER (", "RECOVER-WAIT", "RECOVER-DONE"):
         assert f"state is {state}" in dead.log().rsplit("FAILOVER_STARTED", 1)[1]
+    agree.kept(made.clients, everybody)
+    agree.settled(made)
+    agree.until(lambda: agree.held_unknown(made))
+
+
+def test_without_its_store(pair_of):
+    """A server that has lost its store, but not Kea's rows, is told to serve alone. It does not know whose the
+    free addresses are, so nobody new is served before the MCLT is over; then it gives them all. The partner,
+    when it is back, is asked for everything it has before both serve."""
+    made, leases = quick_pair(pair_of)
+    losing, partner = (made.s1, made.s2) if made.threading == "multi" else (made.s2, made.s1)
+    losing.kill9()
+    partner.wait_state("COMMUNICATIONS-INTERRUPTED")
+    unheard = newcomers(made, OURS[5:7] + THEIRS[5:7])
+    assert len(unheard) == 4 and {made.server_at(a["server"]) for a in unheard.values()} == {partner}
+    partner.kill9()
+    os.unlink(losing.path("kea-leases4.csv.failover"))
+    losing.start()
+    losing.wait_state("RECOVER")
+    losing.command("failover-partner-down")
+    told = time.time()
+    fresh = OURS[10:25] + THEIRS[10:25]
+    agree.kept(made.clients, leases)
+    assert not newcomers(made, fresh)
+    losing.wait_log("FAILOVER_TAKES_ALL", timeout=MCLT + 10)
+    assert time.time() > told + MCLT
+    again = agree.acknowledged(made.clients.do_all("discover", fresh, retransmit=True))
+    assert not newcomers(made, OURS[30:31])     # all forty are leased, the partner's own free ones, too
+    time.sleep(1)       # they are in stable storage
+    again = agree.acknowledged(made.clients.do_all("renew", again))
+    assert {a["lease"] for a in again.values()} == {600}
+    if made.threading == "multi":       # what it lacks it does not forget
+        losing.restart(orderly=False)
+        losing.wait_state("PARTNER-DOWN")
+    partner.start()
+    made.wait_state("NORMAL", timeout=MCLT + 20)
+    later = losing.log().rsplit("state is PARTNER-DOWN", 1)[1]
+    said = [later.index(text) for text in ("UPDREQALL sent", "UPDDONE received", "state is NORMAL")]
+    assert said == sorted(said)
+    everybody = {**leases, **again}
     agree.kept(made.clients, everybody)
     agree.settled(made)
     agree.until(lambda: agree.held_unknown(made))
