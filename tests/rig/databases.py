@@ -182,6 +182,11 @@ class Database:
 
     # ---- its rows ----
 
+    def slow(self, seconds):
+        """From now on each row of a lease takes so long to write, without any work."""
+        for statement in self._slow(seconds):
+            self._query(statement)
+
     def query(self, sql):
         """What a statement gives: a list of rows, each a list of texts."""
         return [line.split("\t") for line in self._query(sql).splitlines()]
@@ -226,6 +231,11 @@ class MariaDb(Database):
                 "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M",
                 *(["--skip-networking", "--innodb-flush-log-at-trx-commit=0"] if hasty else [])]
 
+    @staticmethod
+    def _slow(seconds):
+        return [f"CREATE TRIGGER slow_{event} BEFORE {event} ON lease4 FOR EACH ROW DO SLEEP({seconds})"
+                for event in ("INSERT", "UPDATE")]
+
 
 class PostgreSql(Database):
     """Debian's postgresql, whose server refuses to be root."""
@@ -269,6 +279,12 @@ class PostgreSql(Database):
             "postgres", "-D", f"{self.directory}/data", "-k", self.directory, "-p", str(self.port),
             "-c", "dynamic_shared_memory_type=mmap", "-c", "max_connections=40", "-c",
             f"listen_addresses={'' if hasty else '127.0.0.1'}", *(["-F"] if hasty else []))]
+
+    @staticmethod
+    def _slow(seconds):
+        return ["CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+                f"'BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END'",
+                "CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON lease4 FOR EACH ROW EXECUTE FUNCTION slow()"]
 
 
 KINDS = {"mariadb": MariaDb, "postgresql": PostgreSql}

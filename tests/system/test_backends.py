@@ -161,6 +161,37 @@ def test_lost_store(pair_of, backend):
     agree.until(lambda: agree.held_unknown(made))
 
 
+@DATABASE
+def test_slow_database(pair_of, backend):
+    """A batch of the partner's updates goes to a database that takes its time for each row, and Kea's main
+    thread, which receives what clients say, waits for it.  Clients are served between the rows: none waits
+    as long as even a quarter of them takes."""
+    rows, a_row = 160, 0.02
+    made = pair_of(mclt=60, lifetime=600, hook=QUICK, backends=("memfile", backend),
+                   subnet="10.1.0.0/22", pools=["10.1.1.0 - 10.1.2.255"]).start(wait="NORMAL")
+    made.cut_link()
+    made.wait_state("COMMUNICATIONS-INTERRUPTED", 20)
+    made.cut_clients(made.s2)
+    leases = agree.acknowledged(made.clients.do_range("discover", 1, rows))
+    made.cut_clients(made.s2, False)
+    made.databases["s2"].slow(a_row)
+    own = iter(rfc3074.clients_of(False, 400, first=1001))
+    orders, since = {}, None
+    made.cut_link(False)
+    while unacknowledged(made.s1):
+        client = next(own)
+        orders[client] = made.clients.order("discover", client, timeout=10)
+        since = since or (time.time() if made.s1.failover()["state"] == "normal" else None)
+        time.sleep(0.1)
+    took = time.time() - since
+    answers = agree.acknowledged({n: made.clients.wait(order, [n], 15)[n] for n, order in orders.items()})
+    longest = max(a["total_ms"] for a in answers.values()) / 1000
+    assert took > rows * a_row, f"{rows} rows took {took} s: not slow"
+    assert longest < rows * a_row / 4, f"{rows} rows took {took} s, and a client waited {longest} s"
+    assert {a["address"] for a in leases.values()} <= made.s2.leases().keys()
+    agree.settled(made)
+
+
 @pytest.mark.long
 def test_without_persistence(pair_of):
     """Kea keeps its leases in memory alone.  Our store brings them back after a restart, and after a
