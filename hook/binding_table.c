@@ -9,9 +9,7 @@
  */
 #include "hook/binding_table.h"
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "hook/binding_table_internal.h"
@@ -136,16 +134,12 @@ struct fo_client fo_table_client(const struct fo_binding *binding)
     };
 }
 
-static uint64_t hash_of(struct fo_table *table, bool identifier, const uint8_t *key, size_t length)
+/* Keyed, or clients could choose identities that share a place in the index. */
+static uint64_t hash_of(const struct fo_table *table, const uint8_t *key, size_t length)
 {
-    uint8_t tag = identifier;
     uint64_t hash = 0;
-    size_t size = 0;
-    EVP_MAC_CTX *mac = table->hash_key;
-    EVP_MAC_init(mac, NULL, 0, NULL);
-    EVP_MAC_update(mac, &tag, 1);
-    EVP_MAC_update(mac, key, length);
-    EVP_MAC_final(mac, (unsigned char *)&hash, &size, sizeof hash);
+    _Static_assert(sizeof hash == crypto_shorthash_BYTES, "SipHash-2-4 has 64 bits");
+    crypto_shorthash((unsigned char *)&hash, key, length, table->hash_key);
     return hash;
 }
 
@@ -158,7 +152,7 @@ uint64_t fo_table_client_hash(struct fo_table *table, const struct fo_client *cl
     if (length != 0 && length == last->length && identifier == last->identifier &&
         memcmp(key, last->key, length) == 0)
         return last->hash;
-    uint64_t hash = hash_of(table, identifier, key, length);
+    uint64_t hash = hash_of(table, key, length);
     if (length != 0 && length <= sizeof last->key) {
         *last = (struct fo_hashed){.length = length, .identifier = identifier, .hash = hash};
         memcpy(last->key, key, length);
@@ -412,23 +406,6 @@ void fo_table_set_status(struct fo_table *table, struct fo_binding *binding,
 
 /* ------------------------------------------------------------------ life */
 
-static void *make_hash_key(const struct fo_env *env)
-{
-    unsigned char key[16];
-    size_t size = 8;
-    EVP_MAC *siphash = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_SIPHASH, NULL);
-    EVP_MAC_CTX *mac = siphash ? EVP_MAC_CTX_new(siphash) : NULL;
-    EVP_MAC_free(siphash);
-    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
-                               OSSL_PARAM_construct_end()};
-    env->random(env->context, key, sizeof key);
-    if (mac != NULL && !EVP_MAC_init(mac, key, sizeof key, parameters)) {
-        EVP_MAC_CTX_free(mac);
-        mac = NULL;
-    }
-    return mac;
-}
-
 bool fo_table_init(struct fo_table *table, const struct fo_env *env)
 {
     memset(table, 0, sizeof *table);
@@ -440,8 +417,8 @@ bool fo_table_init(struct fo_table *table, const struct fo_env *env)
     fo_index_init(&table->by_client, env, hash_of_client, table);
     fo_heap_init(&table->ends, env);
     fo_holds_init(table);
-    table->hash_key = make_hash_key(env);
-    return table->hash_key != NULL;
+    env->random(env->context, table->hash_key, sizeof table->hash_key);
+    return sodium_init() >= 0;
 }
 
 void fo_table_free(struct fo_table *table)
@@ -466,6 +443,5 @@ void fo_table_free(struct fo_table *table)
     for (size_t i = 0; i < table->past_count; i++)
         fo_pool_free(table, &table->past[i]);
     env->release(env->context, table->past);
-    EVP_MAC_CTX_free(table->hash_key);
     memset(table, 0, sizeof *table);
 }

@@ -126,7 +126,7 @@ struct fo_hold {
 
 struct fo_table {
     const struct fo_env *env;
-    void *hash_key;         /* keyed hash of clients (hostile input) */
+    uint8_t hash_key[16];   /* of the hash of clients (hostile input) */
     struct fo_hashed {      /* the last one hashed: a query asks for its client's several times */
         uint8_t key[FO_IDENTITY_INLINE], length;
         bool identifier;
