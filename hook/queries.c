@@ -462,9 +462,11 @@ static bool is_reserved_and_free(struct fo_service *service, uint32_t address)
 
 bool fo_reservations_matter(struct fo_service *service, uint32_t subnet_id, const struct fo_query *query)
 {
+    if (!service->reservations)
+        return false; /* changed with no packet in work */
     service->env->lock(service->env->context);
     const struct fo_subnet_entry *subnet = fo_find_subnet(service, subnet_id);
-    bool matter = service->reservations && subnet != NULL && subnet->relationship >= 0;
+    bool matter = subnet != NULL && subnet->relationship >= 0;
     if (matter && !query->bootp && query->message_type != DHCPDISCOVER)
         matter = query->message_type == DHCPREQUEST &&
                  is_reserved_and_free(service, address_of(query));

@@ -26,7 +26,7 @@ uint32_t fo_from_wall(const struct fo_service *service, uint32_t wall);
 uint32_t fo_to_wall(const struct fo_service *service, uint32_t seconds);
 struct fo_relationship *fo_relationship_of_pool(struct fo_service *service,
                                                 const struct fo_pool *pool);
-void fo_say(struct fo_service *service, enum fo_log_id id, const char *first, ...);
+__attribute__((cold)) void fo_say(struct fo_service *service, enum fo_log_id id, const char *first, ...);
 const char *fo_address_text(uint32_t address, char text[16]);
 const char *fo_time_text(uint32_t wall, char text[32]); /* local time */
 const char *fo_hardware_text(const struct fo_client *client, char text[64]);
@@ -93,7 +93,7 @@ bool fo_expire(struct fo_service *service, const struct fo_now *now);
 
 /* ------------------------------------------------------------------ queries.c */
 /* The query gets no answer. `relationship`: NULL where there is none. */
-void fo_refuse(struct fo_relationship *relationship, struct fo_decision *decision, const char *why);
+__attribute__((cold)) void fo_refuse(struct fo_relationship *relationship, struct fo_decision *decision, const char *why);
 /* Has a new client waited so long that the partner answers it, too (9.8.2)? If it has an address, the client gets
    that: to move it here now would only take it from under both answers. */
 bool fo_partner_answers(const struct fo_relationship *relationship, const struct fo_query *query);

@@ -100,8 +100,9 @@ void Life::learn_subnets(const SrvConfig &server, const fo_config &config)
     for (const auto &subnet : *all) {
         const std::string network = subnet->getSharedNetworkName();
         if (fo_config_relationship_of(&config, subnet->getID()) >= 0) {
-            subnets[subnet->getID()].guards =
-                network.empty() ? has_guards(*subnet) : guarded_networks[network];
+            subnets[subnet->getID()] = {network.empty() ? has_guards(*subnet)
+                                                        : guarded_networks[network],
+                                        subnet->getMatchClientId()};
         }
     }
 }
@@ -246,10 +247,10 @@ bool governed(uint32_t subnet_id)
     return life.subnets.count(subnet_id) != 0;
 }
 
-bool guarded_by_class(uint32_t subnet_id)
+const Governed *governed_subnet(uint32_t subnet_id)
 {
     const auto found = life.subnets.find(subnet_id);
-    return found != life.subnets.end() && found->second.guards;
+    return found != life.subnets.end() ? &found->second : nullptr;
 }
 
 bool is_owner(uint64_t number)

@@ -132,7 +132,9 @@ bool answer_stands(Packet &packet, const Pkt4 &response)
     if (packet.query.message_type != DHCPREQUEST || !packet.decision.governed) {
         return true;
     }
-    guarded("deleted leases", [&packet] { tell_deleted(packet); });
+    if (!packet.rows.empty()) {
+        guarded("deleted leases", [&packet] { tell_deleted(packet); });
+    }
     if (!response.getYiaddr().isV4Zero()) {
         return packet.granted && packet.granted->addr_ == response.getYiaddr() && commit(packet);
     }

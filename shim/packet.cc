@@ -108,8 +108,8 @@ void Packet::read(Pkt4 &kea)
     identifier_ = option_of(kea, DHO_DHCP_CLIENT_IDENTIFIER);
     describe_client(hardware_, identifier_ ? &identifier_->getData() : nullptr, query.client);
     static const isc::dhcp::ClientClass BOOTP("BOOTP");
-    query.bootp = kea.inClass(BOOTP);
     query.message_type = kea.getType();
+    query.bootp = query.message_type == DHCPREQUEST && kea.inClass(BOOTP); /* Kea makes REQUESTs of them */
     query.names_server = static_cast<bool>(option_of(kea, DHO_DHCP_SERVER_IDENTIFIER));
     query.asks_address = address_option(kea, DHO_DHCP_REQUESTED_ADDRESS, query.asked_address);
     query.secs = kea.getSecs();
@@ -151,12 +151,16 @@ void describe_client(const HWAddrPtr &hardware, const std::vector<uint8_t> *iden
 
 /* ------------------------------------------------------------------ writing into packets */
 
-/* A copy of an option costs a third of making one from its definition, which is checked each time. */
+/* An option made from its definition is checked each time, and even a copy costs a thousand instructions: so
+   each thread has one of its own, and takes another only where a packet still has it. */
 void steer(Pkt4 &query, uint32_t address)
 {
-    static const OptionCustom prototype(
-        *LibDHCP::getOptionDef(DHCP4_OPTION_SPACE, DHO_DHCP_REQUESTED_ADDRESS), Option::V4);
-    const OptionCustomPtr option = boost::make_shared<OptionCustom>(prototype);
+    static thread_local OptionCustomPtr option;
+    if (!option || option.use_count() > 1) {
+        static const OptionCustom prototype(
+            *LibDHCP::getOptionDef(DHCP4_OPTION_SPACE, DHO_DHCP_REQUESTED_ADDRESS), Option::V4);
+        option = boost::make_shared<OptionCustom>(prototype);
+    }
     const uint32_t network_order = htonl(address);
     const auto *bytes = reinterpret_cast<const uint8_t *>(&network_order);
     option->writeBinary(OptionBuffer(bytes, bytes + sizeof network_order));

@@ -45,7 +45,7 @@ namespace failover {
 extern isc::log::Logger &logger;
 
 /* Logs a message of hook/messages.def. Never throws. */
-void log(fo_log_id id, std::initializer_list<std::string> arguments) noexcept;
+[[gnu::cold]] void log(fo_log_id id, std::initializer_list<std::string> arguments) noexcept;
 /* The same for the service, which calls it from any thread. */
 extern "C" void failover_log(void *context, fo_log_id id, const char *const arguments[]);
 /* True if somebody reads debug messages: only then are they worth formatting. */
@@ -124,9 +124,13 @@ fo_service *service();
 /* True where the service knows the configuration that Kea is running. If not, the main thread has
    been asked to tell it, and the packet is to be dropped. Any thread. */
 bool in_step();
-/* Whether a relationship governs a subnet, and whether class guards concern its network. */
+/* What must be known for each packet of a subnet that a relationship governs; null of any other. */
+struct Governed {
+    bool guards;          /* class guards in its network */
+    bool match_client_id; /* Kea looks for it in three levels of its configuration */
+};
+const Governed *governed_subnet(uint32_t subnet_id);
 bool governed(uint32_t subnet_id);
-bool guarded_by_class(uint32_t subnet_id);
 /* Whether the configuration, or a database as it was then, reserves an address for this host_number(). */
 bool is_owner(uint64_t number);
 /* Main thread: Kea changed subnets or reservations of the running configuration. */
