@@ -188,11 +188,13 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
                    : found->length > FO_TIME_LAST - start ? FO_TIME_LAST
                                                           : start + found->length;
     bool same = leased && fo_table_same_client(binding, &found->client);
+    /* Where Kea has not written, the row may be older than what the partner has told since. */
+    const bool older = same && binding->status == FO_ACTIVE && start < binding->cltt;
     if (leased && binding->status == FO_FREE && fo_table_ours(&service->table, pool, binding->address) &&
         fo_table_set_client(&service->table, binding, &found->client)) {
         memset(&binding->times, 0, sizeof binding->times);
         binding->start_of_state = start;
-    } else if (!(same && binding->status == FO_ACTIVE && end >= binding->times.lease_expiration)) {
+    } else if (!(same && binding->status == FO_ACTIVE && end >= binding->times.lease_expiration + older)) {
         /* The table stands: written, or deleted, from it. The engine has entered names in DNS, too. */
         if (leased && !(same && binding->status == FO_ACTIVE) &&
             (found->details.forward || found->details.reverse))
@@ -202,9 +204,12 @@ static void row_read(struct fo_service *service, struct fo_pool *pool, struct fo
             fo_mark_row(service, pool, binding->address);
         return;
     }
-    if (!fo_table_set_details(&service->table, binding, &found->details))
+    if (!older && !fo_table_set_details(&service->table, binding, &found->details))
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);
-    binding->cltt = start;
+    if (!older)
+        binding->cltt = start;
+    else
+        fo_mark_row(service, pool, binding->address);
     binding->times.lease_expiration = end;
     if (end > binding->potential)
         binding->potential = end;

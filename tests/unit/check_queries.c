@@ -268,6 +268,31 @@ START_TEST(where_no_commit_came_keas_row_is_read)
 }
 END_TEST
 
+/* Where Kea has not written, its row is of before what the partner has told since: the same end, or a longer one. */
+START_TEST(an_older_row_makes_no_lease_older)
+{
+    struct fo_row row, found;
+    const uint32_t address = lease(true, 0);
+    struct fo_binding *binding = fo_table_find(&service->table, address);
+    struct fo_claim claim = {.address = address, .row_written = true};
+    const uint32_t began = binding->cltt, end = binding->times.lease_expiration + (_i ? 60 : 0);
+    binding->cltt += 20; /* the partner's client, by then */
+    fo_claim_release(service, &claim);
+    ck_assert(fo_rows_next(service, &row));
+    ck_assert_int_eq(row.job, FO_ROW_READ);
+    found = row;
+    found.state = FO_ROW_LEASED;
+    found.cltt = began;
+    found.length = end - began;
+    found.client = query.client;
+    fo_rows_done(service, &row, &found, NULL);
+    ck_assert_uint_eq(binding->cltt, began + 20);
+    ck_assert_uint_eq(binding->times.lease_expiration, end);
+    ck_assert(fo_rows_next(service, &row));
+    ck_assert_int_eq(row.job, FO_ROW_PUT);
+}
+END_TEST
+
 START_TEST(no_claim_while_a_row_is_at_work)
 {
     struct fo_row row;
@@ -529,6 +554,7 @@ int main(void)
     tcase_add_test(all, kea_decides_about_somebody_elses_lease);
     tcase_add_test(all, a_claim_undoes_itself);
     tcase_add_loop_test(all, where_no_commit_came_keas_row_is_read, 0, 2);
+    tcase_add_loop_test(all, an_older_row_makes_no_lease_older, 0, 2);
     tcase_add_test(all, no_claim_while_a_row_is_at_work);
     tcase_add_test(all, a_release_is_of_when_it_came);
     tcase_add_test(all, a_release_from_before_the_partners_word_is_dropped);
