@@ -99,14 +99,14 @@ static bool given_since_our_row(const struct fo_relationship *relationship, cons
                binding->start_of_state + FO_TRANSACTION_GUARD;
 }
 
-/* Nor is the address leased, if its last lease ended since: the partner may give it in the next moment. Where it was
-   ours, and we gave it in the second of that end, its lease is over before RECOVER-WAIT is. */
+/* Nor is the address leased, if its last lease ended since: the partner may give it in the next moment. Where the two
+   clocks cannot tell, the row may be of what we gave since, and unheard. */
 static bool free_since_our_row(const struct fo_relationship *relationship, const struct fo_binding *binding,
                                const struct fo_update *update)
 {
     return knows_rows_alone(relationship) && (update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE)) &&
-           fo_session_permits(&relationship->endpoint.session, update->start_of_state) +
-                   FO_TRANSACTION_GUARD >= binding->start_of_state;
+           fo_session_permits(&relationship->endpoint.session, update->start_of_state) >
+               binding->start_of_state + FO_TRANSACTION_GUARD;
 }
 
 /* Then both ran on their own, and one of them should not have been declared down: two clients may hold

@@ -189,7 +189,7 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
 {
     const uint32_t id = subnet->getID();
     const Governed *governed = governed_subnet(id);
-    if (governed != nullptr && !governed->match_client_id) {
+    if (!subnet->getMatchClientId()) {
         packet.query.client.identifier_length = 0; /* nor will Kea's rows have one */
     }
     const bool guards =

@@ -100,9 +100,8 @@ void Life::learn_subnets(const SrvConfig &server, const fo_config &config)
     for (const auto &subnet : *all) {
         const std::string network = subnet->getSharedNetworkName();
         if (fo_config_relationship_of(&config, subnet->getID()) >= 0) {
-            subnets[subnet->getID()] = {network.empty() ? has_guards(*subnet)
-                                                        : guarded_networks[network],
-                                        subnet->getMatchClientId()};
+            subnets[subnet->getID()].guards =
+                network.empty() ? has_guards(*subnet) : guarded_networks[network];
         }
     }
 }

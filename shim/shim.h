@@ -126,8 +126,7 @@ fo_service *service();
 bool in_step();
 /* What must be known for each packet of a subnet that a relationship governs; null of any other. */
 struct Governed {
-    bool guards;          /* class guards in its network */
-    bool match_client_id; /* Kea looks for it in three levels of its configuration */
+    bool guards; /* class guards in its network */
 };
 const Governed *governed_subnet(uint32_t subnet_id);
 bool governed(uint32_t subnet_id);
