@@ -138,7 +138,8 @@ struct fo_client fo_table_client(const struct fo_binding *binding)
 static uint64_t hash_of(const struct fo_table *table, const uint8_t *key, size_t length)
 {
     uint64_t hash = 0;
-    _Static_assert(sizeof hash == crypto_shorthash_BYTES, "SipHash-2-4 has 64 bits");
+    _Static_assert(sizeof hash == crypto_shorthash_BYTES, "the length of a hash");
+    _Static_assert(sizeof table->hash_key == crypto_shorthash_KEYBYTES, "the length of its key");
     crypto_shorthash((unsigned char *)&hash, key, length, table->hash_key);
     return hash;
 }
@@ -149,12 +150,11 @@ uint64_t fo_table_client_hash(struct fo_table *table, const struct fo_client *cl
     const uint8_t *key = identifier ? client->identifier : client->hardware;
     uint8_t length = identifier ? client->identifier_length : client->hardware_length;
     struct fo_hashed *last = &table->hashed;
-    if (length != 0 && length == last->length && identifier == last->identifier &&
-        memcmp(key, last->key, length) == 0)
+    if (length != 0 && length == last->length && memcmp(key, last->key, length) == 0)
         return last->hash;
     uint64_t hash = hash_of(table, key, length);
     if (length != 0 && length <= sizeof last->key) {
-        *last = (struct fo_hashed){.length = length, .identifier = identifier, .hash = hash};
+        *last = (struct fo_hashed){.length = length, .hash = hash};
         memcpy(last->key, key, length);
     }
     return hash;

@@ -129,7 +129,6 @@ struct fo_table {
     uint8_t hash_key[16];   /* of the hash of clients (hostile input) */
     struct fo_hashed {      /* the last one hashed: a query asks for its client's several times */
         uint8_t key[FO_IDENTITY_INLINE], length;
-        bool identifier;
         uint64_t hash;
     } hashed;
     struct fo_pool *pools;  /* sorted by address */
@@ -154,6 +153,7 @@ struct fo_table {
     uint32_t next_serial;
 };
 
+/* An empty table. False where libsodium, which hashes clients, cannot be used. */
 bool fo_table_init(struct fo_table *table, const struct fo_env *env);
 void fo_table_free(struct fo_table *table);
 

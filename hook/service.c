@@ -265,7 +265,7 @@ struct fo_service *fo_service_new(const struct fo_env *env, char *error)
     service->anchor_boot = env->boot_time(env->context);
     service->anchor_wall = env->wall_time(env->context);
     if (!fo_table_init(&service->table, env))
-        snprintf(error, FO_CONFIG_ERROR_MAX, "out of memory, or OpenSSL has no SipHash");
+        snprintf(error, FO_CONFIG_ERROR_MAX, "libsodium cannot be used (sodium_init)");
     else if (fo_persistence_load(service, error) == 0)
         return service;
     fo_service_free(service);

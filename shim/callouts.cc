@@ -188,12 +188,10 @@ void select_subnet(CalloutHandle &handle, const Pkt4Ptr &query, const SubnetArgu
                    Packet &packet)
 {
     const uint32_t id = subnet->getID();
-    const Governed *governed = governed_subnet(id);
     if (!subnet->getMatchClientId()) {
         packet.query.client.identifier_length = 0; /* nor will Kea's rows have one */
     }
-    const bool guards =
-        packet.query.message_type == DHCPDISCOVER && governed != nullptr && governed->guards;
+    const bool guards = packet.query.message_type == DHCPDISCOVER && guarded_by_class(id);
     const bool reservations = fo_reservations_matter(service(), id, &packet.query);
     packet.plain = !guards && !reservations;
     ClientClasses classes;

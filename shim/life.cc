@@ -246,10 +246,10 @@ bool governed(uint32_t subnet_id)
     return life.subnets.count(subnet_id) != 0;
 }
 
-const Governed *governed_subnet(uint32_t subnet_id)
+bool guarded_by_class(uint32_t subnet_id)
 {
     const auto found = life.subnets.find(subnet_id);
-    return found != life.subnets.end() ? &found->second : nullptr;
+    return found != life.subnets.end() && found->second.guards;
 }
 
 bool is_owner(uint64_t number)

@@ -18,6 +18,11 @@ struct fo_env_real;
 
 namespace failover {
 
+/* What the shim must know of a subnet for each packet. */
+struct Governed {
+    bool guards; /* class guards in its network */
+};
+
 /* The one service and what belongs to it. Changed by Kea's main thread with no packet in work. */
 class Life {
 public:

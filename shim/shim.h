@@ -124,12 +124,9 @@ fo_service *service();
 /* True where the service knows the configuration that Kea is running. If not, the main thread has
    been asked to tell it, and the packet is to be dropped. Any thread. */
 bool in_step();
-/* What must be known for each packet of a subnet that a relationship governs; null of any other. */
-struct Governed {
-    bool guards; /* class guards in its network */
-};
-const Governed *governed_subnet(uint32_t subnet_id);
+/* Whether a relationship governs a subnet, and whether class guards concern its network. */
 bool governed(uint32_t subnet_id);
+bool guarded_by_class(uint32_t subnet_id);
 /* Whether the configuration, or a database as it was then, reserves an address for this host_number(). */
 bool is_owner(uint64_t number);
 /* Main thread: Kea changed subnets or reservations of the running configuration. */
