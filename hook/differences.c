@@ -89,6 +89,7 @@ void fo_note_pools(struct fo_relationship *relationship)
         fo_say(relationship->service, FAILOVER_CONFIG_CHANGED, name,
                "the pools are the same on both servers again", NULL);
     relationship->pools_differ = differ;
+    relationship->pools_told_at = fo_service_now(relationship->service).ms;
     fo_retry_rejected(relationship); /* the partner may have the addresses now */
 }
 

@@ -305,6 +305,8 @@ void fo_take_acknowledgement(struct fo_relationship *relationship,
        after an UPDREQALL that has lengthened all leases since (requested.c). */
     if ((binding ? binding->generation : 0) != ack->generation && !FO_FAULTY(ACK_ANY))
         return;
+    if (ack->reject_reason == FO_REJECT_ILLEGAL_ADDRESS && ack->sent <= relationship->pools_told_at)
+        return; /* it may be judged by pools from before the partner's news of them: sent again */
     if (ack->reject_reason != FO_REJECT_NONE)
         rejected(relationship, pool, ack);
     else

@@ -87,6 +87,7 @@ struct fo_acknowledgement {
     uint32_t address;
     uint32_t generation;
     uint32_t potential_expiration; /* as it was sent */
+    int64_t sent;                  /* when, ms */
     uint8_t reject_reason;         /* FO_REJECT_NONE: accepted */
     struct fo_bytes text;
 };

@@ -150,6 +150,7 @@ void fo_take_bndack(struct fo_endpoint *endpoint, const struct fo_message *messa
             .address = update->address,
             .generation = taken.items[k].generation,
             .potential_expiration = taken.items[k].potential,
+            .sent = taken.sent,
             .reject_reason =
                 (update->present & FO_HAS(FO_OPT_REJECT_REASON)) ? update->reject_reason : 0,
             .text = update->message,

@@ -131,6 +131,7 @@ void begin(isc::hooks::LibraryHandle &handle)
     handle.registerCallout("cb4_updated", cb4_updated);
     handle.registerCallout("command_processed", command_processed);
     life.loads++;
+    life.hold_log(true); /* where the service has run all the time: Kea is about to set up its log */
     look_again_soon(); /* should this configuration fail before it gets to us */
 }
 

@@ -221,6 +221,32 @@ START_TEST(a_rejected_update_is_tried_again_every_five_minutes)
 }
 END_TEST
 
+/* A partner whose pools have changed meanwhile tells that before it has answered: what was judged by the
+   pools before is sent again at once, and is nothing to warn of. What comes afterwards is. */
+START_TEST(the_news_of_pools_overtakes_a_verdict)
+{
+    const uint32_t address = FIRST + 3;
+    const unsigned left = (unsigned)_i;
+    still_partner_hold(true);
+    still_partner_rejects(address, FO_REJECT_ILLEGAL_ADDRESS);
+    fo_touch(service, pool, address);
+    settle();
+    const unsigned before = told(address);
+    ck_assert_uint_ge(before, 1);
+    still_partner_pools(FIRST, FIRST + SIZE - 1);
+    settle();
+    if (left == 0)
+        still_partner_rejects(address, FO_REJECT_NONE);
+    still_partner_hold(false);
+    settle();
+    ck_assert_uint_eq(told(address), before + 1);
+    ck_assert_uint_eq(status().rejected, left);
+    ck_assert_uint_eq(still.said[FAILOVER_UPDATE_OUTSIDE_PARTNERS_POOLS], left);
+    settle();
+    ck_assert_uint_eq(told(address), before + 1);
+}
+END_TEST
+
 START_TEST(a_disagreement_can_be_seen)
 {
     const uint32_t address = FIRST + 3, other = FIRST + 5;
@@ -282,6 +308,7 @@ int main(void)
     tcase_add_test(all, foreign_addresses);
     tcase_add_test(all, the_others_of_a_message_are_accepted);
     tcase_add_test(all, a_rejected_update_is_tried_again_every_five_minutes);
+    tcase_add_loop_test(all, the_news_of_pools_overtakes_a_verdict, 0, 2);
     tcase_add_test(all, a_disagreement_can_be_seen);
     tcase_add_test(all, the_partners_words_are_made_harmless);
     suite_add_tcase(suite, all);

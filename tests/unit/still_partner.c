@@ -385,3 +385,10 @@ void still_partner_rejects(uint32_t address, enum fo_reject_reason reason)
     partner.disputed = address;
     partner.dispute = reason;
 }
+
+void still_partner_pools(uint32_t first, uint32_t last)
+{
+    struct fo_ranges ranges = {.count = 0};
+    fo_ranges_append(&ranges, first, last);
+    fo_endpoint_set_pools(&partner.endpoint, &ranges);
+}

@@ -36,6 +36,8 @@ void still_partner_says(const struct fo_update *update);
 unsigned still_partner_accepted(void), still_partner_rejected(void);
 /* The reason of the last of the latter. */
 enum fo_reject_reason still_partner_reason(void);
+/* Its pools are no more than this range, which it says when it is settled next. */
+void still_partner_pools(uint32_t first, uint32_t last);
 /* It rejects this address from now on, for this reason and in these words (FO_REJECT_NONE: no more). */
 void still_partner_rejects(uint32_t address, enum fo_reject_reason reason);
 
