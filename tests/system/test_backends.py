@@ -59,17 +59,16 @@ def test_life(pair_of, backend):
 @DATABASE
 def test_infinite(pair_of, backend):
     """A lease without end: both databases keep it as such, though they know no time after 2038."""
-    infinite = 4294967295
-    made = pair_of(mclt=MCLT, lifetime=infinite, hook=QUICK, backends=backend).start(wait="NORMAL")
+    made = pair_of(mclt=MCLT, lifetime=agree.INFINITE, hook=QUICK, backends=backend).start(wait="NORMAL")
     clients = OURS[:2] + THEIRS[:2]
     agree.acknowledged(made.clients.do_all("discover", clients))
     agree.settled(made)
     for restarted in (made.s1, made.s2):
         answers = agree.acknowledged(made.clients.do_all("renew", clients))
-        assert {answer["lease"] for answer in answers.values()} == {infinite}
+        assert {answer["lease"] for answer in answers.values()} == {agree.INFINITE}
         agree.settled(made)
         for each in (made.s1, made.s2):
-            assert {row["valid-lft"] for row in each.leases().values()} == {infinite}
+            assert {row["valid-lft"] for row in each.leases().values()} == {agree.INFINITE}
             assert "FAILOVER_ROW_FAILED" not in each.log()
         restarted.restart(orderly=False)
         made.wait_state("NORMAL")

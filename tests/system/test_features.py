@@ -231,7 +231,7 @@ def test_bootp(pair_of):
     made.s1.wait_log("FAILOVER_BOOTP_REFUSED")
     agree.settled(made)
     for server in (made.s1, made.s2):
-        assert {row["valid-lft"] for row in server.leases().values()} == {4294967295}
+        assert {row["valid-lft"] for row in server.leases().values()} == {agree.INFINITE}
     others = agree.acknowledged(made.clients.do_all("discover", OURS[2:8] + THEIRS[2:8],
                                                     retransmit=True, timeout=20))
     assert not {a["address"] for a in others.values()} & set(reserved.values())

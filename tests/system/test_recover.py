@@ -305,8 +305,6 @@ def test_all_rows_lost(pair_of, primary):
 
 # ---- leases without end ----
 
-INFINITE = 4294967295
-
 
 def endless(made, leases):
     """Until both servers have exactly these leases, in the same form: without end."""
@@ -314,14 +312,14 @@ def endless(made, leases):
     agree.until(lambda: next((
         f"{server.name} has {rows}" for server in (made.s1, made.s2)
         if (rows := {address: row["valid-lft"] for address, row in server.leases().items()}) !=
-        dict.fromkeys(addresses, INFINITE)), None))
+        dict.fromkeys(addresses, agree.INFINITE)), None))
     agree.settled(made)
 
 
 def renewed_for_ever(made, leases):
     """Each is renewed by its own server, and has no end."""
     answers = agree.acknowledged(made.clients.do_all("renew", leases))
-    assert {answer["lease"] for answer in answers.values()} == {INFINITE}
+    assert {answer["lease"] for answer in answers.values()} == {agree.INFINITE}
     endless(made, answers)
 
 
@@ -330,7 +328,7 @@ def test_infinite(pair_of):
     row of either server, whatever becomes of them; a client that comes while a server is away hears of the
     MCLT, and in PARTNER-DOWN of no end."""
     made = quick_pair(pair_of)
-    made.lifetime = INFINITE
+    made.lifetime = agree.INFINITE
     for server in (made.s1, made.s2):
         server.configure(made.config_of(server.name))
     made.start(wait="NORMAL")
@@ -346,7 +344,7 @@ def test_infinite(pair_of):
     made.s2.wait_state("PARTNER-DOWN")
     time.sleep(0.5)     # what is not on disk yet counts for nothing (9.4.2)
     answers = agree.acknowledged(made.clients.do_all("rebind", OURS[:2]))
-    assert {answer["lease"] for answer in answers.values()} == {INFINITE}
+    assert {answer["lease"] for answer in answers.values()} == {agree.INFINITE}
     made.s1.start()
     made.wait_state("NORMAL")
     endless(made, leases)

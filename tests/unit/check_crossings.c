@@ -98,6 +98,7 @@ static void partner_rejects(uint32_t address, uint8_t reason)
 {
     const struct fo_binding *binding = fo_table_find(&service->table, address);
     const struct fo_acknowledgement ack = {.address = address, .reject_reason = reason,
+                                           .sent = INT64_MAX, /* the partner's pools are old news */
                                            .generation = binding ? binding->generation : 0};
     fo_bitmap_set(&pool_of(address)->unacked, bit_in(pool_of(address), address));
     fo_take_acknowledgement(relationship, &ack);
