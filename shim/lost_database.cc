@@ -35,6 +35,7 @@ struct Lost {
 
     bool operator()(const ReconnectCtlPtr &control) const
     {
+        life.databases_lost++;
         const bool first = control && control->retriesLeft() == control->maxRetries();
         if (first && control->alterServiceState()) {
             disabled_for[control->timerName()]++;

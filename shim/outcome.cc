@@ -9,10 +9,12 @@
  * that was never answered, is seen when the packet ends. An older row of the client's that the
  * engine may delete is noted before, and looked for afterwards. The claim stands until then.
  */
+#include "shim/life.h"
 #include "shim/packet.h"
 
 #include <dhcp/dhcp4.h>
 #include <dhcpsrv/cfgmgr.h>
+#include <dhcpsrv/host_mgr.h>
 #include <dhcpsrv/lease_mgr.h>
 #include <dhcpsrv/lease_mgr_factory.h>
 
@@ -111,13 +113,16 @@ bool commit(Packet &packet)
     return true;
 }
 
-/* The engine makes a NAK of every error, also where its database has failed and it knows nothing of the
-   lease. */
-bool database_answers(const Packet &packet)
+/* The engine makes a NAK of every error, also where a database has failed, and it knows nothing of the lease or
+   of whom the address is reserved for. Kea may have lost that, and have it back, since it asked. */
+bool databases_answer(const Packet &packet)
 {
-    return guarded("Kea's lease database", [&packet] {
-        LeaseMgrFactory::instance().getLease4(IOAddress(packet.decision.claim.address));
-    });
+    const IOAddress address(packet.decision.claim.address);
+    return guarded("Kea's lease database",
+                   [&address] { LeaseMgrFactory::instance().getLease4(address); }) &&
+           guarded("Kea's database of reservations",
+                   [&address] { isc::dhcp::HostMgr::instance().getAll4(address); }) &&
+           life.databases_lost == packet.databases_lost;
 }
 
 } // namespace
@@ -141,7 +146,8 @@ bool answer_stands(Packet &packet, const Pkt4 &response)
     /* The engine failed to write, or to see, or looked at a row of a lease that has come since: no NAK for
        that. */
     return !packet.granted && !packet.decision.doubtful &&
-           !fo_has_moved(service(), &packet.query, &packet.decision) && database_answers(packet);
+           !fo_has_moved(service(), &packet.query, &packet.decision) &&
+           databases_answer(packet);
 }
 
 /* ------------------------------------------------------------------ RELEASE, DECLINE */

@@ -6,6 +6,7 @@
  * after our callout (reservations, the classes KNOWN and UNKNOWN) is found out here by Kea's own
  * means, and only where it matters.
  */
+#include "shim/life.h"
 #include "shim/packet.h"
 
 #include <dhcp/dhcp4.h>
@@ -79,7 +80,7 @@ void set_seconds_option(Pkt4 &packet, uint16_t code, uint32_t seconds)
 
 /* ------------------------------------------------------------------ the packet's state */
 
-Packet::Packet()
+Packet::Packet() : databases_lost(life.databases_lost)
 {
     memset(&query, 0, sizeof query);
     memset(&decision, 0, sizeof decision);

@@ -32,6 +32,7 @@ public:
     uint32_t desired = 0;           /* lease time that the configuration gives */
     isc::dhcp::Lease4Ptr granted;   /* what the engine was allowed to lease; not to be changed */
     std::vector<uint32_t> rows;     /* of the client, which the engine may delete */
+    const uint32_t databases_lost; /* by Kea, when the packet came (life.h) */
     bool plain = false;     /* DISCOVER: neither class guards nor reservations concern its network */
     bool looked_up = false; /* what is reserved for the client */
     bool given_back = false; /* RELEASE, DECLINE: Kea was about to do it */

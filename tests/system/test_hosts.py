@@ -5,6 +5,8 @@ them, who does not, and what becomes of changes, and of a server that loses its 
 
 (Changes are made by SQL and config-reload here; test_at_run_time has those by command.)"""
 
+import time
+
 import pytest
 
 from rig import agree, databases, pair as pairs, rfc3074
@@ -183,3 +185,22 @@ def test_lost(pair_of):
     made.hosts["s1"].start()
     made.wait_state("NORMAL")
     agree.settled(made)
+
+
+def test_no_refusal(pair_of):
+    """What Kea's engine could not find out for want of that database, it answers by a NAK. No holder of a lease
+    hears that. (Each question takes a moment, and the database ends during the second of a client.)"""
+    made = pair_with_hosts(pair_of, "mariadb", INSIDE)
+    stranger = OURS[4]
+    leases = agree.acknowledged(made.clients.do_all("discover", [stranger]))
+    agree.settled(made)
+    for statement in ("RENAME TABLE hosts TO all_hosts",
+                      "CREATE VIEW hosts AS SELECT all_hosts.* FROM all_hosts, (SELECT SLEEP(0.5)) AS slowly"):
+        made.hosts["s1"].query(statement)
+    reboot = made.clients.order("reboot", stranger, timeout=3)
+    time.sleep(0.8)
+    made.hosts["s1"].kill9()
+    made.s1.wait_log("ALLOC_ENGINE_V4_ALLOC_ERROR")
+    made.clients.wait(reboot, [stranger])
+    made.s1.wait_log("FAILOVER_PAUSED")
+    agree.kept(made.clients, leases)    # by the partner
