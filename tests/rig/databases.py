@@ -215,6 +215,8 @@ class MariaDb(Database):
         """Its files are root's."""
 
     def _create(self):
+        # Of its own: in a common one each server, when it starts, removes the temporary tables of all.
+        os.mkdir(f"{self.directory}/tmp")
         netns.run("mariadb-install-db", "--no-defaults", "--user=root", "--skip-test-db",
                   f"--datadir={self.directory}/data", "--innodb-log-file-size=8M",
                   "--auth-root-authentication-method=normal")
@@ -227,6 +229,7 @@ class MariaDb(Database):
     def _command(self, hasty):
         return ["mariadbd", "--no-defaults", "--user=root", f"--datadir={self.directory}/data",
                 f"--socket={self._socket()}", f"--pid-file={self.directory}/pid",
+                f"--tmpdir={self.directory}/tmp",
                 "--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve",
                 "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M",
                 *(["--skip-networking", "--innodb-flush-log-at-trx-commit=0"] if hasty else [])]
