@@ -69,6 +69,13 @@ static bool compare_details(struct fo_service *service, struct fo_pool *pool,
     return false;
 }
 
+/* The client may have been here once more since the last commit, in the same second, and the row does not show
+   it. The partner is told again, so that a RELEASED of its of before that is not taken for the later word. */
+static bool may_be_later(const struct fo_service *service, const struct fo_pool *pool, uint32_t cltt)
+{
+    return !pool->reconciled && cltt + FO_CERTAIN >= service->away_since;
+}
+
 /* Same client: the later end wins, and the later transaction: what the row tells of was acknowledged, and
    must not be ended by what its client did before (7.1.3's time(1)). */
 static void compare_active(struct fo_service *service, struct fo_pool *pool,
@@ -90,10 +97,10 @@ static void compare_active(struct fo_service *service, struct fo_pool *pool,
         news = true;
     }
     news = compare_details(service, pool, binding, row, cltt) || news;
-    if (news) {
+    if (news || may_be_later(service, pool, cltt))
         fo_touch(service, pool, row->address);
+    if (news)
         service->adopted++;
-    }
 }
 
 static bool is_news(struct fo_service *service, struct fo_pool *pool,
