@@ -90,19 +90,11 @@ static bool knows_rows_alone(const struct fo_relationship *relationship)
     return record->state == FO_STATE_RECOVER && record->need_all && !record->first_time;
 }
 
-/* What the partner gave since is no conflict with that. */
-static bool given_since_our_row(const struct fo_relationship *relationship, const struct fo_binding *binding,
+/* What the partner gave since is no conflict with that; nor is the address leased, if its last lease ended since: the
+   partner may give it in the next moment. Where the two clocks cannot tell, the row may be of what we gave since,
+   and unheard. */
+static bool began_since_our_row(const struct fo_relationship *relationship, const struct fo_binding *binding,
                                 const struct fo_update *update)
-{
-    return knows_rows_alone(relationship) && (update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE)) &&
-           fo_session_permits(&relationship->endpoint.session, update->start_of_state) >
-               binding->start_of_state + FO_TRANSACTION_GUARD;
-}
-
-/* Nor is the address leased, if its last lease ended since: the partner may give it in the next moment. Where the two
-   clocks cannot tell, the row may be of what we gave since, and unheard. */
-static bool free_since_our_row(const struct fo_relationship *relationship, const struct fo_binding *binding,
-                               const struct fo_update *update)
 {
     return knows_rows_alone(relationship) && (update->present & FO_HAS(FO_OPT_START_TIME_OF_STATE)) &&
            fo_session_permits(&relationship->endpoint.session, update->start_of_state) >
@@ -141,12 +133,12 @@ static enum fo_reject_reason judge_further(struct fo_relationship *relationship,
         if ((binding->flags & FO_FLAG_ALONE) && !in_conflict(relationship))
             return FO_REJECT_OUTDATED;
         if (given_while_we_were_down(relationship, j, binding, update) ||
-            given_since_our_row(relationship, binding, update))
+            began_since_our_row(relationship, binding, update))
             return FO_REJECT_NONE;
     }
     if (j->own_status == FO_ACTIVE && by_table == FO_REJECT_OUTDATED &&
         (update->status == FO_FREE || update->status == FO_BACKUP) &&
-        free_since_our_row(relationship, binding, update))
+        began_since_our_row(relationship, binding, update))
         return FO_REJECT_NONE;
     /* The end of one client's lease is none of another's. */
     if (j->own_status == FO_ACTIVE && other &&

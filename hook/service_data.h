@@ -129,7 +129,7 @@ struct fo_relationship {
     uint64_t requested;       /* bits set in `requested` of all its pools */
     struct fo_inbound *inbound, **inbound_tail;
     int64_t rejected_retry_at;
-    int64_t pools_told_at;    /* by the partner, the last time */
+    int64_t pools_told_at;    /* ms: when the pools of either server were news, the last time */
     uint64_t updates_refused, queries_dropped, clients_refused;
     int64_t no_address_logged;
     int64_t outside_ours_logged, outside_partners_logged; /* addresses of no pool here, or there */

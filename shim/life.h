@@ -46,7 +46,7 @@ public:
     /* Kea has lost its lease database, or its rows could not be read: they are compared again when it
        is back, for what it says then may be older than what it said. */
     bool rows_unknown = false;
-    std::atomic<uint32_t> databases_lost{0}; /* so often has Kea found that it had lost one */
+    std::atomic<uint32_t> databases_lost{0}; /* counts what Kea finds lost, and its attempts to get it back */
     int loads = 0;
     isc::dhcp::NetworkStatePtr network_state;
     bool disabled = false; /* Kea's DHCP service, by us: see loaded() */

@@ -114,14 +114,16 @@ bool commit(Packet &packet)
 }
 
 /* The engine makes a NAK of every error, also where a database has failed, and it knows nothing of the lease or
-   of whom the address is reserved for. Kea may have lost that, and have it back, since it asked. */
+   of whom the address is reserved for. Kea may have lost that, and have it back, since it asked. Of reservations any
+   question will do, best one after what is nobody's. */
 bool databases_answer(const Packet &packet)
 {
-    const IOAddress address(packet.decision.claim.address);
     return guarded("Kea's lease database",
-                   [&address] { LeaseMgrFactory::instance().getLease4(address); }) &&
+                   [&packet] {
+                       LeaseMgrFactory::instance().getLease4(IOAddress(packet.decision.claim.address));
+                   }) &&
            guarded("Kea's database of reservations",
-                   [&address] { isc::dhcp::HostMgr::instance().getAll4(address); }) &&
+                   [] { HostMgr::instance().getAll4(IOAddress::IPV4_BCAST_ADDRESS()); }) &&
            life.databases_lost == packet.databases_lost;
 }
 

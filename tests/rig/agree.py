@@ -38,7 +38,7 @@ def rows_differ(one, two):
     for address, row in ours.items():
         other = theirs[address]
         # A server that was away when a lease was renewed at the other knows no fraction of seconds.
-        if (end_of(row) != end_of(other) and abs(end_of(row) - end_of(other)) > 1) or any(
+        if not math.isclose(end_of(row), end_of(other), rel_tol=0, abs_tol=1) or any(
                 row.get(key) != other.get(key)
                 for key in ("hw-address", "client-id", "state", "subnet-id")):
             return f"{one.name} has {row}, {two.name} {other}"
