@@ -53,11 +53,9 @@ struct fo_hold *fo_table_hold(struct fo_table *table, uint32_t address)
     return number == FO_INDEX_NONE ? NULL : &table->holds[number];
 }
 
-/* A free entry, or FO_INDEX_NONE. Both indexes have room for it. */
+/* A free entry, or FO_INDEX_NONE. */
 static uint32_t take_entry(struct fo_table *table)
 {
-    if (!fo_index_reserve(&table->holds_by_address) || !fo_index_reserve(&table->offers_by_client))
-        return FO_INDEX_NONE;
     if (table->hold_free == FO_INDEX_NONE) {
         uint32_t old = table->hold_capacity;
         uint32_t capacity = old ? old * 2 : 64;
@@ -168,8 +166,9 @@ bool fo_table_offer(struct fo_table *table, uint32_t address, uint64_t client, i
             return false;
         unlink_offer(table, number);
     } else {
-        number = take_entry(table);
-        if (number == FO_INDEX_NONE)
+        if (!fo_index_reserve(&table->holds_by_address, fo_address_hash(address)) ||
+            !fo_index_reserve(&table->offers_by_client, client) ||
+            (number = take_entry(table)) == FO_INDEX_NONE)
             return false;
         table->holds[number].address = address;
         table->holds[number].client = client;
@@ -192,8 +191,8 @@ uint32_t fo_table_claim(struct fo_table *table, uint32_t address)
             return 0;
         end_offer(table, number);
     } else {
-        number = take_entry(table);
-        if (number == FO_INDEX_NONE)
+        if (!fo_index_reserve(&table->holds_by_address, fo_address_hash(address)) ||
+            (number = take_entry(table)) == FO_INDEX_NONE)
             return 0;
         table->holds[number].address = address;
         fo_index_add(&table->holds_by_address, number);

@@ -85,8 +85,8 @@ struct fo_binding *fo_table_make(struct fo_table *table, uint32_t address)
     struct fo_binding *binding = fo_table_find(table, address);
     if (binding != NULL)
         return binding;
-    if (table->record_count >= FO_INDEX_VALUE_MAX || !fo_index_reserve(&table->by_address) ||
-        !fo_index_reserve(&table->by_client))
+    if (table->record_count >= FO_INDEX_VALUE_MAX ||
+        !fo_index_reserve(&table->by_address, fo_address_hash(address)))
         return NULL;
     if (table->record_count == table->chunk_count * FO_RECORD_CHUNK && !add_chunk(table))
         return NULL;
@@ -253,7 +253,7 @@ bool fo_table_set_client(struct fo_table *table, struct fo_binding *binding,
         same_bytes(own.identifier, own.identifier_length, client->identifier,
                    client->identifier_length))
         return true;
-    if (has && !fo_index_reserve(&table->by_client))
+    if (has && !fo_index_reserve(&table->by_client, fo_table_client_hash(table, client)))
         return false;
     if (had)
         fo_index_remove(&table->by_client, number);

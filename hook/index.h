@@ -2,8 +2,9 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * An index from some key to a 32-bit value, where the key is found in what the value names: open
- * addressing over an array of values alone, four bytes each, so that two indexes of a million
- * leases cost little. Full up to 4/5, doubled then. A value is less than FO_INDEX_VALUE_MAX: the rest of
+ * addressing over arrays of values alone, four bytes each, so that two indexes of a million leases cost
+ * little. It grows by parts of 4,096 slots (extendible hashing): each is split in two where it is full up to
+ * 4/5, so that no addition has to hash all keys anew. A value is less than FO_INDEX_VALUE_MAX: the rest of
  * the four bytes says how far from its place it is.
  */
 #ifndef FO_HOOK_INDEX_H
@@ -14,13 +15,21 @@
 #define FO_INDEX_NONE UINT32_MAX
 enum { FO_INDEX_VALUE_BITS = 26, FO_INDEX_VALUE_MAX = (1 << FO_INDEX_VALUE_BITS) - 1 };
 
+/* What belongs together by the lowest `depth` bits of the upper half of the hash. */
+struct fo_index_part {
+    uint32_t *slots;
+    uint32_t capacity; /* a power of two */
+    uint32_t count;
+    unsigned depth;
+};
+
 struct fo_index {
     const struct fo_env *env;
     /* The hash of the key of what `value` names. Must not change while it is in the index. */
     uint64_t (*hash)(void *owner, uint32_t value);
     void *owner;
-    uint32_t *slots;
-    size_t capacity; /* a power of two, or 0 */
+    struct fo_index_part **parts; /* by `depth` bits; NULL: there was never anything in it */
+    unsigned depth;               /* the largest of the parts'; one of less is there several times */
     size_t count;
 };
 
@@ -31,8 +40,8 @@ void fo_index_init(struct fo_index *index, const struct fo_env *env,
                    uint64_t (*hash)(void *owner, uint32_t value), void *owner);
 void fo_index_free(struct fo_index *index);
 
-/* Makes room for one more; false where there is no memory (nothing changed). */
-bool fo_index_reserve(struct fo_index *index);
+/* Makes room for one more, whose key has `hash`; false where there is no memory (nothing changed). */
+bool fo_index_reserve(struct fo_index *index, uint64_t hash);
 /* Adds `value`; room must have been reserved. */
 void fo_index_add(struct fo_index *index, uint32_t value);
 /* The first value whose key has `hash` and that `match` accepts, or FO_INDEX_NONE. */

@@ -394,7 +394,7 @@ START_TEST(what_is_far_from_its_place_is_found)
         const uint32_t value = (random >> 8) % VALUES;
         if (there[value])
             ck_assert(fo_index_remove(&index, value));
-        else if (fo_index_reserve(&index))
+        else if (fo_index_reserve(&index, bad_hash(NULL, value)))
             fo_index_add(&index, value);
         there[value] = !there[value];
         for (uint32_t one = 0; i % 100 == 0 && one < VALUES; one++)
@@ -406,6 +406,49 @@ START_TEST(what_is_far_from_its_place_is_found)
 }
 END_TEST
 
+enum { MANY = 100000, HASHED_AT_ONCE = 4096 };
+
+static unsigned hashed;
+
+static uint64_t counting_hash(void *owner, uint32_t value)
+{
+    (void)owner;
+    hashed++;
+    return (value + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* Callouts wait for the lock meanwhile. */
+START_TEST(no_addition_hashes_all_keys_anew)
+{
+    struct fo_index index;
+    unsigned most = 0, failures = 0;
+    fo_index_init(&index, &env, counting_hash, NULL);
+    for (uint32_t value = 0; value < MANY; value++) {
+        fails_at = value % 2 ? 1 : 0; /* where one is made, it fails, and is made again */
+        const uint64_t hash = counting_hash(NULL, value);
+        hashed = 0;
+        while (!fo_index_reserve(&index, hash))
+            fails_at = failures++ % 4;
+        fo_index_add(&index, value);
+        most = hashed > most ? hashed : most;
+    }
+    fails_at = 0;
+    ck_assert_uint_gt(failures, 20);
+    ck_assert_uint_gt(most, HASHED_AT_ONCE / 4);
+    ck_assert_uint_le(most, HASHED_AT_ONCE);
+    ck_assert_uint_eq(index.count, MANY);
+    for (uint32_t value = 0; value < MANY; value++)
+        ck_assert_uint_eq(fo_index_find(&index, counting_hash(NULL, value), is_value, &value), value);
+    for (uint32_t value = 0; value < MANY; value++)
+        ck_assert(fo_index_remove(&index, value));
+    ck_assert_uint_eq(index.count, 0);
+    fo_index_free(&index);
+    fo_table_free(&table);
+    ck_assert_int_eq(allocated, 0);
+    ck_assert(fo_table_init(&table, &env)); /* for the teardown */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("binding_table");
@@ -414,6 +457,7 @@ int main(void)
     tcase_set_timeout(binding_table, 60);
     tcase_add_test(binding_table, the_table_is_what_the_model_says);
     tcase_add_test(binding_table, what_is_far_from_its_place_is_found);
+    tcase_add_test(binding_table, no_addition_hashes_all_keys_anew);
     tcase_add_test(binding_table, offers_end_in_their_order);
     tcase_add_test(binding_table, addresses_that_stay_keep_their_bits);
     tcase_add_test(binding_table, a_pool_that_comes_back_is_as_it_was);
