@@ -165,7 +165,7 @@ void fo_endpoint_start(struct fo_endpoint *endpoint, const struct fo_endpoint_se
     endpoint->attempt_at = now->ms;
     if (record->state == FO_STATE_NONE)
         endpoint->record.need_all = true;
-    endpoint->fresh = fo_endpoint_has_never_met(endpoint);
+    endpoint->fresh = endpoint->stop_unknown = fo_endpoint_has_never_met(endpoint);
     endpoint->partner_alone = record->partner_state == FO_STATE_PARTNER_DOWN ||
                               record->partner_state == FO_STATE_PAUSED || /* it may have been before */
                               record->partner_state == FO_STATE_SHUTDOWN;
@@ -273,6 +273,7 @@ void fo_endpoint_resume(struct fo_endpoint *endpoint, uint32_t last_operational,
     endpoint->state_unsaid = true;
     endpoint->started = now->seconds;
     endpoint->record.last_operational = last_operational;
+    endpoint->stop_unknown = false;
     endpoint->startup_deadline = now->ms + (int64_t)endpoint->settings.startup_delay * 1000;
     if (endpoint->attempting)
         endpoint->host.disconnect(endpoint->host.context, true);

@@ -171,6 +171,7 @@ struct fo_endpoint {
     struct fo_session session;
     bool starting;          /* in STARTUP: the recorded state is the previous state (9.3) */
     bool fresh;             /* it started with a store that has not met the partner: lost, not an older copy */
+    bool stop_unknown;      /* ... and so may be a copy of such a one: when it last ran, it cannot tell (9.6.2) */
     bool stopping;          /* PAUSED was said */
     bool shut;              /* SHUTDOWN by command; record.state is the state before it */
     bool communicating;     /* a STATE came over this connection (8.3) */

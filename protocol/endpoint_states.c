@@ -89,13 +89,12 @@ void fo_endpoint_recover_again(struct fo_endpoint *endpoint, const struct fo_now
 /* 9.6.2: from when this server went down, if that is known, else from when it started. */
 static void enter_recover_wait(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
+    const uint32_t stopped = endpoint->stop_unknown ? 0 : endpoint->record.last_operational;
     fo_endpoint_set_state(endpoint, FO_STATE_RECOVER_WAIT, "UPDDONE received", now);
-    endpoint->record.wait_until = endpoint->record.first_time || FO_FAULTY(RECOVER_WAIT_SKIPPED)
-                                      ? now->seconds
-                                      : (endpoint->record.last_operational
-                                             ? endpoint->record.last_operational
-                                             : endpoint->started) +
-                                            fo_endpoint_lead_time(endpoint);
+    endpoint->record.wait_until =
+        endpoint->record.first_time || FO_FAULTY(RECOVER_WAIT_SKIPPED)
+            ? now->seconds
+            : (stopped ? stopped : endpoint->started) + fo_endpoint_lead_time(endpoint);
     if (endpoint->record.wait_until > now->seconds)
         fo_endpoint_note(endpoint, FO_NOTE_RECOVER_WAIT, "");
     else
