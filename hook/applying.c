@@ -72,7 +72,8 @@ static bool apply_active(struct fo_relationship *relationship, struct fo_pool *p
         fo_bitmap_set(&pool->learned, bit_in(pool, update->address));
         fo_settle(service, pool, update->address);
     }
-    if (!merge || cltt > binding->cltt)
+    /* The later one of the two, or may be: where its client came back at once, ours is ahead of the clock. */
+    if (!merge || cltt + FO_TRANSACTION_GUARD >= binding->cltt)
         fo_bitmap_set(&pool->told, bit_in(pool, update->address));
     if (end > binding->times.lease_expiration)
         binding->times.lease_expiration = end;

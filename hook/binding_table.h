@@ -107,7 +107,7 @@ struct fo_pool {
     struct fo_bitmap quarantined; /* free, but maybe leased in our forgotten past (rule 7) */
     struct fo_bitmap doubted;   /* the partner has forgotten what it promised of it, and it is not held
                                    accordingly yet (doubts.c) */
-    struct fo_bitmap told;      /* its client's latest transaction was at the partner */
+    struct fo_bitmap told;      /* its client's latest transaction was at the partner, or may have been */
     struct fo_bitmap learned;   /* a lease that the partner began, and the store has not got yet */
     struct fo_bitmap open;      /* by group: durably marked as in use */
     struct fo_bitmap opening;   /* by group: to be marked */
