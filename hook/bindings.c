@@ -117,7 +117,7 @@ void fo_abandon(struct fo_service *service, struct fo_pool *pool, struct fo_bind
 {
     fo_table_set_client(&service->table, binding, NULL); /* "MUST NOT appear" (5.11) */
     binding->start_of_state = since;
-    binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP);
+    binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_DOUBTFUL);
     binding->times.lease_expiration = until;
     fo_table_set_status(&service->table, binding, FO_ABANDONED);
     fo_table_watch_end(&service->table, binding);

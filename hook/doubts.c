@@ -65,7 +65,7 @@ static bool is_lease(const struct fo_binding *binding)
 }
 
 /* Of an address that a client of ours declined, the partner may have known nothing: what it gave
-   instead runs on. */
+   instead runs on: nobody has it, and nobody is sent away from it. */
 static void doubt_decline(struct fo_service *service, struct fo_pool *pool,
                           struct fo_binding *binding, uint32_t last_moment, uint32_t mclt)
 {
@@ -73,6 +73,7 @@ static void doubt_decline(struct fo_service *service, struct fo_pool *pool,
         return;
     fo_abandon(service, pool, binding, binding->start_of_state,
                doubtful_end(binding, last_moment, mclt));
+    binding->flags |= FO_FLAG_DOUBTFUL;
     if (pool->relationship >= 0)
         fo_mark_row(service, pool, binding->address);
     fo_touch(service, pool, binding->address);

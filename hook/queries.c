@@ -182,7 +182,7 @@ static void claim(struct fo_relationship *relationship, const struct fo_query *q
         bool ours = fo_table_ours(&service->table, pool, address);
         if (fo_table_claimed(&service->table, address))
             fo_refuse(relationship, decision, "the binding is being changed");
-        else if (status == FO_ABANDONED)
+        else if (status == FO_ABANDONED && !is_doubtful(service, address))
             return; /* somebody else uses it: Kea's declined row sends the client away */
         else if (free && ours && !fo_table_stored(pool, address))
             fo_refuse(relationship, decision, "the address is not ready for use yet");

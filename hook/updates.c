@@ -243,7 +243,7 @@ static void rejected(struct fo_relationship *relationship, struct fo_pool *pool,
         fo_bitmap_set(&pool->rejected, bit);
 }
 
-/* An ended lease that is held, for somebody may have the address: the partner's word settles that, but not
+/* An ended lease (or probation) that is held, for somebody may have the address: the partner's word settles that, but not
    where it has lost its store and says yes to all. In NORMAL it has waited until what it may have forgotten
    was over, and is told again. */
 static bool settles_doubt(const struct fo_relationship *relationship)
@@ -262,8 +262,8 @@ static void accepted(struct fo_relationship *relationship, struct fo_pool *pool,
             ack->potential_expiration > binding->times.acked_potential)
             binding->times.acked_potential = ack->potential_expiration;
         binding->flags &= (uint8_t)~FO_FLAG_ALONE;
-        again = binding->status == FO_ACTIVE && (binding->flags & FO_FLAG_DOUBTFUL) &&
-                !settles_doubt(relationship);
+        again = (binding->status == FO_ACTIVE || binding->status == FO_ABANDONED) &&
+                (binding->flags & FO_FLAG_DOUBTFUL) && !settles_doubt(relationship);
         if ((binding->flags & FO_FLAG_DOUBTFUL) && !again) {
             binding->flags &= (uint8_t)~FO_FLAG_DOUBTFUL;
             fo_mark_row(service, pool, ack->address);
