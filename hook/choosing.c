@@ -43,6 +43,7 @@ static bool knows_own_addresses(const struct fo_relationship *relationship, cons
 static bool may_give_free(const struct fo_relationship *relationship, const struct fo_now *now)
 {
     return (!relationship->alone || fo_alone_rule(relationship) == FO_WITHOUT_ALL) &&
+           relationship->service->compared_durable &&
            !fo_store_stalls(relationship, now) && knows_own_addresses(relationship, now) &&
            fo_state_free_from(fo_serving_state(relationship)) != FO_FREE_FROM_NONE;
 }

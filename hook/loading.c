@@ -27,6 +27,11 @@ static bool load_meta(struct fo_service *service, struct fo_reader *reader, char
     service->quarantine_until = fo_read_u32(reader) * !FO_FAULTY(QUARANTINE_LOST);
     if (fo_reader_left(reader) > 0) /* state files from before that was stored end here */
         service->doubts.stored = fo_read_u32(reader);
+    if (fo_reader_left(reader) > 0) {
+        service->compared_before.at = fo_read_u32(reader);
+        service->compared_before.pools = (uint64_t)fo_read_u32(reader) << 32;
+        service->compared_before.pools |= fo_read_u32(reader);
+    }
     if (!fo_reader_ok(reader) || version != FO_STORE_FORMAT_VERSION) {
         snprintf(error, FO_CONFIG_ERROR_MAX, "format version %u, this software writes %u", version,
                  FO_STORE_FORMAT_VERSION);

@@ -257,6 +257,11 @@ static bool put_whole(struct fo_service *service)
     fo_write_u32(&writer, service->stamp_saving);
     fo_write_u32(&writer, service->quarantine_until);
     fo_write_u32(&writer, service->doubts.saving);
+    /* Kea's rows have times of the wall clock: where it was set back, those of now are earlier than our own. */
+    const uint32_t compared_at = service->compared_saving.at, by_wall = fo_to_wall(service, compared_at);
+    fo_write_u32(&writer, compared_at < by_wall ? compared_at : by_wall);
+    fo_write_u32(&writer, (uint32_t)(service->compared_saving.pools >> 32));
+    fo_write_u32(&writer, (uint32_t)service->compared_saving.pools);
     return put(service, FO_STORE_KEY_META, "", 0, value, fo_writer_length(&writer));
 }
 
@@ -310,6 +315,7 @@ static void begin_epoch(struct fo_service *service)
     }
     service->stop_saving = service->stop_said;
     service->doubts.saving = service->doubts.moved ? service->doubts.mclt : 0;
+    service->compared_saving = service->compared.at ? service->compared : service->compared_before;
     service->shares_saving |= service->shares_dirty;
     service->shares_dirty = false;
     service->saving_epoch = true;
@@ -402,6 +408,7 @@ static void epoch_is_durable(struct fo_service *service)
     service->saving_epoch = service->shares_saving = false;
     service->epoch_durable = service->epoch_open - 1;
     service->stamp_durable = service->stamp_saving;
+    service->compared_durable |= service->compared.at != 0 && service->compared_saving.at == service->compared.at;
     for (size_t i = 0; i < service->table.pool_count; i++) {
         struct fo_pool *pool = &service->table.pools[i];
         for (uint32_t group = fo_bitmap_next(&pool->marking, 0); group != FO_BITMAP_NONE;

@@ -25,6 +25,7 @@ static void adopt(struct fo_service *service, struct fo_pool *pool, const struct
     struct fo_binding *binding = fo_table_make(&service->table, row->address);
     if (binding == NULL || !fo_table_set_client(&service->table, binding, &row->client)) {
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "a lease of Kea's", NULL);
+        service->rows_missed = true;
         return;
     }
     memset(&binding->times, 0, sizeof binding->times);
@@ -36,7 +37,8 @@ static void adopt(struct fo_service *service, struct fo_pool *pool, const struct
     }
     binding->times.lease_expiration = end;
     binding->potential = binding->times.sent_potential = binding->times.lease_expiration;
-    binding->flags &= (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_READ_ROW);
+    binding->flags &=
+        (uint8_t) ~(FO_FLAG_FREEING | FO_FLAG_TO_BACKUP | FO_FLAG_READ_ROW | FO_FLAG_DOUBTFUL);
     if (!fo_table_set_details(&service->table, binding, &row->details))
         fo_say(service, FAILOVER_OUT_OF_MEMORY, "the host name of a lease", NULL);
     fo_table_set_status(&service->table, binding, FO_ACTIVE);
@@ -73,7 +75,7 @@ static bool compare_details(struct fo_service *service, struct fo_pool *pool,
    it. The partner is told again, so that a RELEASED of its of before that is not taken for the later word. */
 static bool may_be_later(const struct fo_service *service, const struct fo_pool *pool, uint32_t cltt)
 {
-    return !pool->reconciled && cltt + FO_CERTAIN >= service->away_since;
+    return !FO_FAULTY(SECOND_FORGOTTEN) && !pool->reconciled && cltt + FO_CERTAIN >= service->away_since;
 }
 
 /* Same client: the later end wins, and the later transaction: what the row tells of was acknowledged, and
@@ -103,6 +105,14 @@ static void compare_active(struct fo_service *service, struct fo_pool *pool,
         service->adopted++;
 }
 
+/* What the run before found in Kea is in the store. So what a power cut has brought back of before that had ended,
+   perhaps in yet another run, of which the store knows nothing. A start after that may find the row again. */
+static bool ended_before(const struct fo_service *service, uint32_t cltt)
+{
+    return (service->after_power_cut || service->quarantine_until != 0) &&
+           cltt + FO_CERTAIN < service->compared_before.at;
+}
+
 static bool is_news(struct fo_service *service, struct fo_pool *pool,
                     const struct fo_binding *binding, const struct fo_row *row)
 {
@@ -116,12 +126,14 @@ static bool is_news(struct fo_service *service, struct fo_pool *pool,
     /* What is forgotten (rolled_back.c) has its rows still, and serves nobody. */
     const struct fo_relationship *relationship = fo_relationship_of_pool(service, pool);
     const bool forgotten = relationship != NULL && relationship->forgotten;
+    const uint32_t cltt = fo_from_wall(service, row->cltt);
+    if (ended_before(service, cltt))
+        return false;
     if (service->fresh_store || ((ours || again) && service->same_boot && !forgotten))
         return true;
     /* While we run nothing can have come over the partner's free address but by a command (17); nor over a
        lease that took the place of another one, whose row is still to be written, or came back with a power
        cut. That lease may be of an earlier transaction than the one it took the place of. */
-    const uint32_t cltt = fo_from_wall(service, row->cltt);
     const bool displaced =
         row->state == FO_ROW_LEASED && (status == FO_ACTIVE || status == FO_ABANDONED);
     if (pool->reconciled && (status == FO_FREE || status == FO_BACKUP || displaced))
@@ -164,7 +176,10 @@ static void compare(struct fo_service *service, struct fo_pool *pool, const stru
                 status == FO_ACTIVE ? &service->corrected : &service->removed);
     } else if (row->state == FO_ROW_LEASED) {
         adopt(service, pool, row);
-    } else if ((binding = fo_table_make(&service->table, row->address)) != NULL) {
+    } else if ((binding = fo_table_make(&service->table, row->address)) == NULL) {
+        fo_say(service, FAILOVER_OUT_OF_MEMORY, "an address that Kea has declined", NULL);
+        service->rows_missed = true;
+    } else {
         uint32_t until = row_end(service, row);
         if (until < service->quarantine_until) { /* as in adopt: it may have been leased since */
             until = service->quarantine_until;
@@ -174,6 +189,42 @@ static void compare(struct fo_service *service, struct fo_pool *pool, const stru
         fo_touch(service, pool, row->address);
         service->adopted++;
     }
+}
+
+/* Which pools rows are compared with. (FNV-1a) */
+static uint64_t hash_of_pools(const struct fo_service *service)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        const struct fo_pool *pool = &service->table.pools[i];
+        if (pool->relationship < 0 || pool->retired)
+            continue;
+        hash = (hash ^ pool->range.first) * 0x100000001b3u;
+        hash = (hash ^ pool->range.last) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+/* A pool that was not there then, or has been away, may have rows of any time. */
+static void begin_comparison(struct fo_service *service)
+{
+    const uint64_t pools = hash_of_pools(service);
+    if (service->compared_before.pools != pools)
+        service->compared_before.at = 0;
+    service->comparing = (struct fo_compared){fo_service_now(service).seconds, pools};
+    service->rows_missed = false;
+}
+
+/* From the next commit on the store has all that the rows said; not of what is forgotten. */
+static void end_comparison(struct fo_service *service)
+{
+    bool all = !service->rows_missed;
+    for (size_t i = 0; i < service->relationship_count; i++)
+        all = all && !service->relationships[i]->forgotten;
+    service->compared = service->comparing;
+    if (!all)
+        service->compared.at = FO_COMPARED_NOTHING;
+    service->meta_dirty = true;
 }
 
 static void release_seen(struct fo_service *service)
@@ -190,6 +241,7 @@ void fo_reconcile_begin(struct fo_service *service)
     env->lock(env->context);
     size_t count = service->table.pool_count;
     service->adopted = service->corrected = service->removed = 0;
+    begin_comparison(service);
     release_seen(service); /* of a comparison that was broken off: Kea lost its lease database */
     service->seen = env->allocate(env->context, (count ? count : 1) * sizeof *service->seen);
     service->seen_count = count;
@@ -251,6 +303,7 @@ void fo_reconcile_end(struct fo_service *service)
     char adopted[24], corrected[24], removed[24];
     env->lock(env->context);
     complete_rows(service);
+    end_comparison(service);
     release_seen(service);
     service->fresh_store = false;
     for (size_t i = 0; i < service->table.pool_count; i++) {

@@ -416,6 +416,10 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
         *way_out = "contact with the partner, or the command failover-partner-down";
     if (why != NULL)
         return why;
+    if (!relationship->service->compared_durable) {
+        *way_out = "a state file that can be written: see state-file-error";
+        return "new clients wait: nothing of this run is in the state file yet";
+    }
     const struct fo_now now = fo_service_now(relationship->service);
     if (fo_store_stalls(relationship, &now)) {
         *way_out = "a state file that can be written: see state-file-error";

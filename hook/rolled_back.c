@@ -60,10 +60,12 @@ static void forget_bits(struct fo_service *service, struct fo_pool *part)
 void fo_forget_bindings(void *context)
 {
     struct fo_relationship *relationship = context;
+    struct fo_service *service = relationship->service;
     fo_relationship_store(relationship);
+    service->compared.at = service->compared_before.at = FO_COMPARED_NOTHING;
     relationship->forgotten = true;
     relationship->forgetting =
-        (struct fo_forgetting){.on = true, .epoch = fo_epoch_of_changes(relationship->service)};
+        (struct fo_forgetting){.on = true, .epoch = fo_epoch_of_changes(service)};
 }
 
 static void begin(struct fo_relationship *relationship)

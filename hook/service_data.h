@@ -43,6 +43,7 @@ enum {
     FO_REFUSED_MS = 15000,        /* a refusal counts as shortage for so long (5.4) */
     FO_LOG_LIMIT_MS = 60000,      /* repeated warnings are logged so often */
     FO_DIFFER_LOG_MS = 3600000,   /* and those of what stays as it is until somebody mends it */
+    FO_COMPARED_NOTHING = 1,      /* a moment before all rows: what they said is not all in the store */
     FO_PAGE_ADDRESSES = 4096,     /* addresses whose bits are stored together */
     FO_PAGE_BYTES = 3 * 512 + 8,  /* backup, unacked, returning; open groups */
 };
@@ -220,6 +221,14 @@ struct fo_service {
     bool shares_dirty, shares_saving;
     bool fresh_store;       /* nothing was stored: every row of Kea's becomes ACTIVE */
     bool after_power_cut, same_boot, orderly;
+    /* That Kea's rows of these pools were compared, and what that brought is stored (reconcile.c): what the
+       store says from the run before, under way, done in this run, in the commit under way. */
+    struct fo_compared {
+        uint32_t at;    /* seconds: rows of before that were looked at; 0: not yet; FO_COMPARED_NOTHING */
+        uint64_t pools; /* a hash of them */
+    } compared_before, comparing, compared, compared_saving;
+    bool rows_missed;      /* memory ran out while rows are compared */
+    bool compared_durable; /* that of this run is in the store */
     uint32_t last_stamp;    /* seconds, when this server last ran, 0: unknown */
     uint32_t away_since;    /* the same, or since when Kea was without the library in this run */
     uint32_t stamp_saving, stamp_durable; /* of this run, in the commit under way and stored */

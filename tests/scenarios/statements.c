@@ -93,6 +93,16 @@ static void do_power_cut(struct server *server, const struct line *line, size_t 
     server->boot++;
 }
 
+/* The machine of a server that does not run. */
+static void do_reboot(struct server *server, const struct line *line, size_t at)
+{
+    (void)line;
+    (void)at;
+    if (server->service != NULL)
+        fail("it runs: power-cut, or stop before");
+    server->boot++;
+}
+
 /* lose store, lose rows, lose row ADDRESS: what a server that does not run has no more. */
 static void do_lose(struct server *server, const struct line *line, size_t at)
 {
@@ -335,10 +345,10 @@ static const struct statement {
     {"server", do_server},       {"pair", do_pair},         {"clients", do_clients},
     {"reserve", do_reserve},     {"unreserve", do_unreserve}, {"start", do_start},
     {"reload", do_reload},       {"stop", do_stop},         {"kill", do_kill},
-    {"restart", do_restart},
-    {"power-cut", do_power_cut}, {"lose", do_lose},         {"disk", do_disk},
-    {"rows", do_rows},           {"command", do_command},   {"clock", do_clock},
-    {"pass", do_pass},           {"partner-down", do_partner_down},
+    {"restart", do_restart},     {"power-cut", do_power_cut}, {"reboot", do_reboot},
+    {"lose", do_lose},           {"disk", do_disk},         {"rows", do_rows},
+    {"command", do_command},     {"clock", do_clock},       {"pass", do_pass},
+    {"partner-down", do_partner_down},
     {"partner", do_partner},     {"receive", do_receive},   {"connect", do_connect},
     {"tcp", do_tcp},
     {"normal", do_normal},       {"refuse", do_refuse},     {"disconnect", do_disconnect},

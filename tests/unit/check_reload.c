@@ -284,6 +284,30 @@ START_TEST(what_only_the_partner_has_is_kept_up_to_a_limit)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ rows of before */
+
+/* After a power cut rows of before the last comparison are of leases that have ended; not those of a pool that was
+   not looked at then, for Kea leased its addresses alone. */
+START_TEST(old_rows_of_a_new_pool_are_leases)
+{
+    const uint32_t address = (_i != 0 ? THIRD : FIRST) + 7;
+    const uint8_t own[6] = {2, 0, 0, 0, 7, 7};
+    const struct fo_row row = {.address = address, .subnet_id = SUBNET, .state = FO_ROW_LEASED,
+                               .client = {.hardware = own, .hardware_type = 1, .hardware_length = sizeof own},
+                               .cltt = STILL_SECONDS - 100, .length = 86400};
+    service->after_power_cut = true;
+    service->compared_before = service->compared;
+    ck_assert_uint_ne(service->compared.at, 0);
+    if (_i != 0)
+        load_third();
+    fo_reconcile_begin(service);
+    fo_reconcile_row(service, &row);
+    fo_reconcile_end(service);
+    ck_assert_int_eq(status_of(address) == FO_ACTIVE, _i != 0);
+    write_rows();
+}
+END_TEST
+
 /* ------------------------------------------------------------------ the disk */
 
 START_TEST(a_change_is_stored_though_its_pool_is_away)
@@ -317,6 +341,27 @@ START_TEST(a_relationship_that_is_removed_serves_nobody)
 }
 END_TEST
 
+/* Kea without the library may have leased any address, and the store does not know it. */
+START_TEST(nothing_is_given_before_rows_are_compared_anew)
+{
+    ck_assert(service->compared_durable);
+    fo_service_suspend(service);
+    still.ms += FO_SUSPEND_MS + 1000;
+    exchange();
+    still.ms += FO_STAMP_MS; /* a commit does not make it so */
+    exchange();
+    ck_assert(!service->compared_durable);
+    load(true);
+    fo_reconcile_begin(service);
+    fo_reconcile_end(service);
+    ck_assert(!service->compared_durable);
+    exchange();
+    ck_assert(service->compared_durable);
+    fo_service_free(service);
+    fo_config_free(&config);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reload");
@@ -333,11 +378,13 @@ int main(void)
     tcase_add_test(all, what_is_not_answered_yet_is_known_when_its_pool_is_back);
     tcase_add_loop_test(all, what_only_the_partner_has_is_not_free_when_it_comes, 0, 2);
     tcase_add_test(all, what_only_the_partner_has_is_kept_up_to_a_limit);
+    tcase_add_loop_test(all, old_rows_of_a_new_pool_are_leases, 0, 2);
     tcase_add_test(all, a_change_is_stored_though_its_pool_is_away);
     suite_add_tcase(suite, all);
     TCase *removal = tcase_create("removal");
     tcase_add_checked_fixture(removal, two_pools_start, NULL);
     tcase_add_test(removal, a_relationship_that_is_removed_serves_nobody);
+    tcase_add_test(removal, nothing_is_given_before_rows_are_compared_anew);
     suite_add_tcase(suite, removal);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
