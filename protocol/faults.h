@@ -65,6 +65,8 @@
     X(GROUPS_UNMARKED, "groups-unmarked", "1 3", FRAGILE, "groups are used without a mark")        \
     X(FREE_UNSTORED, "free-unstored", "1 3", FRAGILE,                                              \
       "an address is given before it is stored as free")                                           \
+    X(SECOND_FORGOTTEN, "second-forgotten", "1 3", BRITTLE,                                        \
+      "a row of the last stored second is no news")                                                \
     X(ROWS_IGNORED, "rows-ignored", "1 3 5", ORDINARY,                                             \
       "Kea's rows are not compared at the start")                                                  \
     X(PAGE_ALONE, "page-alone", "4", ORDINARY, "bits are stored without their records")            \

@@ -97,6 +97,22 @@ static void power_fails(struct world *world, void *subject, uint64_t life)
     chaos_start_later(server);
 }
 
+static void process_dies(struct world *world, void *subject, uint64_t life)
+{
+    struct server *server = subject;
+    if (server->life != life || world->quiet)
+        return;
+    server_kill(server);
+    chaos_start_later(server);
+}
+
+void chaos_came_back(struct server *server)
+{
+    struct world *world = server->world;
+    if (world->plan.brittle && world_chance(world, 200))
+        world_schedule(world, world->now + world_random(world, 100), process_dies, server, server->life);
+}
+
 static void disk_fails(struct server *server, int64_t *until, uint32_t a_while)
 {
     struct world *world = server->world;
@@ -178,6 +194,13 @@ static void declare_in_time(struct server *server)
                    &world->servers[1], 0);
 }
 
+/* What is planned for its end is not moved by a shorter one. */
+static void lasts(int64_t *until, int64_t end)
+{
+    if (*until < end)
+        *until = end;
+}
+
 static void happen(struct world *world, enum mishap mishap, struct server *server)
 {
     const uint32_t a_while = 200 + world_random(world, world_chance(world, 500) ? 5000 : 150000);
@@ -241,11 +264,11 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         break;
     case MISHAP_SILENT:
         world_tell(world, "server %d's main thread does not run for %u ms", server->number, a_while);
-        server->silent_until = world->now + a_while;
+        lasts(&server->silent_until, world->now + a_while);
         break;
     case MISHAP_FREEZE:
         world_tell(world, "server %d freezes for %u ms", server->number, a_while);
-        server->frozen_until = world->now + a_while;
+        lasts(&server->frozen_until, world->now + a_while);
         break;
     case MISHAP_PARTNER_DOWN:
         if (world->mishaps_done % 3 == 0) {

@@ -17,6 +17,8 @@ bool chaos_calm(const struct world *world);
 /* From wherever it is: its process begins, or its maintenance is over. */
 void chaos_start(struct world *world, void *server, uint64_t unused);
 void chaos_start_later(struct server *server);
+/* A client is there again, in the second in which it gave back what it had. */
+void chaos_came_back(struct server *server);
 
 /* operators.c */
 /* May the server not come back yet? Mends what keeps it from being heard. */

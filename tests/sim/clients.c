@@ -5,7 +5,7 @@
  * and come back, and lose messages. A client believes that it holds its address for as long as the
  * DHCPACK says, counted from its request, whatever it does meanwhile: that must never be given twice.
  */
-#include "tests/sim/world.h"
+#include "tests/sim/chaos.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +156,7 @@ static void give_back(struct client *client, bool decline)
     const uint32_t address = client->holds;
     new_exchange(client, CLIENT_IDLE);
     client->holds = 0;
+    client->gave_back = client->world->now;
     if (decline)
         send_query(client, (struct fo_query){.message_type = DECLINE, .names_server = true,
                                              .asks_address = true, .asked_address = address},
@@ -163,8 +164,9 @@ static void give_back(struct client *client, bool decline)
     else
         send_query(client, (struct fo_query){.message_type = RELEASE, .names_server = true,
                                              .ciaddr = address}, client->from);
-    set_timer(client, plan->fickle ? 50 + world_random(client->world, 2000)
-                                   : 1000 + world_random(client->world, 60000));
+    set_timer(client, plan->brittle ? world_random(client->world, 400)
+                      : plan->fickle ? 50 + world_random(client->world, 2000)
+                                     : 1000 + world_random(client->world, 60000));
 }
 
 void client_vanish(struct client *client)
@@ -186,6 +188,19 @@ static void move(struct client *client)
         client_begin(client);
 }
 
+static void renew(struct client *client, enum client_state state)
+{
+    struct world *world = client->world;
+    if (client->state == CLIENT_BOUND)
+        client->asks_since = world->now;
+    if (client->state != state)
+        new_exchange(client, state);
+    client->tries++;
+    request(client);
+    const int64_t left = client->until - world->now;
+    set_timer(client, left > 8000 ? left / 4 + world_random(world, 1000) : 2000);
+}
+
 /* What a client does with its lease before it is half over, now and then. */
 static bool misbehave(struct client *client)
 {
@@ -196,6 +211,10 @@ static bool misbehave(struct client *client)
     }
     if (world->plan.fickle && world_chance(world, 300)) {
         give_back(client, false);
+        return true;
+    }
+    if (world->plan.brittle && world_chance(world, 400)) { /* either server may be the one that it has then */
+        renew(client, CLIENT_REBINDING);
         return true;
     }
     switch (world_random(world, 20)) {
@@ -223,19 +242,6 @@ static bool misbehave(struct client *client)
     default:
         return false;
     }
-}
-
-static void renew(struct client *client, enum client_state state)
-{
-    struct world *world = client->world;
-    if (client->state == CLIENT_BOUND)
-        client->asks_since = world->now;
-    if (client->state != state)
-        new_exchange(client, state);
-    client->tries++;
-    request(client);
-    const int64_t left = client->until - world->now;
-    set_timer(client, left > 8000 ? left / 4 + world_random(world, 1000) : 2000);
 }
 
 static void bound_timer(struct client *client)
@@ -312,10 +318,14 @@ static void bound(struct client *client, const struct reply *reply)
     client->state = CLIENT_BOUND;
     client->tries = 0;
     oracle_acknowledged(world, client, reply->address, client->until, reply->server);
+    if (world->now < client->gave_back + 1000)
+        chaos_came_back(&world->servers[reply->server]);
     /* T1, or some earlier moment at which it does something else. */
     const int64_t half = (int64_t)reply->length * 500;
-    set_timer(client, world_chance(world, 700) ? half
-                                               : world_random(world, (uint32_t)half + 1));
+    if (world->plan.brittle && world_chance(world, 700))
+        set_timer(client, world_random(world, 500));
+    else
+        set_timer(client, world_chance(world, 700) ? half : world_random(world, (uint32_t)half + 1));
 }
 
 static bool waits_for_ack(const struct client *client)

@@ -7,7 +7,17 @@
  */
 #include "tests/sim/chaos.h"
 
+enum { SILENT_FOR = 25 /* seconds: CONTACT comes more often */ };
+
 /* ------------------------------------------------------------------ a server that is to be told */
+
+/* Its last connection is dead, and it may find that out, and make another, only after the partner's STARTUP. */
+static bool waits_for_dead(const struct server *server)
+{
+    const struct fo_endpoint *endpoint = &server->service->relationships[0]->endpoint;
+    return endpoint->communicating &&
+           fo_service_now(server->service).seconds > endpoint->session.heard + SILENT_FOR;
+}
 
 /* A server that was declared down must not come back where it cannot hear of that, unless its operators are
    careless: it would resume (rule of safety 9), one of the exceptions to invariant 1. Nor may one whose store was rolled back,
@@ -25,7 +35,7 @@ bool operators_hold_back(struct world *world, const struct server *server)
     }
     const struct server *other = &world->servers[1 - server->number];
     return !chaos_runs(other) || server_main_runs(other) > world->now || server_main_runs(server) > world->now ||
-           other->service->paused != NULL;
+           other->service->paused != NULL || waits_for_dead(other);
 }
 
 /* A SHUTDOWN that was said before may yet be on its way. */

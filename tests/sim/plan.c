@@ -116,6 +116,18 @@ static void make_fickle(struct world *world)
     plan->hurried = plan->fickle = true;
 }
 
+/* The same within a second, at the other server, whose process dies before anything of it is stored. */
+static void make_brittle(struct world *world)
+{
+    struct plan *plan = &world->plan;
+    make_fickle(world);
+    plan->latency_ms = between(world, 0, 500);
+    plan->flaky = 0;
+    plan->chaos_every = between(world, 40, 200);
+    plan->mishaps = 1U << MISHAP_CUT | 1U << MISHAP_SLOW_LINK;
+    plan->brittle = true;
+}
+
 /* Pools come and go, at one server and the other, whatever state they are in. */
 static void make_shifting(struct world *world)
 {
@@ -176,6 +188,9 @@ static void make_kind(struct world *world, enum kind kind)
     case KIND_SHIFTING:
         make_shifting(world);
         break;
+    case KIND_BRITTLE:
+        make_brittle(world);
+        break;
     }
 }
 
@@ -183,7 +198,7 @@ static enum kind any_kind(struct world *world)
 {
     if (!world_chance(world, 400))
         return KIND_ORDINARY;
-    return (enum kind)between(world, KIND_CROWDED, KIND_SHIFTING);
+    return (enum kind)between(world, KIND_CROWDED, KIND_BRITTLE);
 }
 
 /* ------------------------------------------------------------------ the plan */

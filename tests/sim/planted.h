@@ -10,7 +10,7 @@
 #include "tests/sim/world.h"
 
 enum kind { KIND_ORDINARY, KIND_CROWDED, KIND_FRAGILE, KIND_FORGETFUL, KIND_LONELY, KIND_RESERVED,
-            KIND_THRIFTY, KIND_FICKLE, KIND_SHIFTING };
+            KIND_THRIFTY, KIND_FICKLE, KIND_SHIFTING, KIND_BRITTLE };
 
 struct planted {
     const char *name;

@@ -74,6 +74,7 @@ struct plan {
     bool careless;         /* a server that was declared down may come back where it does not hear of that */
     bool thrifty;          /* each reload of the primary's lowers or raises the MCLT */
     bool fickle;           /* clients that give back are soon there again */
+    bool brittle;          /* ... and processes die as an answer leaves */
     bool shifting;         /* reloads change the pools more often */
     enum layout layout;    /* where the pools are */
     bool hot_standby;      /* percent is 0 or 100 */
@@ -250,6 +251,7 @@ struct client {
     int64_t begun;        /* of this exchange, for `secs` */
     int64_t sent;         /* the last message */
     int64_t asks_since;   /* its first attempt to renew this lease */
+    int64_t gave_back;    /* when it last did */
     uint32_t tries;
     uint32_t wish;        /* the address that it had, or was offered */
     int chosen;           /* the server whose offer it took */
