@@ -3,7 +3,8 @@
 /*
  * What is in stable storage, and when it is there (rules of safety 7, 8, 18).
  *
- *   M            format version, boot id, orderly stop, last stamp, quarantine, doubts of pools that have moved
+ *   M            format version, boot id, orderly stop, last stamp, quarantine, doubts of pools that have moved,
+ *                when Kea's rows were compared, and with which pools
  *   E <name>     a relationship's endpoint record
  *   B <address>  a binding with its client
  *   S <number>   with whom addresses are shared (shares.c)

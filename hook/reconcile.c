@@ -72,10 +72,12 @@ static bool compare_details(struct fo_service *service, struct fo_pool *pool,
 }
 
 /* The client may have been here once more since the last commit, in the same second, and the row does not show
-   it. The partner is told again, so that a RELEASED of its of before that is not taken for the later word. */
+   it. The partner is told again, so that a RELEASED of its of before that is not taken for the later word. Not
+   after an orderly stop, whose commit was the last word. */
 static bool may_be_later(const struct fo_service *service, const struct fo_pool *pool, uint32_t cltt)
 {
-    return !FO_FAULTY(SECOND_FORGOTTEN) && !pool->reconciled && cltt + FO_CERTAIN >= service->away_since;
+    return !FO_FAULTY(SECOND_FORGOTTEN) && !service->orderly && !pool->reconciled &&
+           cltt + FO_CERTAIN >= service->away_since;
 }
 
 /* Same client: the later end wins, and the later transaction: what the row tells of was acknowledged, and

@@ -179,7 +179,7 @@ static void step_suspended(struct fo_service *service, const struct fo_now *now)
         service->table.pools[i].reconciled = false; /* Kea may lease without us now (8) */
     service->compared_before = service->compared;
     service->compared = (struct fo_compared){0};
-    service->compared_durable = false;
+    service->compared_durable = service->orderly = false;
     for (size_t i = 0; i < service->relationship_count; i++)
         fo_endpoint_close(&service->relationships[i]->endpoint, FO_REJECT_OTHER,
                           "the configuration is loaded anew", now);

@@ -221,8 +221,8 @@ struct fo_service {
     bool shares_dirty, shares_saving;
     bool fresh_store;       /* nothing was stored: every row of Kea's becomes ACTIVE */
     bool after_power_cut, same_boot, orderly;
-    /* That Kea's rows of these pools were compared, and what that brought is stored (reconcile.c): what the
-       store says from the run before, under way, done in this run, in the commit under way. */
+    /* When Kea's rows were compared with all bindings, so that the store has what they said (reconcile.c): what it
+       says of the time before, under way, done in this run, in the commit under way. */
     struct fo_compared {
         uint32_t at;    /* seconds: rows of before that were looked at; 0: not yet; FO_COMPARED_NOTHING */
         uint64_t pools; /* a hash of them */

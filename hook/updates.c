@@ -243,9 +243,9 @@ static void rejected(struct fo_relationship *relationship, struct fo_pool *pool,
         fo_bitmap_set(&pool->rejected, bit);
 }
 
-/* An ended lease (or probation) that is held, for somebody may have the address: the partner's word settles that, but not
-   where it has lost its store and says yes to all. In NORMAL it has waited until what it may have forgotten
-   was over, and is told again. */
+/* An ended lease, or a probation, that is held, for somebody may have the address: the partner's word settles
+   that, but not where it has lost its store and says yes to all. In NORMAL it has waited until what it may
+   have forgotten was over, and is told again. */
 static bool settles_doubt(const struct fo_relationship *relationship)
 {
     return relationship->endpoint.record.state == FO_STATE_NORMAL;
