@@ -334,6 +334,15 @@ static void tell_failure(struct fo_service *service, const char *why, const stru
     snprintf(service->store_error, sizeof service->store_error, "%s", why);
 }
 
+/* For BNDACKs, and so perhaps for room in our window. */
+static bool partner_waits(const struct fo_service *service)
+{
+    for (size_t i = 0; i < service->relationship_count; i++)
+        if (service->relationships[i]->endpoint.inbound > 0)
+            return true;
+    return false;
+}
+
 /* A commit costs CPU, however little is in it. commit_at 0: at once. */
 int64_t fo_commit_due(const struct fo_service *service)
 {
@@ -343,8 +352,9 @@ int64_t fo_commit_due(const struct fo_service *service)
         return 0;
     for (size_t i = 0; (pool = fo_table_part(&service->table, i)) != NULL; i++)
         changes += pool->dirty.count;
-    return service->commit_at +
-           (changes >= FO_COMMIT_LOAD ? FO_COMMIT_LOADED_MS - FO_COMMIT_DELAY_MS : 0);
+    return service->commit_at + (changes >= FO_COMMIT_LOAD && !partner_waits(service)
+                                     ? FO_COMMIT_LOADED_MS - FO_COMMIT_DELAY_MS
+                                     : 0);
 }
 
 void fo_persistence_commit(struct fo_service *service, const struct fo_now *now)
