@@ -36,8 +36,8 @@ enum {
     FO_FLAG_SENT = 0x04,     /* this generation was sent to the partner at some time (5.2.2) */
     FO_FLAG_READ_ROW = 0x08, /* Kea's row is to be read again */
     FO_FLAG_IN_HEAP = 0x10,
-    FO_FLAG_DOUBTFUL = 0x20, /* had ended, and is held because of what was forgotten since: not its
-                                client's either before the partner agrees (rule of safety 7) */
+    FO_FLAG_DOUBTFUL = 0x20, /* had ended (or been declined), and is held because of what was forgotten
+                                since: not its client's either before the partner agrees (rule of safety 7) */
     FO_FLAG_ALONE = 0x80,    /* its tenure began in PARTNER-DOWN, and the partner has not agreed yet */
     FO_FLAG_RESERVED = 0x40, /* BACKUP with the R flag: each server may give it, to its owner alone
                                 (5.13, rule of safety 16) */

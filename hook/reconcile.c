@@ -193,7 +193,7 @@ static void compare(struct fo_service *service, struct fo_pool *pool, const stru
     }
 }
 
-/* Which pools rows are compared with. (FNV-1a) */
+/* Which pools rows are compared with. (As FNV-1a, but by words: only equality matters.) */
 static uint64_t hash_of_pools(const struct fo_service *service)
 {
     uint64_t hash = 0xcbf29ce484222325u;

@@ -30,7 +30,7 @@ enum {
                                      apart */
     FO_COMMIT_DELAY_MS = 100,     /* changes come together so long before a commit: one commit, one
                                      BNDUPD and one wake-up for many clients */
-    FO_COMMIT_LOADED_MS = 500,    /* so long where FO_COMMIT_LOAD have come by then */
+    FO_COMMIT_LOADED_MS = 500,    /* so long where FO_COMMIT_LOAD have come by then, and no BNDACK waits */
     FO_STALL_MS = 15000,          /* a commit that takes longer is told as a failure */
     FO_ROW_RETRY_MS = 1000,
     FO_ROW_SLICE_US = 1000,       /* so long Kea may write rows and not look at packets */

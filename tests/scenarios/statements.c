@@ -93,7 +93,7 @@ static void do_power_cut(struct server *server, const struct line *line, size_t 
     server->boot++;
 }
 
-/* The machine of a server that does not run. */
+/* reboot: the machine of a server that does not run; power-cut is that of one that does. */
 static void do_reboot(struct server *server, const struct line *line, size_t at)
 {
     (void)line;

@@ -326,6 +326,20 @@ START_TEST(a_change_is_stored_though_its_pool_is_away)
 }
 END_TEST
 
+/* Many changes wait together, but not for longer than a partner can do without their BNDACKs. */
+START_TEST(a_commit_does_not_keep_the_partner_waiting)
+{
+    for (uint32_t i = 0; i < FO_COMMIT_LOAD; i++)
+        fo_mark_dirty(service, pool_of(FIRST + i), FIRST + i);
+    service->commit_at = still.ms + FO_COMMIT_DELAY_MS;
+    ck_assert_int_eq(fo_commit_due(service), still.ms + FO_COMMIT_LOADED_MS);
+    relationship->endpoint.inbound = 1;
+    ck_assert_int_eq(fo_commit_due(service), still.ms + FO_COMMIT_DELAY_MS);
+    relationship->endpoint.inbound = 0;
+    exchange();
+}
+END_TEST
+
 /* ------------------------------------------------------------------ the relationship goes */
 
 START_TEST(a_relationship_that_is_removed_serves_nobody)
@@ -380,6 +394,7 @@ int main(void)
     tcase_add_test(all, what_only_the_partner_has_is_kept_up_to_a_limit);
     tcase_add_loop_test(all, old_rows_of_a_new_pool_are_leases, 0, 2);
     tcase_add_test(all, a_change_is_stored_though_its_pool_is_away);
+    tcase_add_test(all, a_commit_does_not_keep_the_partner_waiting);
     suite_add_tcase(suite, all);
     TCase *removal = tcase_create("removal");
     tcase_add_checked_fixture(removal, two_pools_start, NULL);
