@@ -59,7 +59,7 @@ struct fo_config_relationship {
     uint32_t max_response_delay;  /* 60, our receive timer */
     uint32_t startup_delay;       /* 15 */
     uint32_t connect_retry_delay; /* 5, grows to 60 */
-    uint32_t max_unacked;         /* max-unacked-updates, 50: BNDUPDs we accept unacknowledged */
+    uint32_t max_unacked;         /* max-unacked-updates, 600: BNDUPDs we accept unacknowledged */
     uint32_t offer_hold;          /* 30 */
     uint32_t max_clock_skew;      /* 60; 0: never refuse */
     uint8_t secret[FO_SECRET_MAX]; /* secret or the content of secret-file; never shown (secret.h) */

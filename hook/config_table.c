@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "hook/config.h"
+#include "protocol/session.h"
 
 #define AT(member) offsetof(struct fo_config_relationship, member)
 
@@ -35,9 +36,8 @@ const struct fo_config_number fo_config_numbers[] = {
      "no client is served while it runs, unless the partner is met"},
     {"connect-retry-delay", AT(connect_retry_delay), 1, 60, 5, " seconds",
      "it grows to 60 by itself"},
-    /* 7.8.1 asks for a number less than 100; 100 itself is what people write who mean that. */
-    {"max-unacked-updates", AT(max_unacked), 1, 100, 50, "",
-     "the draft's section 7.8.1 wants more than 10 and no more than this"},
+    {"max-unacked-updates", AT(max_unacked), 1, FO_WINDOW_MAX, FO_WINDOW_MAX, "",
+     "the draft's section 7.8.1 wants more than 10"},
     {"offer-hold", AT(offer_hold), 1, 3600, 30, " seconds",
      "a client answers an offer within seconds; each held address is kept from all others"},
     {"max-clock-skew", AT(max_clock_skew), 0, 86400, 60, " seconds",

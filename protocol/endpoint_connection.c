@@ -45,9 +45,10 @@ static void forget_connection(struct fo_endpoint *endpoint)
     endpoint->request_deadline = 0;
     endpoint->pool_request_xid = 0;
     endpoint->inbound = 0;
+    for (size_t i = 0; i < FO_WINDOW_MAX && endpoint->in_flight_count > 0; i++)
+        endpoint->in_flight[i].xid = 0;
     endpoint->in_flight_count = 0;
     endpoint->ack_longest_ms = 0;
-    memset(endpoint->in_flight, 0, sizeof endpoint->in_flight);
     endpoint->host.updates_lost(endpoint->host.context);
 }
 

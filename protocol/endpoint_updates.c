@@ -170,7 +170,7 @@ void fo_take_bndack(struct fo_endpoint *endpoint, const struct fo_message *messa
 void fo_take_bndupd(struct fo_endpoint *endpoint, const struct fo_message *message,
                     const struct fo_now *now)
 {
-    if (endpoint->inbound >= endpoint->session.settings.max_unacked) {
+    if (endpoint->inbound >= fo_session_window(&endpoint->session)) {
         fo_session_close(&endpoint->session, FO_REJECT_OTHER,
                          "more BNDUPDs than max-unacked-bndupd allows", now);
         return;

@@ -122,7 +122,7 @@ void fo_session_connect(struct fo_session *session, const struct fo_session_sett
                       FO_HAS(FO_OPT_PROTOCOL_VERSION) | FO_HAS(FO_OPT_TLS_REQUEST) |
                       FO_HAS(FO_OPT_MCLT) | FO_HAS(FO_OPT_HASH_BUCKET_ASSIGNMENT);
     message.relationship_name = fo_bytes_of(settings->relationship_name);
-    message.max_unacked = settings->max_unacked;
+    message.max_unacked = fo_window_told(settings);
     message.receive_timer = settings->receive_timer;
     message.vendor_class = fo_bytes_of(settings->vendor_class);
     message.protocol_version = FO_PROTOCOL_VERSION;
@@ -249,7 +249,7 @@ bool fo_session_accept(struct fo_session *session, const struct fo_session_setti
     if (connect->present & FO_HAS(FO_OPT_TLS_REQUEST))
         message.present |= FO_HAS(FO_OPT_TLS_REPLY);
     message.relationship_name = fo_bytes_of(settings->relationship_name);
-    message.max_unacked = settings->max_unacked;
+    message.max_unacked = fo_window_told(settings);
     message.receive_timer = settings->receive_timer;
     message.vendor_class = fo_bytes_of(settings->vendor_class);
     message.protocol_version = FO_PROTOCOL_VERSION;

@@ -21,6 +21,7 @@ enum {
     VENDOR_NONCE = 4, /* with a digest: the primary's; in CONNECTACK both, the primary's first */
     VENDOR_SERVING = 5, /* struct fo_serving, a byte each */
     VENDOR_LEAD_TIME = 6, /* where leases may have been promised under a larger MCLT than the present: that */
+    VENDOR_WINDOW = 7, /* where it is larger than max-unacked-bndupd: the BNDUPDs accepted unacknowledged of one of us */
 };
 
 /* ------------------------------------------------------------------ what we say */
@@ -51,6 +52,11 @@ static void put_serving(struct fo_writer *writer, const struct fo_serving *servi
     fo_write_bytes(writer, bytes, sizeof bytes);
 }
 
+uint32_t fo_window_told(const struct fo_session_settings *settings)
+{
+    return settings->max_unacked > FO_WINDOW_TOLD_MAX ? FO_WINDOW_TOLD_MAX : settings->max_unacked;
+}
+
 /* 12.29: never without the vendor class. */
 static void put_vendor_options(struct fo_message *message, const char *vendor_class,
                                const struct fo_writer *writer)
@@ -77,6 +83,8 @@ void fo_introduce(const struct fo_session *session, struct fo_message *message,
     put_serving(&writer, &settings->serving);
     if (settings->lead_time > (settings->primary ? settings->mclt : session->partner.mclt))
         put_number(&writer, VENDOR_LEAD_TIME, settings->lead_time);
+    if (settings->max_unacked > FO_WINDOW_TOLD_MAX)
+        put_number(&writer, VENDOR_WINDOW, settings->max_unacked);
     if (settings->digest != NULL && (settings->primary || session->partner.gives_nonce)) {
         fo_write_u16(&writer, VENDOR_NONCE);
         fo_write_u16(&writer, nonces);
@@ -134,6 +142,11 @@ void fo_session_tell_count(struct fo_session *session, uint32_t connections,
     fo_writer_init(&writer, space, sizeof space);
     put_number(&writer, VENDOR_OWN_CONNECTIONS, connections);
     tell(session, &writer, now);
+}
+
+uint32_t fo_session_window(const struct fo_session *session)
+{
+    return may_tell(session) ? session->settings.max_unacked : fo_window_told(&session->settings);
 }
 
 /* ------------------------------------------------------------------ what the partner says */
@@ -205,7 +218,11 @@ void fo_take_introduction(struct fo_session *session, const struct fo_message *m
 {
     struct fo_session_partner *partner = &session->partner;
     partner->own_kind = fo_is_own_kind(&session->settings, message);
+    uint32_t window;
     partner->max_unacked = message->max_unacked;
+    if (partner->own_kind && vendor_number(message, VENDOR_WINDOW, &window) &&
+        window > partner->max_unacked)
+        partner->max_unacked = window;
     partner->receive_timer = message->receive_timer;
     if (partner->receive_timer > FO_RECEIVE_TIMER_MAX)
         partner->receive_timer = FO_RECEIVE_TIMER_MAX;

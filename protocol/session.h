@@ -24,8 +24,10 @@ struct fo_now {
 
 enum {
     FO_HANDSHAKE_MS = 15000, /* CONNECT or CONNECTACK must come within this (7.8.2, 7.9.2) */
-    FO_WINDOW_MAX = 100,     /* BNDUPDs in flight, whatever the partner allows (7.8.1: "less than
-                                100"); bounds what an endpoint must remember */
+    FO_WINDOW_MAX = 600,     /* BNDUPDs in flight, whatever the partner allows: 18,000 bindings, which keep
+                                a partner busy through 100 ms of round trip and as many until it commits;
+                                1.2 MB to be sent, of the 4 that a connection queues */
+    FO_WINDOW_TOLD_MAX = 99, /* in max-unacked-bndupd (7.8.1: "less than 100"); only one of us is told more */
     FO_RECEIVE_TIMER_MAX = 3600, /* a partner's larger wish for our CONTACTs is cut to this */
     FO_CLOCK_WINDOW_MS = 300000, /* the clock difference is the least of so long: a dozen CONTACTs */
     FO_MCLT_MAX = 30 * 86400,    /* seconds; a larger one in CONNECT is refused (reason 5) */
@@ -61,7 +63,8 @@ struct fo_session_settings {
     bool primary;
     uint8_t secondary_buckets[FO_HBA_SIZE]; /* primary: the division it imposes */
     uint32_t mclt;                          /* primary: the MCLT it imposes, seconds */
-    uint32_t max_unacked;                   /* BNDUPDs we accept unacknowledged */
+    uint32_t max_unacked;                   /* BNDUPDs we accept unacknowledged of one of us; of others
+                                               FO_WINDOW_TOLD_MAX at most */
     uint32_t receive_timer;                 /* seconds without a message: the connection is dead */
     uint32_t contact_interval;              /* seconds; 0: a third of the partner's receive timer */
     uint32_t max_clock_skew;                /* seconds; 0: any difference is accepted */
@@ -80,7 +83,7 @@ enum { FO_TOLD_POOLS = 1, FO_TOLD_COUNT = 2, FO_TOLD_SERVING = 4 };
 
 /* What the partner said in CONNECT or CONNECTACK; of its pools and how it serves, the latest. */
 struct fo_session_partner {
-    uint32_t max_unacked;
+    uint32_t max_unacked;                   /* BNDUPDs it accepts unacknowledged */
     uint32_t receive_timer;
     uint32_t mclt;                          /* from CONNECT */
     uint8_t secondary_buckets[FO_HBA_SIZE]; /* from CONNECT, turned to the draft's meaning */
@@ -183,6 +186,9 @@ void fo_session_tell_serving(struct fo_session *session, const struct fo_serving
                              const struct fo_now *now);
 void fo_session_tell_count(struct fo_session *session, uint32_t connections,
                            const struct fo_now *now);
+
+/* How many BNDUPDs the partner may have sent unacknowledged: what it was told in the handshake. */
+uint32_t fo_session_window(const struct fo_session *session);
 
 /* tSend, tReceive and the handshake's limit. */
 void fo_session_timer(struct fo_session *session, const struct fo_now *now);

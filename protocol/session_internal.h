@@ -33,11 +33,13 @@ void fo_session_take_connectack(struct fo_session *session, const struct fo_mess
 enum {
     /* Of all sub-options together, with their headers. */
     FO_INTRODUCTION_MAX =
-        3 * 8 + 4 + FO_RANGES_MAX * FO_RANGE_SIZE + 4 + 2 + 4 + 2 * FO_NONCE_SIZE,
+        4 * 8 + 4 + FO_RANGES_MAX * FO_RANGE_SIZE + 4 + 2 + 4 + 2 * FO_NONCE_SIZE,
 };
 /* What one of us tells another at the handshake; `space` holds it until the message is sent. */
 void fo_introduce(const struct fo_session *session, struct fo_message *message,
                   uint8_t space[FO_INTRODUCTION_MAX]);
+/* What we say in max-unacked-bndupd. */
+uint32_t fo_window_told(const struct fo_session_settings *settings);
 /* What both handshake messages say of their sender. Vendor options count only from our own kind. */
 void fo_take_introduction(struct fo_session *session, const struct fo_message *message);
 /* What a CONTACT tells by the way: session->partner.told. */

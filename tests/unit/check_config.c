@@ -87,7 +87,7 @@ START_TEST(defaults)
     ck_assert_uint_eq(one->max_response_delay, 60);
     ck_assert_uint_eq(one->startup_delay, 15);
     ck_assert_uint_eq(one->connect_retry_delay, 5);
-    ck_assert_uint_eq(one->max_unacked, 50);
+    ck_assert_uint_eq(one->max_unacked, 600);
     ck_assert_uint_eq(one->offer_hold, 30);
     ck_assert_uint_eq(one->max_clock_skew, 60);
     fo_config_free(&config);
@@ -116,8 +116,8 @@ static const struct {
      "from 0 to 3600 seconds (no client is served while it runs, unless the partner is met)"},
     {"connect-retry-delay", AT(connect_retry_delay), 1, 60,
      "from 1 to 60 seconds (it grows to 60 by itself)"},
-    {"max-unacked-updates", AT(max_unacked), 1, 100,
-     "from 1 to 100 (the draft's section 7.8.1 wants more than 10 and no more than this)"},
+    {"max-unacked-updates", AT(max_unacked), 1, 600,
+     "from 1 to 600 (the draft's section 7.8.1 wants more than 10)"},
     {"offer-hold", AT(offer_hold), 1, 3600,
      "from 1 to 3600 seconds (a client answers an offer within seconds; each held address is kept "
      "from all others)"},

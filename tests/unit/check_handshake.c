@@ -73,6 +73,24 @@ static void put_option(struct fo_message *message, uint8_t code, uint8_t length,
     message->vendor_options = (struct fo_bytes){space, (uint16_t)(before + sizeof head + length)};
 }
 
+/* A number less than 100 for everybody (7.8.1); one of us is told what is more, an older version is not. */
+START_TEST(a_larger_window_is_told_beside)
+{
+    static const uint32_t said[][3] = {{20, 20, 20}, {99, 99, 99}, {FO_WINDOW_MAX, 99, FO_WINDOW_MAX}};
+    p.settings.max_unacked = s.settings.max_unacked = said[_i][0];
+    connect_primary();
+    ck_assert(next(&p));
+    ck_assert_uint_eq(sent.max_unacked, said[_i][1]);
+    ck_assert(accept_secondary(&sent));
+    ck_assert_uint_eq(s.session.partner.max_unacked, said[_i][2]);
+    ck_assert(next(&s));
+    ck_assert_uint_eq(sent.max_unacked, said[_i][1]);
+    s.read = 0;
+    pass(&s, &p, 4096);
+    ck_assert_uint_eq(p.session.partner.max_unacked, said[_i][2]);
+}
+END_TEST
+
 START_TEST(both_tell_how_they_serve)
 {
     p.settings.serving = (struct fo_serving){FO_MODE_HOT_STANDBY, FO_HASH_HARDWARE};
@@ -296,6 +314,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, connect_says_what_table_7_8_1_demands);
     tcase_add_test(tests, connectack_answers_as_table_7_9_1_demands);
+    tcase_add_loop_test(tests, a_larger_window_is_told_beside, 0, 3);
     tcase_add_test(tests, both_tell_how_they_serve);
     tcase_add_loop_test(tests, versions_may_differ_in_what_they_tell, 0, 3);
     tcase_add_loop_test(tests, a_connect_is_refused_with_its_reason,

@@ -10,7 +10,7 @@
 
 #include "protocol/endpoint.h"
 
-enum { BINDINGS = 300, BASE = 0x0a000000, START = 1700000000, MCLT = 300, OUT_MAX = 1 << 18 };
+enum { BINDINGS = FO_WINDOW_MAX + 50, BASE = 0x0a000000, START = 1700000000, MCLT = 300, OUT_MAX = 1 << 18 };
 
 struct server {
     struct fo_endpoint endpoint;
