@@ -172,6 +172,18 @@ uint32_t fo_bitmap_next_cyclic(const struct fo_bitmap *bitmap, uint32_t from)
     return bit != FO_BITMAP_NONE ? bit : fo_bitmap_next(bitmap, 0);
 }
 
+uint32_t fo_bitmap_next_but(const struct fo_bitmap *bitmap, const struct fo_bitmap *except, uint32_t from)
+{
+    uint32_t at = fo_bitmap_next(bitmap, from);
+    while (at != FO_BITMAP_NONE) {
+        const uint64_t bits = fo_bitmap_word(bitmap, at) & ~fo_bitmap_word(except, at);
+        if (bits != 0)
+            return at + (uint32_t)__builtin_ctzll(bits);
+        at = bitmap->bits - at > 64 ? fo_bitmap_next(bitmap, at + 64) : FO_BITMAP_NONE;
+    }
+    return FO_BITMAP_NONE;
+}
+
 static size_t all_words(const struct fo_bitmap *bitmap)
 {
     size_t total = 0;

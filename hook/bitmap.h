@@ -46,6 +46,8 @@ void fo_bitmap_clear_all(struct fo_bitmap *bitmap);
 uint32_t fo_bitmap_next(const struct fo_bitmap *bitmap, uint32_t from);
 /* As next, but starts again at 0 after the end. */
 uint32_t fo_bitmap_next_cyclic(const struct fo_bitmap *bitmap, uint32_t from);
+/* As next, of those that are not in `except`, which has the same number of bits. */
+uint32_t fo_bitmap_next_but(const struct fo_bitmap *bitmap, const struct fo_bitmap *except, uint32_t from);
 /* `target` becomes a copy of `source`; both have the same number of bits. */
 void fo_bitmap_copy(struct fo_bitmap *target, const struct fo_bitmap *source);
 /* Adds `count` bits of `source` from `from` on, at `to`; word by word, like all that concerns many. */

@@ -165,9 +165,7 @@ static void take_deferred(struct fo_relationship *relationship, struct fo_inboun
 bool fo_inbound_defer(struct fo_relationship *relationship, const struct fo_acknowledgement *ack)
 {
     struct fo_service *service = relationship->service;
-    struct fo_inbound *last = relationship->inbound;
-    while (last != NULL && last->next != NULL)
-        last = last->next;
+    struct fo_inbound *last = relationship->inbound_last;
     /* Judged in their order: so are all before it. */
     if (last == NULL || last->done == last->count || FO_FAULTY(ACK_UNDEFERRED))
         return false;
@@ -228,7 +226,7 @@ void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_no
             break;
         relationship->inbound = first->next;
         if (relationship->inbound == NULL)
-            relationship->inbound_tail = &relationship->inbound;
+            relationship->inbound_last = NULL;
         fo_endpoint_acknowledge(&relationship->endpoint, first->xid, first->verdicts, first->count,
                                 now);
         answered(relationship->service, first);
@@ -283,7 +281,7 @@ void fo_inbound_drop(struct fo_relationship *relationship)
         relationship->inbound = first->next;
         free_inbound(relationship->service, first);
     }
-    relationship->inbound_tail = &relationship->inbound;
+    relationship->inbound_last = NULL;
 }
 
 /* ------------------------------------------------------------------ keeping a BNDUPD */
@@ -358,8 +356,8 @@ void fo_update_received(void *context, const struct fo_message *message)
         inbound->next = relationship->inbound;
         relationship->inbound = inbound;
     } else {
-        *relationship->inbound_tail = inbound;
-        relationship->inbound_tail = &inbound->next;
+        *(relationship->inbound_last ? &relationship->inbound_last->next : &relationship->inbound) = inbound;
+        relationship->inbound_last = inbound;
     }
     fo_inbound_advance(relationship, &now);
 }

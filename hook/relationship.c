@@ -238,7 +238,6 @@ void fo_relationship_start(struct fo_relationship *relationship, int index,
     relationship->config = *config;
     relationship->digest = *digest;
     *digest = (struct fo_digest){0};
-    relationship->inbound_tail = &relationship->inbound;
     relationship->lapses_from = UINT32_MAX;
     relationship->rejected_retry_at = now.ms + FO_REJECTED_RETRY_MS;
 

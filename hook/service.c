@@ -154,6 +154,7 @@ static bool step_relationship(struct fo_relationship *relationship, const struct
     fo_endpoint_timer(&relationship->endpoint, now);
     fo_watch_clock(relationship, now);
     fo_inbound_advance(relationship, now);
+    relationship->send_held = false;
     fo_endpoint_pump(&relationship->endpoint, now);
     return more;
 }
@@ -198,6 +199,8 @@ static int64_t next_deadline(struct fo_service *service, const struct fo_now *no
         const struct fo_relationship *relationship = service->relationships[i];
         deadline = earlier(deadline, fo_endpoint_deadline(&relationship->endpoint, now));
         deadline = earlier(deadline, relationship->rejected_retry_at);
+        if (relationship->send_held)
+            deadline = earlier(deadline, now->ms + FO_SEND_LOOK_MS);
         deadline = earlier(deadline, fo_partner_down_deadline(relationship, now));
         deadline = earlier(deadline, fo_leaving_deadline(relationship, now));
         deadline = earlier(deadline, fo_forgetting_deadline(relationship, now));

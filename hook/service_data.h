@@ -36,6 +36,9 @@ enum {
     FO_ROW_SLICE_US = 1000,       /* so long Kea may write rows and not look at packets */
     FO_ROW_LONG_SLICE_US = 4000,  /* and so long where it answers none: acknowledgements wait for it */
     FO_WATCH_RETRY_MS = 1000,     /* for memory to watch the end of a lease */
+    FO_SEND_AHEAD = 64 << 10,     /* bytes: BNDUPDs are packed until so many wait to be written. So one turn takes
+                                     a fraction of a ms, whatever the window, and a STATE waits behind little */
+    FO_SEND_LOOK_MS = 1,          /* how soon it is looked whether they are written */
     FO_LOOK_MS = 50,              /* so often it is looked at whether queries in hand, or last
                                      acknowledgements, have come to their end */
     FO_SUSPEND_MS = 5000,         /* a reload that takes longer closes the connections */
@@ -122,13 +125,14 @@ struct fo_relationship {
     struct fo_forgetting forgetting;
     size_t send_pool;         /* where the search for updates goes on */
     uint32_t send_bit;
+    bool send_held;           /* FO_SEND_AHEAD bytes wait */
     struct fo_walk walk;
     struct {
         fo_connection connection; /* 0: none is under way */
         uint32_t from, latest;
     } past_walk;              /* for the end of promises under a larger MCLT */
     uint64_t requested;       /* bits set in `requested` of all its pools */
-    struct fo_inbound *inbound, **inbound_tail;
+    struct fo_inbound *inbound, *inbound_last; /* BNDUPDs in their order */
     int64_t rejected_retry_at;
     int64_t pools_told_at;    /* ms: when the pools of either server were news, the last time */
     uint64_t updates_refused, queries_dropped, clients_refused;

@@ -13,9 +13,10 @@
 #include "hook/transport.h"
 
 enum {
-    /* Some 30,000 updates, far more than the partner's window lets the service send: reaching it
-       means that the partner reads nothing. */
+    /* A BNDACK for each BNDUPD of a whole window, and as much as the service packs ahead, are 1.3 MB at most:
+       reaching it means that the partner reads nothing. */
     FO_SEND_QUEUE_MAX = 4 << 20,
+    FO_UNSENT_MAX = 64 << 10, /* bytes that the kernel takes and cannot send yet */
     /* How long a closed connection may take to write what waits and see the partner's end. */
     FO_LINGER_MILLISECONDS = 2000,
     /* Beyond so many closed connections that linger, they are cut off: nobody may use up the

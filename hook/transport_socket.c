@@ -46,6 +46,15 @@ static bool is_closing(struct fo_transport *transport, const struct fo_tcp *tcp)
 
 /* ------------------------------------------------------------------ connect */
 
+/* CONTACT and BNDACK must not wait for a full segment, nor behind what the kernel would take though it cannot send
+   it yet. A failure only costs. */
+static void set_options(int descriptor)
+{
+    const int on = 1, unsent = FO_UNSENT_MAX;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
 /* Returns 0 (under way, or there already: the poller says when) or an errno. */
 static int begin_connect(struct fo_transport *transport, struct fo_tcp *tcp, const char **failed)
 {
@@ -55,8 +64,7 @@ static int begin_connect(struct fo_transport *transport, struct fo_tcp *tcp, con
     tcp->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (tcp->descriptor < 0)
         return errno;
-    /* CONTACT and BNDACK must not wait for a full segment. A failure of these two only costs. */
-    setsockopt(tcp->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    set_options(tcp->descriptor);
     setsockopt(tcp->descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     /* The partner knows us by our address (peers). */
     if (tcp->local != 0 &&
@@ -151,10 +159,9 @@ static void pause_accepting(struct fo_transport *transport, uint32_t address, ui
 static bool adopt(struct fo_transport *transport, int descriptor, const struct sockaddr_in *remote,
                   uint16_t port, struct fo_service *service)
 {
-    const int on = 1;
     struct sockaddr_in local = {0};
     socklen_t length = sizeof local;
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    set_options(descriptor);
     getsockname(descriptor, (struct sockaddr *)&local, &length);
     pthread_mutex_lock(&transport->mutex);
     struct fo_tcp *tcp = fo_tcp_new(transport, FO_OPEN);

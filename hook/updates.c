@@ -51,8 +51,9 @@ static struct fo_pool *find_sendable(struct fo_relationship *relationship, bool 
         struct fo_pool *pool = &table->pools[number];
         if (pool->relationship == relationship->index) {
             const struct fo_bitmap *wanted = requested ? &pool->requested : &pool->unacked;
-            uint32_t at = fo_bitmap_next(wanted, relationship->send_bit);
-            for (; at != FO_BITMAP_NONE && passed < FO_SCAN_MAX; at = fo_bitmap_next(wanted, at + 1)) {
+            uint32_t at = fo_bitmap_next_but(wanted, &pool->in_flight, relationship->send_bit);
+            for (; at != FO_BITMAP_NONE && passed < FO_SCAN_MAX;
+                 at = fo_bitmap_next_but(wanted, &pool->in_flight, at + 1)) {
                 if (sendable(table, pool, at)) {
                     relationship->send_pool = number;
                     relationship->send_bit = at + 1;
@@ -161,6 +162,10 @@ bool fo_next_update(void *context, bool requested, size_t room, struct fo_outgoi
     struct fo_service *service = relationship->service;
     uint32_t bit;
     if (service->store_failing || service->doubts.moved) /* the latter: doubts.c */
+        return false;
+    relationship->send_held =
+        service->env->net_queued(service->env->context, relationship->connection) >= FO_SEND_AHEAD;
+    if (relationship->send_held)
         return false;
     struct fo_pool *pool = find_sendable(relationship, requested, &bit);
     if (pool == NULL)

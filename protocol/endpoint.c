@@ -292,6 +292,12 @@ void fo_endpoint_close(struct fo_endpoint *endpoint, enum fo_reject_reason reaso
     endpoint->closing = false;
 }
 
+/* While we owe the partner a BNDACK it is our turn: a whole window of rows may take a slow database minutes. */
+static bool waits_for_upddone(const struct fo_endpoint *endpoint)
+{
+    return endpoint->request_deadline != 0 && endpoint->inbound == 0;
+}
+
 void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now)
 {
     fo_session_timer(&endpoint->session, now);
@@ -308,7 +314,7 @@ void fo_endpoint_timer(struct fo_endpoint *endpoint, const struct fo_now *now)
         fo_endpoint_set_state(endpoint, FO_STATE_RECOVER_DONE, "MCLT has passed", now);
         fo_endpoint_follow_partner(endpoint, "the partner's state", now);
     }
-    if (endpoint->request_deadline != 0 && now->ms >= endpoint->request_deadline)
+    if (waits_for_upddone(endpoint) && now->ms >= endpoint->request_deadline)
         fo_session_close(&endpoint->session, FO_REJECT_NO_TRAFFIC,
                          "neither BNDUPD nor UPDDONE came for 120 s after UPDREQ", now);
     if (endpoint->session.phase == FO_SESSION_CLOSED && !endpoint->attempting &&
@@ -343,7 +349,7 @@ int64_t fo_endpoint_deadline(const struct fo_endpoint *endpoint, const struct fo
         deadline = earlier(deadline, endpoint->count_at);
     if (endpoint->shut_deadline != 0)
         deadline = earlier(deadline, endpoint->shut_deadline);
-    if (endpoint->request_deadline != 0)
+    if (waits_for_upddone(endpoint))
         deadline = earlier(deadline, endpoint->request_deadline);
     if (endpoint->session.phase == FO_SESSION_CLOSED || endpoint->attempting)
         deadline = earlier(deadline, endpoint->attempt_at);

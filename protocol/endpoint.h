@@ -24,7 +24,8 @@ enum {
     FO_RETRY_MAX_MS = 60000,       /* attempts to connect are never rarer than this */
     FO_FRESH_ATTEMPT_MS = 1000,    /* a stimulus ends a TCP attempt that is older: who calls was not
                                       there when it began */
-    FO_UPDATE_REQUEST_MS = 120000, /* 9.5.2: UPDREQ without a BNDUPD or UPDDONE for so long: drop */
+    FO_UPDATE_REQUEST_MS = 120000, /* 9.5.2: UPDREQ without a BNDUPD or UPDDONE for so long, while none of the
+                                      partner's waits for our answer: drop */
     FO_SIGN_OF_LIFE_MS = 180000,   /* a partner that refuses us, or we it, tries again within a minute
                                       or two: so long it counts as alive though there is no connection */
     FO_COUNT_MS = 60000,           /* how often `connections` moves while a connection lasts: no older is
@@ -187,7 +188,7 @@ struct fo_endpoint {
     int64_t startup_deadline; /* ms */
     int64_t attempt_at;       /* ms, next attempt to connect */
     int64_t retry_delay;      /* ms */
-    int64_t request_deadline; /* ms, 0: no UPDREQ outstanding */
+    int64_t request_deadline; /* ms, 0: no UPDREQ outstanding; counts while `inbound` is 0 */
     int64_t shut_deadline;    /* ms, 0: the partner's answer to SHUTDOWN is not waited for */
     int64_t count_at;         /* ms, while communicating: our count moves */
     int64_t pool_request_at;  /* ms, not before */

@@ -45,8 +45,9 @@ static void forget_connection(struct fo_endpoint *endpoint)
     endpoint->request_deadline = 0;
     endpoint->pool_request_xid = 0;
     endpoint->inbound = 0;
-    for (size_t i = 0; i < FO_WINDOW_MAX && endpoint->in_flight_count > 0; i++)
-        endpoint->in_flight[i].xid = 0;
+    if (endpoint->in_flight_count > 0) /* else all are free, and 300 kB need not be touched */
+        for (size_t i = 0; i < FO_WINDOW_MAX; i++)
+            endpoint->in_flight[i].xid = 0;
     endpoint->in_flight_count = 0;
     endpoint->ack_longest_ms = 0;
     endpoint->host.updates_lost(endpoint->host.context);

@@ -189,6 +189,8 @@ void fo_endpoint_acknowledge(struct fo_endpoint *endpoint, uint32_t xid,
     struct fo_message *message = &endpoint->outgoing;
     if (endpoint->inbound > 0)
         endpoint->inbound--;
+    if (endpoint->request_deadline != 0)
+        endpoint->request_deadline = now->ms + FO_UPDATE_REQUEST_MS;
     fo_message_begin(message, FO_MSG_BNDACK);
     message->xid = xid;
     message->update_count = count;

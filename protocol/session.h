@@ -25,8 +25,7 @@ struct fo_now {
 enum {
     FO_HANDSHAKE_MS = 15000, /* CONNECT or CONNECTACK must come within this (7.8.2, 7.9.2) */
     FO_WINDOW_MAX = 600,     /* BNDUPDs in flight, whatever the partner allows: 18,000 bindings, which keep
-                                a partner busy through 100 ms of round trip and as many until it commits;
-                                1.2 MB to be sent, of the 4 that a connection queues */
+                                a partner busy through 100 ms of round trip and as many until it commits */
     FO_WINDOW_TOLD_MAX = 99, /* in max-unacked-bndupd (7.8.1: "less than 100"); only one of us is told more */
     FO_RECEIVE_TIMER_MAX = 3600, /* a partner's larger wish for our CONTACTs is cut to this */
     FO_CLOCK_WINDOW_MS = 300000, /* the clock difference is the least of so long: a dozen CONTACTs */

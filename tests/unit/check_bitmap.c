@@ -76,6 +76,27 @@ START_TEST(says_what_an_array_says)
 }
 END_TEST
 
+START_TEST(finds_what_is_not_excepted)
+{
+    struct fo_bitmap except;
+    begin(sizes[_i]);
+    ck_assert(fo_bitmap_init(&except, &still_env, bits));
+    for (unsigned round = 0; round < 25; round++) {
+        change(round / 5); /* the exceptions */
+        fo_bitmap_copy(&except, &bitmap);
+        change(round);
+        for (uint32_t i = 0; i < bits; i++)
+            array[i] = array[i] && !fo_bitmap_test(&except, i);
+        for (unsigned probe = 0; probe < 100; probe++) {
+            const uint32_t from = (uint32_t)rand() % bits;
+            ck_assert_uint_eq(fo_bitmap_next_but(&bitmap, &except, from), next_in_array(from));
+        }
+    }
+    fo_bitmap_free(&except, &still_env);
+    fo_bitmap_free(&bitmap, &still_env);
+}
+END_TEST
+
 START_TEST(copies_and_unions)
 {
     struct fo_bitmap other;
@@ -165,6 +186,7 @@ int main(void)
     Suite *suite = suite_create("bitmap");
     TCase *tests = tcase_create("bitmap");
     tcase_add_loop_test(tests, says_what_an_array_says, 0, SIZES);
+    tcase_add_loop_test(tests, finds_what_is_not_excepted, 0, SIZES);
     tcase_add_loop_test(tests, copies_and_unions, 0, SIZES);
     tcase_add_loop_test(tests, words_are_put, 0, SIZES);
     tcase_add_loop_test(tests, parts_are_added, 0, SIZES);

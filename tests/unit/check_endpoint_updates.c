@@ -183,14 +183,34 @@ END_TEST
 START_TEST(a_partner_that_never_ends_its_updates_is_dropped)
 {
     change(&p, 0, 10);
+    start(&p, NULL);
+    start(&s, NULL);
+    p.bindings[0].in_flight = true; /* it never sends this one */
+    run(100000);
+    ck_assert(s.bindings[9].got && !s.bindings[0].got);
+    ck_assert_uint_eq(s.said[FO_MSG_DISCONNECT], 0);
+    ck_assert_int_eq(s.endpoint.record.state, FO_STATE_RECOVER);
+    run(30000);
+    ck_assert_uint_eq(s.said[FO_MSG_DISCONNECT], 1);
+    ck_assert_int_eq(s.endpoint.last_end.reason, FO_REJECT_NO_TRAFFIC);
+    ck_assert(s.bindings[0].got); /* by the next connection */
+}
+END_TEST
+
+/* But not while it waits for us, whose rows may take minutes. */
+START_TEST(a_partner_that_waits_for_our_answers_is_not_dropped)
+{
+    change(&p, 0, 10);
     s.holding = true;
     start(&p, NULL);
     start(&s, NULL);
-    run(100000);
+    run(600000);
     ck_assert_uint_eq(s.said[FO_MSG_DISCONNECT], 0);
-    run(30000);
-    ck_assert_uint_eq(s.said[FO_MSG_DISCONNECT], 1);
     ck_assert_int_eq(s.endpoint.record.state, FO_STATE_RECOVER);
+    s.holding = false;
+    run(110000);
+    ck_assert_uint_eq(s.said[FO_MSG_UPDREQ] + s.said[FO_MSG_UPDREQALL], 1);
+    ck_assert_int_ne(s.endpoint.record.state, FO_STATE_RECOVER);
 }
 END_TEST
 
@@ -290,6 +310,7 @@ int main(void)
     tcase_add_test(tests, rejected_updates_do_not_hold_upddone_back);
     tcase_add_test(tests, an_updreqall_is_remembered_until_upddone);
     tcase_add_test(tests, a_partner_that_never_ends_its_updates_is_dropped);
+    tcase_add_test(tests, a_partner_that_waits_for_our_answers_is_not_dropped);
     tcase_add_test(tests, nothing_may_come_before_state);
     tcase_add_test(tests, partner_down_ignores_a_partner_that_is_starting);
     tcase_add_test(tests, poolreq_is_sent_in_normal_and_again_while_it_moves_addresses);

@@ -232,6 +232,30 @@ START_TEST(a_commit_under_load_waits_for_more)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ the network */
+
+/* However large the partner's window is, a turn packs what the connection is about to write, and no more. */
+START_TEST(no_more_is_packed_than_is_written_soon)
+{
+    struct fo_pool *pool = &service->table.pools[0];
+    for (uint32_t i = 0; i < SIZE; i++)
+        fo_touch(service, pool, FIRST + i);
+    still_partner_hold(true);
+    still.blocked = true;
+    still.queued = FO_SEND_AHEAD - 2000; /* a few of these small ones */
+    still_partner_settle(service);
+    ck_assert_uint_ge(still.queued, FO_SEND_AHEAD);
+    ck_assert_uint_lt(still.queued, FO_SEND_AHEAD + FO_MESSAGE_MAX);
+    ck_assert_uint_lt(relationship->endpoint.in_flight_count, relationship->endpoint.session.partner.max_unacked);
+    ck_assert_int_le(fo_service_step(service), fo_service_now(service).ms + FO_SEND_LOOK_MS);
+    still.blocked = false;
+    still.queued = 0;
+    still_later(service, FO_SEND_LOOK_MS);
+    ck_assert_uint_eq(relationship->endpoint.in_flight_count, relationship->endpoint.session.partner.max_unacked);
+    ck_assert(!relationship->send_held);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("steps");
@@ -242,6 +266,7 @@ int main(void)
     tcase_add_test(all, a_page_comes_with_the_records_of_all_that_changed_in_it);
     tcase_add_test(all, what_is_said_of_the_whole_comes_last);
     tcase_add_test(all, a_commit_under_load_waits_for_more);
+    tcase_add_test(all, no_more_is_packed_than_is_written_soon);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

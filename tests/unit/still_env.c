@@ -134,6 +134,8 @@ static fo_connection net_connect(void *context, uint32_t local, uint32_t remote,
 static bool net_send(void *context, fo_connection connection, const uint8_t *data, size_t length)
 {
     (void)context;
+    if (still.blocked)
+        still.queued += length;
     if (still.hears != NULL)
         still.hears(connection, data, length);
     return true;
@@ -143,7 +145,7 @@ static size_t net_queued(void *context, fo_connection connection)
 {
     (void)context;
     (void)connection;
-    return 0;
+    return still.queued;
 }
 
 static void net_close(void *context, fo_connection connection)

@@ -23,6 +23,8 @@ struct still {
     long fails_at;          /* the allocation that fails, counted down; 0: none */
     bool failed;            /* it came to that */
     bool locked, committing;
+    bool blocked;           /* nothing is written of what is sent ... */
+    size_t queued;          /* ... bytes */
     bool stuck;             /* the commit under way does not come to an end */
     unsigned said[FAILOVER_MESSAGE_COUNT];
     char words[FAILOVER_MESSAGE_COUNT][400]; /* the last arguments, with ", " between them */
