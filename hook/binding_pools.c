@@ -176,7 +176,7 @@ static uint64_t ready_of_word(const struct fo_pool *pool, uint32_t bit)
 }
 
 /* fo_table_refresh for all addresses. */
-static void refresh_pool(struct fo_table *table, struct fo_pool *pool)
+void fo_table_refresh_pool(struct fo_table *table, struct fo_pool *pool)
 {
     fo_bitmap_clear_all(&pool->available);
     fo_bitmap_clear_all(&pool->closed);
@@ -197,7 +197,7 @@ static void refresh_pool(struct fo_table *table, struct fo_pool *pool)
 void fo_table_set_all_ours(struct fo_table *table, struct fo_pool *pool, bool all_ours)
 {
     pool->all_ours = all_ours;
-    refresh_pool(table, pool);
+    fo_table_refresh_pool(table, pool);
 }
 
 /* How many addresses are FREE and BACKUP, reserved ones aside. */
@@ -217,7 +217,7 @@ static void count_owners(struct fo_pool *pool)
 void fo_table_recount_owners(struct fo_table *table, struct fo_pool *pool)
 {
     count_owners(pool);
-    refresh_pool(table, pool);
+    fo_table_refresh_pool(table, pool);
 }
 
 void fo_table_set_owner(struct fo_table *table, struct fo_pool *pool, uint32_t address, bool backup)

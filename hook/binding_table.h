@@ -246,6 +246,8 @@ void fo_table_set_owner(struct fo_table *table, struct fo_pool *pool, uint32_t a
 bool fo_table_stored(const struct fo_pool *pool, uint32_t address);
 /* Derives `available` and `closed` of one address. */
 void fo_table_refresh(struct fo_table *table, struct fo_pool *pool, uint32_t address);
+/* The same of all addresses. */
+void fo_table_refresh_pool(struct fo_table *table, struct fo_pool *pool);
 /* Whether the partner's free addresses of the pool are ours to give, too; at once for the whole pool
    (a /8: some milliseconds). */
 void fo_table_set_all_ours(struct fo_table *table, struct fo_pool *pool, bool all_ours);

@@ -32,19 +32,20 @@ static void short_of_addresses(struct fo_relationship *relationship, struct fo_p
 
 /* ------------------------------------------------------------------ which bindings */
 
-/* PARTNER-DOWN by command, with bindings that are lost: which free addresses are ours is lost, too. */
-static bool knows_own_addresses(const struct fo_relationship *relationship, const struct fo_now *now)
+/* In service with bindings that are lost, in PARTNER-DOWN by command or where POTENTIAL-CONFLICT was interrupted:
+   which free addresses are ours is lost, too. */
+bool fo_knows_own_addresses(const struct fo_relationship *relationship, const struct fo_now *now)
 {
     const struct fo_endpoint_record *record = &relationship->endpoint.record;
-    return record->state != FO_STATE_PARTNER_DOWN || !record->need_all ||
-           now->seconds >= record->wait_until + FO_EXPIRY_GUARD;
+    return !record->need_all || (record->state == FO_STATE_PARTNER_DOWN &&
+                                 now->seconds >= record->wait_until + FO_EXPIRY_GUARD);
 }
 
 static bool may_give_free(const struct fo_relationship *relationship, const struct fo_now *now)
 {
     return (!relationship->alone || fo_alone_rule(relationship) == FO_WITHOUT_ALL) &&
            relationship->service->compared_durable &&
-           !fo_store_stalls(relationship, now) && knows_own_addresses(relationship, now) &&
+           !fo_store_stalls(relationship, now) && fo_knows_own_addresses(relationship, now) &&
            fo_state_free_from(fo_serving_state(relationship)) != FO_FREE_FROM_NONE;
 }
 
@@ -169,6 +170,14 @@ static uint32_t next_free(const struct fo_choice *choice, struct fo_pool **lacki
     return 0;
 }
 
+static const char *none_left(const struct fo_pool *lacking)
+{
+    return lacking != NULL && lacking->quarantined.count > 0
+               ? "no free address of this server's is left but those that may be leased, and forgotten: "
+                 "they stay unused until quarantined-until"
+               : "no free address of this server's is left";
+}
+
 void fo_choose_address(const struct fo_choice *choice, struct fo_decision *decision)
 {
     struct fo_service *service = choice->relationship->service;
@@ -196,7 +205,7 @@ void fo_choose_address(const struct fo_choice *choice, struct fo_decision *decis
         const char *way_out, *why = fo_refusing(relationship, &way_out);
         if (lacking != NULL && !fo_partner_answers(relationship, choice->query))
             short_of_addresses(relationship, lacking, choice->now);
-        fo_refuse(relationship, decision, why ? why : "no free address of this server's is left");
+        fo_refuse(relationship, decision, why ? why : none_left(lacking));
         return;
     }
     if (own == NULL || own->status != FO_ACTIVE) {

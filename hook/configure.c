@@ -265,6 +265,8 @@ static void take_past(struct fo_service *service, const struct fo_topology *topo
         fo_quarantine_open(service);
     if (service->after_power_cut)
         fo_doubt_own_past(service, &now);
+    for (size_t i = 0; i < service->relationship_count; i++)
+        fo_quarantine_forgotten(service->relationships[i]);
     fo_doubts_resume(service);
 }
 

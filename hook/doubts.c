@@ -99,6 +99,37 @@ void fo_quarantine_open(struct fo_service *service)
                 fo_bitmap_set(&pool->quarantined, bit);
 }
 
+void fo_quarantine_forgotten(struct fo_relationship *relationship)
+{
+    struct fo_service *service = relationship->service;
+    const struct fo_now now = fo_service_now(service);
+    const uint32_t until = relationship->endpoint.record.forgot_until + FO_EXPIRY_GUARD;
+    char count[24], when[32];
+    uint64_t quarantined = 0;
+    if (now.seconds >= until)
+        return;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        if (pool->relationship != relationship->index)
+            continue;
+        for (uint64_t bit = 0; bit < pool->size; bit += 64) {
+            const uint64_t backup = fo_bitmap_word(&pool->backup, (uint32_t)bit);
+            const uint64_t used = fo_bitmap_word(&pool->used, (uint32_t)bit);
+            fo_bitmap_add_word(&pool->quarantined, (uint32_t)bit,
+                               (pool->primary ? ~backup : backup) & ~used &
+                                   fo_bitmap_within(bit, 0, pool->size - 1));
+        }
+        fo_table_refresh_pool(&service->table, pool);
+        quarantined += pool->quarantined.count;
+    }
+    if (service->quarantine_until < until)
+        service->quarantine_until = until;
+    service->meta_dirty = true;
+    fo_say(service, FAILOVER_FORGOTTEN_LEASES, relationship->config.name,
+           fo_print(count, sizeof count, "%llu", (unsigned long long)quarantined),
+           fo_time_text(fo_to_wall(service, until), when), NULL);
+}
+
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now)
 {
     uint32_t last_moment = fo_last_moment(service);

@@ -301,6 +301,8 @@ struct fo_relationship_status {
     uint8_t state_code, partner_state_code;
     uint32_t state_since, partner_state_since, last_contact; /* 0: never */
     uint32_t deadline;                 /* when the state ends by itself, 0: not */
+    uint64_t quarantined;              /* free addresses that may be leased, and forgotten: they stay unused ... */
+    uint32_t quarantined_until;        /* ... until then; 0: there are none */
     uint32_t mclt, buckets;            /* MCLT in force; how many of 256 buckets are ours */
     int32_t clock_difference;          /* partner's clock minus ours, seconds */
     const char *partner_mode, *partner_hash_input; /* NULL: it has not told */

@@ -128,6 +128,8 @@ static bool load_endpoint(struct fo_service *service, const uint8_t *name, size_
         record->away_since = fo_read_u32(reader);
     if (fo_reader_left(reader) > 0)
         record->forgetting = fo_read_u8(reader) != 0 && !FO_FAULTY(FORGETTING_LOST);
+    if (fo_reader_left(reader) > 0)
+        record->forgot_until = fo_read_u32(reader);
     if (!fo_reader_ok(reader))
         return false;
     memcpy(record->secondary_buckets, buckets, FO_HBA_SIZE);

@@ -251,7 +251,7 @@ bool fo_partner_down(struct fo_service *service, const struct fo_partner_down_or
     char when[32], all[32];
     /* After a long stop (rule of safety 9) the order is news even in this state. */
     if (done && (!is_down(relationship) || relationship->alone)) {
-        uint32_t wait_until = since + fo_endpoint_lead_time(&relationship->endpoint);
+        uint32_t wait_until = fo_endpoint_all_ours_at(&relationship->endpoint, since);
         if (!order->dry_run) {
             fo_alone_end(relationship);
             fo_endpoint_partner_down(&relationship->endpoint, since, "an operator's command", &now);

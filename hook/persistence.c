@@ -205,6 +205,7 @@ static bool put_endpoint(struct fo_service *service, const char *name,
     fo_write_u32(&writer, record->past_until);
     fo_write_u32(&writer, record->away_since);
     fo_write_u8(&writer, record->forgetting);
+    fo_write_u32(&writer, record->forgot_until);
     return put(service, FO_STORE_KEY_ENDPOINT, name, strlen(name), value,
                fo_writer_length(&writer));
 }

@@ -175,6 +175,7 @@ static void host_note(void *context, enum fo_note what, const char *detail)
         break;
     case FO_NOTE_REQUEST_DONE:
         fo_forgotten_rows_go(relationship);
+        fo_quarantine_forgotten(relationship);
         fo_say(service, FAILOVER_UPDATES_DONE, name, NULL);
         break;
     case FO_NOTE_SHUTDOWN:
@@ -393,13 +394,13 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
         *way_out = "contact with the partner, or the end of startup-delay";
         return "the server has just started and looks for its partner first";
     case FO_STATE_RECOVER:
-        *way_out = "contact with the partner";
+        *way_out = "contact with the partner; if that is gone for good, the command failover-partner-down";
         return "this server's bindings may be incomplete; the partner must send them first";
     case FO_STATE_RECOVER_WAIT:
         *way_out = "the deadline";
         return "leases given before the bindings were lost may still run; the MCLT must pass";
     case FO_STATE_RECOVER_DONE:
-        *way_out = "the partner's state NORMAL";
+        *way_out = "the partner's state NORMAL; if it is gone for good, the command failover-partner-down";
         return "new clients wait until the partner is in state NORMAL; leases are renewed";
     case FO_STATE_POTENTIAL_CONFLICT:
         *way_out = "the end of the exchange of updates with the partner";
@@ -420,6 +421,12 @@ const char *fo_refusing(const struct fo_relationship *relationship, const char *
         return "new clients wait: nothing of this run is in the state file yet";
     }
     const struct fo_now now = fo_service_now(relationship->service);
+    if (!fo_knows_own_addresses(relationship, &now)) {
+        *way_out = state == FO_STATE_PARTNER_DOWN
+                       ? "the deadline, or contact with the partner"
+                       : "contact with the partner; if that is gone for good, the command failover-partner-down";
+        return "new clients wait: this server has lost its bindings, and does not know which free addresses are its own";
+    }
     if (fo_store_stalls(relationship, &now)) {
         *way_out = "a state file that can be written: see state-file-error";
         return "new clients wait: the state file was not written for half of the MCLT";

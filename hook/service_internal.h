@@ -102,6 +102,8 @@ bool fo_client_is_secondarys(const struct fo_relationship *relationship,
                              const struct fo_client *client);
 
 /* ------------------------------------------------------------------ choosing.c */
+/* False: its bindings are lost, and with them which free addresses are its own. */
+bool fo_knows_own_addresses(const struct fo_relationship *relationship, const struct fo_now *now);
 /* A DISCOVER: in which network, and in which of its pools (`allowed` NULL: in all). */
 struct fo_choice {
     struct fo_relationship *relationship;
@@ -335,6 +337,9 @@ void fo_persistence_keep(struct fo_service *service, const char *name,
 /* Rule of safety 7, at the first configuration after a power cut; and what is free in groups that were
    open then is quarantined, also where another power cut has begun the quarantine. */
 void fo_quarantine_open(struct fo_service *service);
+/* All free addresses of its own of a relationship that is back in service with a store that was lost, until what it has
+   forgotten is over (forgot_until of struct fo_endpoint_record). */
+void fo_quarantine_forgotten(struct fo_relationship *relationship);
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now);
 /* The same for a partner's past, of all addresses that it may have promised something of; in steps: true
    where there is more. */

@@ -28,8 +28,8 @@ static const char *connection_words(const struct fo_relationship *relationship)
     return endpoint->settings.session.primary ? "waiting to try again" : "waiting for the primary";
 }
 
-/* When the present state ends by itself, or, in PARTNER-DOWN, the partner's free addresses may be
-   given; 0: never. */
+/* When the present state ends by itself (in COMMUNICATIONS-INTERRUPTED by auto-partner-down), or, in PARTNER-DOWN,
+   the partner's free addresses may be given; 0: never. */
 static uint32_t deadline_of(const struct fo_relationship *relationship, const struct fo_now *now)
 {
     const struct fo_endpoint *endpoint = &relationship->endpoint;
@@ -39,6 +39,11 @@ static uint32_t deadline_of(const struct fo_relationship *relationship, const st
         (endpoint->record.state == FO_STATE_PARTNER_DOWN &&
          endpoint->record.wait_until > now->seconds))
         return endpoint->record.wait_until;
+    if (relationship->interrupted_at != 0 && relationship->config.auto_partner_down != 0 && !relationship->alone) {
+        const int64_t left = relationship->interrupted_at +
+                             (int64_t)relationship->config.auto_partner_down * 1000 - now->ms;
+        return now->seconds + (uint32_t)(left > 0 ? (left + 999) / 1000 : 0);
+    }
     return 0;
 }
 
@@ -55,6 +60,7 @@ static void count_updates(struct fo_relationship *relationship,
         const struct fo_pool *pool = &table->pools[i];
         if (pool->relationship != relationship->index)
             continue;
+        status->quarantined += pool->quarantined.count;
         status->unacknowledged += pool->in_flight.count;
         status->pending += pool->unacked.count;
         if (!pool->retired) /* the partner may have it no more, either: nothing to mend */
@@ -161,6 +167,8 @@ static void fill_status(struct fo_relationship *relationship,
     status->queries_dropped = relationship->queries_dropped;
     status->clients_refused = relationship->clients_refused;
     count_updates(relationship, status);
+    if (status->quarantined > 0)
+        status->quarantined_until = wall_or_never(service, service->quarantine_until);
     show_rejected(relationship, status);
 }
 

@@ -236,9 +236,17 @@ void fo_endpoint_partner_down(struct fo_endpoint *endpoint, uint32_t since, cons
     endpoint->starting = false;
     fo_endpoint_set_state(endpoint, FO_STATE_PARTNER_DOWN, why, now);
     endpoint->record.state_since = since;
-    endpoint->record.wait_until = since + fo_endpoint_lead_time(endpoint);
+    endpoint->record.wait_until = fo_endpoint_all_ours_at(endpoint, since);
     fo_endpoint_store(endpoint); /* also where the state was this one already */
     fo_endpoint_follow_partner(endpoint, "the partner's state", now);
+}
+
+/* A server that has lost its store waits for its own past, too, however long the partner has been down. */
+uint32_t fo_endpoint_all_ours_at(const struct fo_endpoint *endpoint, uint32_t since)
+{
+    const uint32_t partners = since + fo_endpoint_lead_time(endpoint);
+    const uint32_t own = endpoint->record.need_all ? fo_endpoint_past_over_at(endpoint) : 0;
+    return own > partners ? own : partners;
 }
 
 bool fo_endpoint_partner_lives(const struct fo_endpoint *endpoint, const struct fo_now *now)

@@ -69,6 +69,9 @@ struct fo_endpoint_record {
     /* Rule of safety 9: 0, or since when this server was away before it served alone, as one that may have
        been declared down. Until nothing is open between the two, also over restarts. */
     uint32_t away_since;
+    /* 0, or until when leases may run that this server gave, and has forgotten, though it is back without a
+       RECOVER-WAIT, by way of POTENTIAL-CONFLICT or PARTNER-DOWN. */
+    uint32_t forgot_until;
 };
 
 struct fo_endpoint_settings {
@@ -274,6 +277,8 @@ void fo_endpoint_set_pools(struct fo_endpoint *endpoint, const struct fo_ranges 
 void fo_endpoint_partner_down(struct fo_endpoint *endpoint, uint32_t since, const char *why,
                               const struct fo_now *now);
 /* Whether the partner is demonstrably alive: in contact, or refused, or refusing, a short time ago. */
+/* When all addresses are this server's, were the partner down since then (9.4.2). */
+uint32_t fo_endpoint_all_ours_at(const struct fo_endpoint *endpoint, uint32_t since);
 bool fo_endpoint_partner_lives(const struct fo_endpoint *endpoint, const struct fo_now *now);
 /* Tells the partner PAUSED and closes; no attempt to connect follows (9.13). */
 void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now);

@@ -45,6 +45,8 @@ void fo_take_state(struct fo_endpoint *endpoint, const struct fo_message *messag
                    const struct fo_now *now);
 void fo_take_upddone(struct fo_endpoint *endpoint, const struct fo_message *message,
                      const struct fo_now *now);
+/* Seconds: what this server leased and has forgotten, were its store lost, is over. */
+uint32_t fo_endpoint_past_over_at(const struct fo_endpoint *endpoint);
 
 /* ------------------------------------------------------------------ endpoint_count.c */
 /* The partner says whether it has ever spoken with this server (9.6.2). */

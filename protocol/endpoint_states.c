@@ -86,15 +86,19 @@ void fo_endpoint_recover_again(struct fo_endpoint *endpoint, const struct fo_now
                               "the partner may have been alone since the last contact", now);
 }
 
-/* 9.6.2: from when this server went down, if that is known, else from when it started. */
-static void enter_recover_wait(struct fo_endpoint *endpoint, const struct fo_now *now)
+/* 9.6.2: what this server leased before it went down, if that is known, or else before it started, is over. */
+uint32_t fo_endpoint_past_over_at(const struct fo_endpoint *endpoint)
 {
     const uint32_t stopped = endpoint->stop_unknown ? 0 : endpoint->record.last_operational;
+    return (stopped ? stopped : endpoint->started) + fo_endpoint_lead_time(endpoint);
+}
+
+static void enter_recover_wait(struct fo_endpoint *endpoint, const struct fo_now *now)
+{
     fo_endpoint_set_state(endpoint, FO_STATE_RECOVER_WAIT, "UPDDONE received", now);
-    endpoint->record.wait_until =
-        endpoint->record.first_time || FO_FAULTY(RECOVER_WAIT_SKIPPED)
-            ? now->seconds
-            : (stopped ? stopped : endpoint->started) + fo_endpoint_lead_time(endpoint);
+    endpoint->record.wait_until = endpoint->record.first_time || FO_FAULTY(RECOVER_WAIT_SKIPPED)
+                                      ? now->seconds
+                                      : fo_endpoint_past_over_at(endpoint);
     if (endpoint->record.wait_until > now->seconds)
         fo_endpoint_note(endpoint, FO_NOTE_RECOVER_WAIT, "");
     else
@@ -218,6 +222,9 @@ void fo_take_upddone(struct fo_endpoint *endpoint, const struct fo_message *mess
         return; /* of an older request: it says nothing about this one */
     endpoint->request_xid = 0;
     endpoint->request_deadline = 0;
+    /* A store that was lost, and a way back that has no RECOVER-WAIT (9.10.3): free addresses wait instead. */
+    if (endpoint->record.need_all && !endpoint->record.first_time && endpoint->record.state != FO_STATE_RECOVER)
+        endpoint->record.forgot_until = fo_endpoint_past_over_at(endpoint);
     endpoint->record.need_all = false;
     fo_endpoint_store(endpoint);
     fo_endpoint_note(endpoint, FO_NOTE_REQUEST_DONE, "");

@@ -241,6 +241,8 @@ ElementPtr relationship_map(size_t index, const Status &status)
     map->set("refusing", text_or_null(status.refusing));
     map->set("way-out", text_or_null(status.way_out));
     map->set("deadline", moment(status.deadline));
+    map->set("quarantined", integer(status.quarantined));
+    map->set("quarantined-until", moment(status.quarantined_until));
     map->set("mclt", integer(status.mclt));
     map->set("buckets", integer(status.buckets));
     map->set("clock-difference", integer(status.clock_difference));

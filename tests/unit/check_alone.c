@@ -227,7 +227,7 @@ START_TEST(another_restart_does_not_end_it)
     const uint32_t since = relationship->endpoint.record.away_since;
     ck_assert_uint_eq(since, relationship->endpoint.record.last_operational);
     uint32_t last;
-    memcpy(&last, stored + stored_length - 1 - sizeof last, sizeof last); /* and `forgetting` */
+    memcpy(&last, stored + stored_length - 5 - sizeof last, sizeof last); /* `forgetting`, `forgot_until` */
     ck_assert_uint_eq(ntohl(last), since);
     relationship->alone = false;
     relationship->endpoint.record.last_operational = fo_service_now(service).seconds;

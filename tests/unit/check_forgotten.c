@@ -205,6 +205,27 @@ START_TEST(a_quarantine_is_longer_than_any_lease_that_it_is_for)
 }
 END_TEST
 
+/* B3: whoever wonders why free addresses are not given sees how many, and until when. */
+START_TEST(a_quarantine_can_be_seen)
+{
+    struct fo_relationship_status status;
+    struct fo_now moment = fo_service_now(service);
+    ck_assert(fo_relationship_status(service, 0, &status));
+    ck_assert_uint_eq(status.quarantined, 0);
+    ck_assert_uint_eq(status.quarantined_until, 0);
+    service->stamp_durable = moment.seconds;
+    fo_quarantine_open(service);
+    fo_doubt_own_past(service, &moment);
+    ck_assert(fo_relationship_status(service, 0, &status));
+    ck_assert_uint_gt(status.quarantined, 0);
+    ck_assert_uint_eq(status.quarantined_until, fo_to_wall(service, service->quarantine_until));
+    still_later(service, (MCLT + 2 * FO_STAMP_LATE_S) * 1000);
+    ck_assert(fo_relationship_status(service, 0, &status));
+    ck_assert_uint_eq(status.quarantined, 0);
+    ck_assert_uint_eq(status.quarantined_until, 0);
+}
+END_TEST
+
 /* A renewal that only Kea's row tells of, shorter than the lease was: a RELEASED from before is older. */
 START_TEST(a_later_transaction_in_keas_row_counts_though_its_end_does_not)
 {
@@ -504,6 +525,7 @@ int main(void)
     tcase_add_test(all, who_has_forgotten_all_does_not_settle_whose_a_lease_is);
     tcase_add_test(all, after_a_power_cut_there_may_have_been_transactions_until_the_restart);
     tcase_add_test(all, a_quarantine_is_longer_than_any_lease_that_it_is_for);
+    tcase_add_test(all, a_quarantine_can_be_seen);
     tcase_add_test(all, a_later_transaction_in_keas_row_counts_though_its_end_does_not);
     tcase_add_loop_test(all, the_row_of_a_client_that_had_to_leave_is_no_news, 0, 3);
     tcase_add_test(all, a_lease_that_only_keas_row_remembers_may_have_been_renewed);

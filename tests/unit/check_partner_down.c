@@ -365,8 +365,13 @@ START_TEST(by_itself)
 {
     begin(true);
     relationship->config.auto_partner_down = 100;
+    struct fo_relationship_status status;
+    const uint32_t since = fo_service_now(service).seconds;
     still_later(service, 97000);
     ck_assert_int_eq(relationship->endpoint.record.state, FO_STATE_COMMUNICATIONS_INTERRUPTED);
+    ck_assert(fo_relationship_status(service, 0, &status)); /* and shows when */
+    ck_assert_uint_le(status.deadline, fo_to_wall(service, since + 100));
+    ck_assert_uint_ge(status.deadline, fo_to_wall(service, since + 97));
     if (_i == 1) { /* it lives */
         relationship->endpoint.sign_of_life = still.ms;
         still_later(service, 30000);

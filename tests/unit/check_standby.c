@@ -142,6 +142,7 @@ static void enter(enum fo_state state)
 {
     relationship->endpoint.starting = false;
     relationship->endpoint.record.state = (uint8_t)state;
+    relationship->endpoint.record.need_all = false;
 }
 
 /* Position 0 to 3: this server, `a`, is the primary where bit 0 is set, and active where bit 1 is.

@@ -21,6 +21,7 @@ void still_primary_enter(enum fo_state state)
 {
     relationship->endpoint.starting = false;
     relationship->endpoint.record.state = (uint8_t)state;
+    relationship->endpoint.record.need_all = state == FO_STATE_RECOVER;
 }
 
 void still_primary_start(void)
