@@ -85,7 +85,7 @@ START_TEST(a_wrong_cell_is_found)
     }
     for (int k = 1; k < 4; k++)
         script_free(&script[k]);
-    ck_assert_uint_eq(count, 9 * 11 + 7 * 7 + 10 * 7);
+    ck_assert_uint_eq(count, 9 * 11 + 7 * 7 + 12 * 7);
 }
 END_TEST
 
@@ -141,6 +141,16 @@ static const struct {
     {NORMAL "partner-down\n", "which nothing expected"},
     {NORMAL "partner-down force\nexpect refused\n", "7: expected refused, came done"},
     {NORMAL "partner-down\nexpect refused \"no such words\"\n", "7: expected refused no such words"},
+    {NORMAL "shutdown\nexpect refused\n", "7: expected refused, came done"},
+    {NORMAL "shutdown\n", "which nothing expected"},
+    {NORMAL "shutdown dry-run\nexpect done\nstate SHUTDOWN\n", "8: expected state SHUTDOWN, the server is in NORMAL"},
+    {NORMAL "maintenance-start\nexpect done\n", "7: came STATE SHUTDOWN"},
+    {NORMAL "maintenance-cancel\nexpect done\n", "7: expected done, came refused"},
+    {NORMAL "dhcp-disable\npass 3 s\n", "7: came STATE PAUSED"},
+    {NORMAL "dhcp-disable\nstate PAUSED\n", "7: expected state PAUSED, the server is in NORMAL"},
+    {NORMAL "kea hangs\npass 9 s\nexpect STATE PAUSED\n", "8: expected STATE PAUSED, came nothing"},
+    {NORMAL "freeze 4 s\nstate STARTUP\n", "7: expected state STARTUP, the server is in NORMAL"},
+    {NORMAL "memory ends\nmemory is there\nclient A DISCOVER\nexpect silence\n", "9: expected silence, came OFFER"},
     /* tables: the line of the row */
     {"scenario wrong\ntable\n| STATE |\n| NORMAL |\n| RECOVER |\nserver primary pool 192.0.2.10-192.0.2.29\n"
      "start\nnormal\nstate STATE\n", "9 (the row in line 5): expected state RECOVER"},
@@ -164,6 +174,12 @@ static const struct {
     {STAGE "start\nconnect\nexpect STATE RECOVER\nreceive BNDACK 192.0.2.10\n", "no BNDUPD of 192.0.2.10 waits"},
     {STAGE "start\nreceive STATE NORMAL\n", "5: there is no connection"},
     {STAGE "pass 3 fortnights\n", "4: pass: say"},
+    {STAGE "shutdown\n", "4: the server does not run"},
+    {STAGE "dhcp-disable\n", "4: the server does not run"},
+    {STAGE "start\nmaintenance-start soon\n", "5: maintenance-start [dry-run]"},
+    {STAGE "start\nkea dances\n", "5: kea goes on, kea hangs, or kea runs"},
+    {STAGE "start\nfreeze\n", "5: freeze: say"},
+    {STAGE "start\nmemory\n", "5: memory ends, or memory is there"},
     {STAGE "start\nnormal\nclient A leases\nexpect BNDUPD @A ACTIVE lease soon\n", "is no moment"},
 };
 

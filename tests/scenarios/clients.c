@@ -65,6 +65,10 @@ static void ask(struct server *server, struct client *client, const struct fo_qu
 {
     if (server->service == NULL)
         return;
+    if (server->dhcp_disabled) { /* Kea drops it before any callout */
+        server->answer = (struct answer){.kind = SILENCE, .client = client, .reason = "Kea serves nobody"};
+        return;
+    }
     engine_query(server, client, query, half);
     tell("client %s %s: %s", client->name, server->primary ? "asks the primary" : "asks the secondary",
          server->answer.kind == SILENCE ? server->answer.reason : "answered");

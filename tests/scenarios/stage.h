@@ -69,7 +69,9 @@ struct server {
     enum fo_state last_state; /* as it last said */
     uint8_t boot;           /* which of the machine's runs */
     bool volatile_rows;     /* persist: false */
-    bool listening, rows_wanted, rows_held, disk_full;
+    bool listening, rows_wanted, rows_held, disk_full, no_memory;
+    bool sign_wanted, hangs; /* a sign of life of Kea's main thread; it gives none */
+    bool dhcp_disabled;
     int64_t deadline;       /* boot time of its next step */
     struct kea_row rows[ADDRESSES_MAX]; /* from the first pool's first address on */
     struct kea_row rows_on_disk[ADDRESSES_MAX]; /* as they were when a scenario said that they reached it */
