@@ -101,6 +101,7 @@ static const struct {
     {STAGE "start\nexpect STATE NORMAL\n", "5: expected STATE NORMAL, came nothing"},
     {STAGE "start\nexpect CONNECT mclt 61\n", "5: expected CONNECT mclt 61, came CONNECT mclt 60"},
     {STAGE "start\nexpect CONNECT hash-buckets 0-127\n", "it differs at \"hash-buckets\""},
+    {STAGE "start\nexpect no call\n", "5: expected no call, came one"},
     {STAGE "start\nconnect\n", "5: came STATE RECOVER startup"},
     {STAGE "start\nconnect\nexpect STATE RECOVER-WAIT\n", "6: expected STATE RECOVER-WAIT, came STATE RECOVER"},
     {STAGE "start\nconnect\nexpect STATE RECOVER running\n", "it differs at \"running\""},

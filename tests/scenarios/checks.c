@@ -212,9 +212,12 @@ void expect(struct server *server, const struct line *line, size_t from)
             (heard != NULL && word_is(line, from, "nothing")))
             differs(line, from, heard, NULL);
         free(heard);
+    } else if (word_is(line, from, "no") && word_is(line, from + 1, "call")) {
+        if (wire_called()) /* the server has tried to connect, since the partner last answered that */
+            fail("expected no call, came one");
     } else {
-        fail("expect \"%s\": a message, OFFER, ACK, NAK, silence, passes, done, refused, close or "
-             "nothing", line->words[from]);
+        fail("expect \"%s\": a message, OFFER, ACK, NAK, silence, passes, done, refused, close, nothing "
+             "or no call", line->words[from]);
     }
 }
 

@@ -117,6 +117,8 @@ void wire_send(int from, fo_connection connection, const uint8_t *data, size_t l
 void wire_close(int from, fo_connection connection);
 /* Played: the server's call that waits (false: there is none) stands, or is refused. */
 bool wire_answer(bool stands);
+/* Whether there was one since it last answered. */
+bool wire_called(void);
 /* Played: a connection to the server. */
 void wire_open(void);
 bool wire_played_open(void);
