@@ -200,10 +200,17 @@ static void parameter(struct server *server, const char *key, const char *value)
     static const char *const names[][2] = {
         {"mclt", "max-client-lead-time"}, {"buckets", "load-balance-percent"}};
     int64_t number;
-    const size_t used = strlen(server->parameters);
+    char before[80];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(key, names[i][0]) == 0)
             key = names[i][1];
+    snprintf(before, sizeof before, ", \"%s\": ", key);
+    char *old = strstr(server->parameters, before); /* of a reload that has another value */
+    if (old != NULL) {
+        const char *rest = strstr(old + 1, ", \"");
+        memmove(old, rest != NULL ? rest : "", rest != NULL ? strlen(rest) + 1 : 1);
+    }
+    const size_t used = strlen(server->parameters);
     const bool bare = number_of(value, &number) || strcmp(value, "true") == 0 ||
                       strcmp(value, "false") == 0;
     snprintf(server->parameters + used, sizeof server->parameters - used, ", \"%s\": %s%s%s", key,
