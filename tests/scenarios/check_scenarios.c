@@ -93,6 +93,7 @@ END_TEST
 
 #define STAGE "scenario wrong\nserver primary mclt 60 pool 192.0.2.10-192.0.2.29\nclients primary A B\n"
 #define NORMAL STAGE "start\nnormal\n" /* line 6 is the next */
+#define NAMED "scenario wrong\nserver primary pool 192.0.2.10-192.0.2.29\nclients primary A named\nstart\nnormal\n"
 
 static const struct {
     const char *text, *reported;
@@ -116,6 +117,11 @@ static const struct {
     {NORMAL "client A leases\n", "6: came BNDUPD 192.0.2.20 ACTIVE"},
     {NORMAL "receive BNDUPD 192.0.2.10 FREE\nexpect BNDACK 192.0.2.10 reject 15\n", "it differs at \"reject\""},
     {NORMAL "receive BNDUPD 192.0.3.1 FREE\nexpect BNDACK 192.0.3.1 accepted\n", "it differs at \"accepted\""},
+    {NAMED "client A leases\nexpect BNDUPD @A ACTIVE name B\n", "it differs at \"name\""},
+    {NAMED "client A leases\nexpect BNDUPD @A ACTIVE no name\n", "it differs at \"no\""},
+    {NORMAL "client A leases\nexpect BNDUPD @A ACTIVE name A\n", "it differs at \"name\""},
+    {NAMED "client A leases\nexpect BNDUPD @A ACTIVE\nrow @A client A no name\n", "8: expected row"},
+    {NAMED "client A leases\nexpect BNDUPD @A ACTIVE\nrow @A client A name A.example.\n", "8: expected row"},
     /* an answer */
     {NORMAL "client A DISCOVER\n", "6: came OFFER 192.0.2.20 lease 60 before this, which nothing expected"},
     {NORMAL "client A DISCOVER\npass 1 s\n", "7: came OFFER 192.0.2.20 lease 60 before this"},

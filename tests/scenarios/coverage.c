@@ -206,6 +206,7 @@ const char *coverage_of_arrows(void)
         {FO_STATE_RESOLUTION_INTERRUPTED, FO_STATE_POTENTIAL_CONFLICT},
         {FO_STATE_RESOLUTION_INTERRUPTED, FO_STATE_PARTNER_DOWN},
         {FO_STATE_CONFLICT_DONE, FO_STATE_NORMAL},
+        {FO_STATE_NORMAL, FO_STATE_SHUTDOWN}, /* "not represented in the following figure" (9.2) */
         /* Ours: asked anew (architecture.md), and a server that was down while the partner was alone. */
         {FO_STATE_RECOVER_WAIT, FO_STATE_RECOVER},
         {FO_STATE_RECOVER_DONE, FO_STATE_RECOVER},

@@ -35,6 +35,7 @@ struct client {
     char name[32];
     uint8_t hardware[6], identifier[7];
     bool has_identifier;
+    char host_name[44]; /* that its leases have, or empty; one that ends in a dot is in DNS */
     uint32_t address;  /* that it was offered, or has */
     int server;        /* by this one */
     uint32_t reserved; /* 0: no reservation */
@@ -51,6 +52,7 @@ struct kea_row {
     enum fo_row_state state;
     const struct client *client; /* NULL: none */
     uint32_t cltt, length;
+    char name[44];     /* the host name, or empty */
 };
 
 struct server {
@@ -151,6 +153,8 @@ void engine_rows(struct server *server);
 void engine_reconcile(struct server *server);
 struct kea_row *engine_row(struct server *server, uint32_t address);
 struct fo_client identity_of(const struct client *client);
+/* What a row, or a message, says of a host name. */
+struct fo_details details_of_name(const char *name);
 
 /* ------------------------------------------------------------------ partner.c */
 /* What the played partner heard: a message, or one transaction of it. */

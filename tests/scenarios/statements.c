@@ -157,8 +157,8 @@ static void do_command(struct server *server, const struct line *line, size_t at
     if (!deletes && !word_is(line, at, "writes"))
         fail("command deletes ADDRESS, or command writes ADDRESS for CLIENT");
     *row = deletes ? (struct kea_row){0}
-                   : (struct kea_row){FO_ROW_LEASED, client_of_word(word_at(line, at + 3, "the client")),
-                                      seconds_now(), 600};
+                   : (struct kea_row){.state = FO_ROW_LEASED, .cltt = seconds_now(), .length = 600,
+                                      .client = client_of_word(word_at(line, at + 3, "the client"))};
     if (server->service != NULL)
         fo_row_commanded(server->service, which, deletes ? "lease4-del" : "lease4-add", deletes);
     settle();
