@@ -308,7 +308,8 @@ void check_binding(struct server *server, const struct line *line, size_t from)
     }
 }
 
-/* row ADDRESS absent|declined|client NAME [lease MOMENT] [name NAME|no name]: Kea's row, its end, its host name. */
+/* row ADDRESS absent|declined|client NAME [lease MOMENT] [name NAME|no name]: Kea's row, its end, its
+   host name. */
 void check_row(struct server *server, const struct line *line, size_t from)
 {
     uint32_t first, last;

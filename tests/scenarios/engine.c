@@ -81,7 +81,7 @@ static void do_job(struct server *server, const struct fo_row *job)
                                   .cltt = job->cltt, .length = job->length};
     if (job->job == FO_ROW_PUT)
         snprintf(row->name, sizeof row->name, "%.*s", (int)job->details.name_length,
-                 (const char *)job->details.name);
+                 job->details.name_length ? (const char *)job->details.name : "");
     fo_rows_done(server->service, job, NULL, NULL);
 }
 

@@ -343,7 +343,8 @@ static void heard_name(const struct fo_update *update, char name[FO_DETAIL_MAX +
     uint8_t space[FO_DETAIL_MAX];
     struct fo_details details;
     fo_details_hear(update, &details, space);
-    snprintf(name, FO_DETAIL_MAX + 1, "%.*s", (int)details.name_length, (const char *)details.name);
+    snprintf(name, FO_DETAIL_MAX + 1, "%.*s", (int)details.name_length,
+             details.name_length ? (const char *)details.name : "");
 }
 
 static bool same_name(const struct fo_update *update, const char *expected)

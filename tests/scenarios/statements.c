@@ -233,7 +233,8 @@ static void do_maintenance_cancel(struct server *server, const struct line *line
     leave(server, line, at, (struct fo_leave_order){0}, fo_come_back);
 }
 
-/* dhcp-disable and dhcp-enable: Kea's own commands. Its main thread tells with its next sign of life, in 3 s. */
+/* dhcp-disable and dhcp-enable: Kea's own commands. Its main thread tells with its next sign of life, within
+   3 s. */
 static void do_dhcp(struct server *server, const struct line *line, size_t at)
 {
     server_relationship(server);
