@@ -75,7 +75,7 @@ START_TEST(a_wrong_cell_is_found)
     unsigned count = 0;
     for (size_t i = 0; i < files.gl_pathc; i++)
         for (int k = 1; k < 4; k++)
-            if (strstr(files.gl_pathv[i], made_for[k]) != NULL)
+            if (strcmp(strrchr(files.gl_pathv[i], '/') + 1, made_for[k]) == 0)
                 ck_assert(script_read(&script[k], files.gl_pathv[i], NULL, report));
     while (coverage_next(&cell)) {
         count++;
