@@ -75,7 +75,7 @@ START_TEST(a_wrong_cell_is_found)
     unsigned count = 0;
     for (size_t i = 0; i < files.gl_pathc; i++)
         for (int k = 1; k < 4; k++)
-            if (strstr(files.gl_pathv[i], made_for[k]) != NULL)
+            if (strcmp(strrchr(files.gl_pathv[i], '/') + 1, made_for[k]) == 0)
                 ck_assert(script_read(&script[k], files.gl_pathv[i], NULL, report));
     while (coverage_next(&cell)) {
         count++;
@@ -85,7 +85,7 @@ START_TEST(a_wrong_cell_is_found)
     }
     for (int k = 1; k < 4; k++)
         script_free(&script[k]);
-    ck_assert_uint_eq(count, 9 * 11 + 7 * 7 + 10 * 7);
+    ck_assert_uint_eq(count, 9 * 11 + 7 * 7 + 12 * 7);
 }
 END_TEST
 
@@ -93,6 +93,7 @@ END_TEST
 
 #define STAGE "scenario wrong\nserver primary mclt 60 pool 192.0.2.10-192.0.2.29\nclients primary A B\n"
 #define NORMAL STAGE "start\nnormal\n" /* line 6 is the next */
+#define NAMED "scenario wrong\nserver primary pool 192.0.2.10-192.0.2.29\nclients primary A named\nstart\nnormal\n"
 
 static const struct {
     const char *text, *reported;
@@ -101,6 +102,7 @@ static const struct {
     {STAGE "start\nexpect STATE NORMAL\n", "5: expected STATE NORMAL, came nothing"},
     {STAGE "start\nexpect CONNECT mclt 61\n", "5: expected CONNECT mclt 61, came CONNECT mclt 60"},
     {STAGE "start\nexpect CONNECT hash-buckets 0-127\n", "it differs at \"hash-buckets\""},
+    {STAGE "start\nexpect no call\n", "5: expected no call, came one"},
     {STAGE "start\nconnect\n", "5: came STATE RECOVER startup"},
     {STAGE "start\nconnect\nexpect STATE RECOVER-WAIT\n", "6: expected STATE RECOVER-WAIT, came STATE RECOVER"},
     {STAGE "start\nconnect\nexpect STATE RECOVER running\n", "it differs at \"running\""},
@@ -115,6 +117,11 @@ static const struct {
     {NORMAL "client A leases\n", "6: came BNDUPD 192.0.2.20 ACTIVE"},
     {NORMAL "receive BNDUPD 192.0.2.10 FREE\nexpect BNDACK 192.0.2.10 reject 15\n", "it differs at \"reject\""},
     {NORMAL "receive BNDUPD 192.0.3.1 FREE\nexpect BNDACK 192.0.3.1 accepted\n", "it differs at \"accepted\""},
+    {NAMED "client A leases\nexpect BNDUPD @A ACTIVE name B\n", "it differs at \"name\""},
+    {NAMED "client A leases\nexpect BNDUPD @A ACTIVE no name\n", "it differs at \"no\""},
+    {NORMAL "client A leases\nexpect BNDUPD @A ACTIVE name A\n", "it differs at \"name\""},
+    {NAMED "client A leases\nexpect BNDUPD @A ACTIVE\nrow @A client A no name\n", "8: expected row"},
+    {NAMED "client A leases\nexpect BNDUPD @A ACTIVE\nrow @A client A name A.example.\n", "8: expected row"},
     /* an answer */
     {NORMAL "client A DISCOVER\n", "6: came OFFER 192.0.2.20 lease 60 before this, which nothing expected"},
     {NORMAL "client A DISCOVER\npass 1 s\n", "7: came OFFER 192.0.2.20 lease 60 before this"},
@@ -141,6 +148,16 @@ static const struct {
     {NORMAL "partner-down\n", "which nothing expected"},
     {NORMAL "partner-down force\nexpect refused\n", "7: expected refused, came done"},
     {NORMAL "partner-down\nexpect refused \"no such words\"\n", "7: expected refused no such words"},
+    {NORMAL "shutdown\nexpect refused\n", "7: expected refused, came done"},
+    {NORMAL "shutdown\n", "which nothing expected"},
+    {NORMAL "shutdown dry-run\nexpect done\nstate SHUTDOWN\n", "8: expected state SHUTDOWN, the server is in NORMAL"},
+    {NORMAL "maintenance-start\nexpect done\n", "7: came STATE SHUTDOWN"},
+    {NORMAL "maintenance-cancel\nexpect done\n", "7: expected done, came refused"},
+    {NORMAL "dhcp-disable\npass 3 s\n", "7: came STATE PAUSED"},
+    {NORMAL "dhcp-disable\nstate PAUSED\n", "7: expected state PAUSED, the server is in NORMAL"},
+    {NORMAL "kea hangs\npass 9 s\nexpect STATE PAUSED\n", "8: expected STATE PAUSED, came nothing"},
+    {NORMAL "freeze 4 s\nstate STARTUP\n", "7: expected state STARTUP, the server is in NORMAL"},
+    {NORMAL "memory ends\nmemory is there\nclient A DISCOVER\nexpect silence\n", "9: expected silence, came OFFER"},
     /* tables: the line of the row */
     {"scenario wrong\ntable\n| STATE |\n| NORMAL |\n| RECOVER |\nserver primary pool 192.0.2.10-192.0.2.29\n"
      "start\nnormal\nstate STATE\n", "9 (the row in line 5): expected state RECOVER"},
@@ -164,6 +181,12 @@ static const struct {
     {STAGE "start\nconnect\nexpect STATE RECOVER\nreceive BNDACK 192.0.2.10\n", "no BNDUPD of 192.0.2.10 waits"},
     {STAGE "start\nreceive STATE NORMAL\n", "5: there is no connection"},
     {STAGE "pass 3 fortnights\n", "4: pass: say"},
+    {STAGE "shutdown\n", "4: the server does not run"},
+    {STAGE "dhcp-disable\n", "4: the server does not run"},
+    {STAGE "start\nmaintenance-start soon\n", "5: maintenance-start [dry-run]"},
+    {STAGE "start\nkea dances\n", "5: kea goes on, kea hangs, or kea runs"},
+    {STAGE "start\nfreeze\n", "5: freeze: say"},
+    {STAGE "start\nmemory\n", "5: memory ends, or memory is there"},
     {STAGE "start\nnormal\nclient A leases\nexpect BNDUPD @A ACTIVE lease soon\n", "is no moment"},
 };
 

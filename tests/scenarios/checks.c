@@ -212,9 +212,12 @@ void expect(struct server *server, const struct line *line, size_t from)
             (heard != NULL && word_is(line, from, "nothing")))
             differs(line, from, heard, NULL);
         free(heard);
+    } else if (word_is(line, from, "no") && word_is(line, from + 1, "call")) {
+        if (wire_called()) /* the server has tried to connect, since the partner last answered that */
+            fail("expected no call, came one");
     } else {
-        fail("expect \"%s\": a message, OFFER, ACK, NAK, silence, passes, done, refused, close or "
-             "nothing", line->words[from]);
+        fail("expect \"%s\": a message, OFFER, ACK, NAK, silence, passes, done, refused, close, nothing "
+             "or no call", line->words[from]);
     }
 }
 
@@ -305,7 +308,8 @@ void check_binding(struct server *server, const struct line *line, size_t from)
     }
 }
 
-/* row ADDRESS absent|declined|client NAME [lease MOMENT]: Kea's row, and its end. */
+/* row ADDRESS absent|declined|client NAME [lease MOMENT] [name NAME|no name]: Kea's row, its end, its
+   host name. */
 void check_row(struct server *server, const struct line *line, size_t from)
 {
     uint32_t first, last;
@@ -317,14 +321,22 @@ void check_row(struct server *server, const struct line *line, size_t from)
     bool fits = leased ? row->state == FO_ROW_LEASED && row->client == client_of_word(line->words[from + 2])
                 : word_is(line, from + 1, "declined") ? row->state == FO_ROW_DECLINED
                                                  : word_is(line, from + 1, "absent") && row->state == FO_ROW_ABSENT;
-    if (leased && word_is(line, from + 3, "lease") && from + 4 < line->count)
-        fits = fits && near_moment(line->words[from + 4], row->cltt + row->length, clock_of(server));
+    for (size_t at = from + 3; leased && at + 1 < line->count; at += 2) {
+        const char *value = line->words[at + 1];
+        if (word_is(line, at, "lease"))
+            fits = fits && near_moment(value, row->cltt + row->length, clock_of(server));
+        else if (word_is(line, at, "name") || word_is(line, at, "no"))
+            fits = fits && strcmp(row->name, word_is(line, at, "no") ? "" : value) == 0;
+        else
+            fail("\"%s\": row ADDRESS client NAME [lease MOMENT] [name NAME|no name]", line->words[at]);
+    }
     if (!fits)
-        fail("expected row %s %s, there is %s%s until %+lld", line->words[from], line->words[from + 1],
+        fail("expected row %s %s, there is %s%s%s%s until %+lld", line->words[from], line->words[from + 1],
              row->state == FO_ROW_ABSENT     ? "none"
              : row->state == FO_ROW_DECLINED ? "a declined one"
                                              : "one of client ",
              row->state == FO_ROW_LEASED && row->client ? row->client->name : "",
+             row->name[0] ? " name " : "", row->name,
              (long long)row->cltt + row->length - clock_of(server));
 }
 

@@ -21,13 +21,16 @@ static bool client_exists(const uint8_t hardware[6])
 }
 
 /* Its bucket is one of the primary's half, 0 to 127, or one of the secondary's. */
-static void add_client(const char *name, bool primarys, bool identified)
+static void add_client(const char *name, bool primarys, const char *kind)
 {
+    const bool identified = strcmp(kind, "identified") == 0;
     if (stage.client_count == CLIENTS_MAX)
         fail("more than %d clients", CLIENTS_MAX);
     uint8_t bucket;
     struct client new = {.hardware = {2}, .identifier = {1, 2}, .has_identifier = identified};
     snprintf(new.name, sizeof new.name, "%s", name);
+    if (strcmp(kind, "named") == 0 || strcmp(kind, "in-dns") == 0)
+        snprintf(new.host_name, sizeof new.host_name, "%s%s", name, *kind == 'i' ? ".example." : "");
     do {
         if (++new.hardware[5] == 0)
             new.hardware[4]++;
@@ -37,24 +40,29 @@ static void add_client(const char *name, bool primarys, bool identified)
     stage.clients[stage.client_count++] = new;
 }
 
-/* clients primary A B [identified]; a-z stands for as many: `clients primary C1-C20`. */
+/* clients primary A B [identified|named|in-dns]; a-z stands for as many: `clients primary C1-C20`. The host name
+   of A is A where it is named, A.example. where Kea enters it in DNS. */
 void do_clients(struct server *server, const struct line *line, size_t at)
 {
     const bool primarys = word_is(line, at, "primary");
-    const bool identified = word_is(line, line->count - 1, "identified");
+    static const char *const kinds[] = {"identified", "named", "in-dns"};
+    const char *kind = "";
     (void)server;
     if (!primarys && !word_is(line, at, "secondary"))
         fail("clients primary NAMES, or clients secondary NAMES");
-    for (at++; at < line->count - identified; at++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (word_is(line, line->count - 1, kinds[i]))
+            kind = kinds[i];
+    for (at++; at < line->count - (*kind != '\0'); at++) {
         char letter[8], name[16];
         unsigned first, last;
         if (sscanf(line->words[at], "%7[A-Z]%u-%*[A-Z]%u", letter, &first, &last) != 3) {
-            add_client(line->words[at], primarys, identified);
+            add_client(line->words[at], primarys, kind);
             continue;
         }
         for (unsigned i = first; i <= last; i++) {
             snprintf(name, sizeof name, "%s%u", letter, i);
-            add_client(name, primarys, identified);
+            add_client(name, primarys, kind);
         }
     }
 }
@@ -65,6 +73,10 @@ static void ask(struct server *server, struct client *client, const struct fo_qu
 {
     if (server->service == NULL)
         return;
+    if (server->dhcp_disabled) { /* Kea drops it before any callout */
+        server->answer = (struct answer){.kind = SILENCE, .client = client, .reason = "Kea serves nobody"};
+        return;
+    }
     engine_query(server, client, query, half);
     tell("client %s %s: %s", client->name, server->primary ? "asks the primary" : "asks the secondary",
          server->answer.kind == SILENCE ? server->answer.reason : "answered");

@@ -123,7 +123,7 @@ static const char *lacking(void)
     return missing[0] != '\0' ? missing : NULL;
 }
 
-/* Every state that a STATE message can name, and that a server can be in while it looks at one. */
+/* Every state that a STATE message can name, and that a server can be in (but STARTUP). */
 static const enum fo_state states[] = {
     FO_STATE_NORMAL, FO_STATE_COMMUNICATIONS_INTERRUPTED, FO_STATE_PARTNER_DOWN,
     FO_STATE_POTENTIAL_CONFLICT, FO_STATE_RECOVER, FO_STATE_PAUSED, FO_STATE_SHUTDOWN,
@@ -131,9 +131,11 @@ static const enum fo_state states[] = {
     FO_STATE_RECOVER_WAIT};
 #define EACH(state) (size_t state = 0; state < sizeof states / sizeof states[0]; state++)
 
+/* In these no STATE of the partner's is looked up in the table: the connection is closed when PAUSED has been
+   said, and after SHUTDOWN only PARTNER-DOWN means anything (9.14.2). Queries come all the same. */
 static bool leaves(enum fo_state state)
 {
-    return state == FO_STATE_PAUSED || state == FO_STATE_SHUTDOWN; /* it is said, and the connection closed */
+    return state == FO_STATE_PAUSED || state == FO_STATE_SHUTDOWN;
 }
 
 static bool known(unsigned state)
@@ -155,8 +157,7 @@ static bool exists(const struct coverage_cell *cell)
         return status && cell->column >= FO_FREE && cell->column <= FO_BACKUP;
     case COVERAGE_SERVICE:
         return (known(cell->row) || cell->row == FO_STATE_STARTUP) &&
-               !leaves((enum fo_state)cell->row) && cell->column < FO_QUERY_KINDS &&
-               cell->column != FO_QUERY_REBIND;
+               cell->column < FO_QUERY_KINDS && cell->column != FO_QUERY_REBIND;
     default:
         return false;
     }
@@ -205,6 +206,7 @@ const char *coverage_of_arrows(void)
         {FO_STATE_RESOLUTION_INTERRUPTED, FO_STATE_POTENTIAL_CONFLICT},
         {FO_STATE_RESOLUTION_INTERRUPTED, FO_STATE_PARTNER_DOWN},
         {FO_STATE_CONFLICT_DONE, FO_STATE_NORMAL},
+        {FO_STATE_NORMAL, FO_STATE_SHUTDOWN}, /* "not represented in the following figure" (9.2) */
         /* Ours: asked anew (architecture.md), and a server that was down while the partner was alone. */
         {FO_STATE_RECOVER_WAIT, FO_STATE_RECOVER},
         {FO_STATE_RECOVER_DONE, FO_STATE_RECOVER},
@@ -283,8 +285,6 @@ const char *coverage_of_service(void)
     begin();
     for (size_t i = 0; i <= sizeof states / sizeof states[0]; i++) {
         const enum fo_state state = i == 0 ? FO_STATE_STARTUP : states[i - 1];
-        if (leaves(state))
-            continue;
         /* The service cannot tell REBIND from RENEW (9.8.2 treats them alike): their columns agree. */
         if (__real_fo_state_service(state, FO_QUERY_REBIND) !=
             __real_fo_state_service(state, FO_QUERY_RENEW))

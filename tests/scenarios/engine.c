@@ -9,6 +9,7 @@
  */
 #include "tests/scenarios/stage.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ rows */
@@ -49,6 +50,14 @@ static bool over(const struct server *server, const struct kea_row *row)
     return row->length != UINT32_MAX && row->cltt + row->length < wall(server);
 }
 
+struct fo_details details_of_name(const char *name)
+{
+    const size_t length = strlen(name);
+    const bool in_dns = length > 0 && name[length - 1] == '.';
+    return (struct fo_details){.told = true, .forward = in_dns, .reverse = in_dns,
+                               .name = (const uint8_t *)name, .name_length = (uint8_t)length};
+}
+
 static void do_job(struct server *server, const struct fo_row *job)
 {
     struct kea_row *row = engine_row(server, job->address);
@@ -62,12 +71,17 @@ static void do_job(struct server *server, const struct fo_row *job)
         found.cltt = row->cltt;
         found.length = row->length;
         found.client = identity_of(row->client);
+        found.details = details_of_name(row->name);
         fo_rows_done(server->service, job, &found, NULL);
         return;
     }
     *row = job->job == FO_ROW_DELETE
                ? (struct kea_row){0}
-               : (struct kea_row){job->state, client_of(&job->client), job->cltt, job->length};
+               : (struct kea_row){.state = job->state, .client = client_of(&job->client),
+                                  .cltt = job->cltt, .length = job->length};
+    if (job->job == FO_ROW_PUT)
+        snprintf(row->name, sizeof row->name, "%.*s", (int)job->details.name_length,
+                 job->details.name_length ? (const char *)job->details.name : "");
     fo_rows_done(server->service, job, NULL, NULL);
 }
 
@@ -85,7 +99,8 @@ void engine_reconcile(struct server *server)
         const struct kea_row *row = &server->rows[i];
         struct fo_row shown = {.state = row->state, .address = server->pools[0].first + i,
                                .subnet_id = SUBNET, .cltt = row->cltt, .length = row->length,
-                               .client = identity_of(row->client)};
+                               .client = identity_of(row->client),
+                               .details = details_of_name(row->name)};
         if (row->state != FO_ROW_ABSENT)
             fo_reconcile_row(server->service, &shown);
     }
@@ -179,9 +194,12 @@ static void grant(struct server *server, struct client *client, const struct fo_
             silence(server, client, decision);
         return;
     }
-    *row = (struct kea_row){FO_ROW_LEASED, client, wall(server), length};
+    *row = (struct kea_row){.state = FO_ROW_LEASED, .client = client, .cltt = wall(server),
+                            .length = length};
+    memcpy(row->name, client->host_name, sizeof row->name);
+    const struct fo_details details = details_of_name(row->name);
     if (fo_committed(server->service, SUBNET, query, decision, row->cltt, length, server->lease,
-                     NULL, &row_length) == FO_DROP) {
+                     &details, &row_length) == FO_DROP) {
         silence(server, client, decision);
         return;
     }
@@ -215,11 +233,12 @@ static void give_back(struct server *server, struct client *client, const struct
         return;
     }
     if (declines) {
-        *row = (struct kea_row){FO_ROW_DECLINED, NULL, wall(server), server->probation};
+        *row = (struct kea_row){.state = FO_ROW_DECLINED, .cltt = wall(server),
+                                .length = server->probation};
         fo_declined(server->service, decision, wall(server) + server->probation);
     } else {
         *row = (struct kea_row){0};
-        fo_released(server->service, decision, false);
+        fo_released(server->service, decision, true); /* Kea removes the names */
     }
     answer(server, PASSES, client, address, 0, NULL);
 }

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
  * The fields of a message in a scenario's words: `STATE NORMAL startup`, `BNDUPD 192.0.2.10 ACTIVE
- * client A lease +60 potential +360`. Built into a message that is said, compared with one that was
+ * client A name A lease +60 potential +360`. Built into a message that is said, compared with one that was
  * heard (only the fields that are named), or told in the words with which it could be expected.
  *
  * A moment is relative to the time in the message's header: +60, -10m, +2h, now; or never (0).
@@ -97,6 +97,18 @@ static void set_client(struct fo_update *update, struct client *client)
     update->present |= FO_HAS(FO_OPT_CLIENT_IDENTIFIER);
 }
 
+/* The host name, in client-reply-options, or, where it is in DNS, in the DDNS option (12.7, 12.9). */
+static void set_name(struct fo_update *update, const char *name)
+{
+    struct fo_details_space space;
+    const struct fo_details details = details_of_name(name);
+    fo_details_say(&details, update, &space);
+    if (update->reply_options.length != 0)
+        update->reply_options = keep(update->reply_options.data, update->reply_options.length);
+    if (update->ddns_name.length != 0)
+        update->ddns_name = keep(update->ddns_name.data, update->ddns_name.length);
+}
+
 static void set_buckets(struct fo_message *message, const char *word)
 {
     unsigned first = 1, last = 0;
@@ -180,6 +192,8 @@ static void set_value(struct fo_message *message, struct fo_update *update, cons
         *present &= ~FO_HAS(field_of(value, update != NULL)->option);
     } else if (update != NULL && strcmp(word, "client") == 0) {
         set_client(update, client_of_word(value));
+    } else if (update != NULL && strcmp(word, "name") == 0) {
+        set_name(update, value);
     } else if (update == NULL && strcmp(word, "hash-buckets") == 0) {
         set_buckets(message, value);
     } else if (update == NULL && strcmp(word, "remembers") == 0) {
@@ -323,6 +337,23 @@ static bool same_client(const struct fo_update *update, const struct client *cli
            (!has || (id->length == 7 && memcmp(id->data, client->identifier, 7) == 0));
 }
 
+/* The host name that is told, or an empty one. */
+static void heard_name(const struct fo_update *update, char name[FO_DETAIL_MAX + 1])
+{
+    uint8_t space[FO_DETAIL_MAX];
+    struct fo_details details;
+    fo_details_hear(update, &details, space);
+    snprintf(name, FO_DETAIL_MAX + 1, "%.*s", (int)details.name_length,
+             details.name_length ? (const char *)details.name : "");
+}
+
+static bool same_name(const struct fo_update *update, const char *expected)
+{
+    char name[FO_DETAIL_MAX + 1];
+    heard_name(update, name);
+    return strcmp(name, expected) == 0;
+}
+
 static bool same_buckets(const struct fo_message *message, const char *word)
 {
     struct fo_message expected = {0};
@@ -357,10 +388,14 @@ static bool same_value(const struct fo_message *message, const struct fo_update 
     if (strcmp(word, "no") == 0 && update != NULL &&
         (strcmp(value, "reserved") == 0 || strcmp(value, "bootp") == 0))
         return same_flag(message, update, value) == 0;
+    if (strcmp(word, "no") == 0 && update != NULL && strcmp(value, "name") == 0)
+        return same_name(update, "");
     if (strcmp(word, "no") == 0)
         return !(present & FO_HAS(field_of(value, update != NULL)->option));
     if (update != NULL && strcmp(word, "client") == 0)
         return same_client(update, client_of_word(value));
+    if (update != NULL && strcmp(word, "name") == 0)
+        return same_name(update, value);
     if (update == NULL && strcmp(word, "hash-buckets") == 0)
         return same_buckets(message, value);
     return same_field(update != NULL ? (const uint8_t *)update : (const uint8_t *)message, present,
@@ -424,7 +459,7 @@ void fields_tell(const struct fo_message *message, uint32_t now, char *text, siz
 {
     const bool inside = has_updates(message);
     const struct fo_update *update = &message->updates[0];
-    char address[16];
+    char address[16], name[FO_DETAIL_MAX + 1] = "";
     size_t at = (size_t)snprintf(text, size, "%s", fo_message_name(message->type));
     if (message->type == FO_MSG_STATE)
         at += (size_t)snprintf(text + at, size - at, " %s%s", fo_state_name(message->server_state),
@@ -441,4 +476,8 @@ void fields_tell(const struct fo_message *message, uint32_t now, char *text, siz
         if (fields[i].in_update == inside && (present & FO_HAS(fields[i].option)))
             at += tell_field(inside ? (const uint8_t *)update : (const uint8_t *)message, &fields[i],
                              text + at, size - at, now);
+    if (inside)
+        heard_name(update, name);
+    if (name[0] != '\0' && at < size)
+        snprintf(text + at, size - at, " name %s", name);
 }

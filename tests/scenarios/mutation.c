@@ -72,10 +72,13 @@ static const char *another_name(const char *word)
 /* Another client of the scenario's, or NULL. */
 static const char *another_client(const struct scenario *scenario, const char *name)
 {
+    static const char *const kinds[] = {"identified", "named", "in-dns", NULL};
     for (size_t i = 0; i < scenario->count; i++)
         for (size_t k = 2; strcmp(scenario->lines[i].words[0], "clients") == 0 &&
                            k < scenario->lines[i].count; k++)
             if (strcmp(scenario->lines[i].words[k], name) != 0 &&
+                !one_of(scenario->lines[i].words[k], kinds) &&
+                !one_of(scenario->lines[i].words[k], scenario->columns) &&
                 strchr(scenario->lines[i].words[k], '-') == NULL)
                 return scenario->lines[i].words[k];
     return NULL;
@@ -90,6 +93,10 @@ static const char *another(const struct scenario *scenario, const char *kind, co
     int number = 0, used = 0;
     if (strcmp(before, "no") == 0)
         return NULL;
+    if (strcmp(before, "name") == 0) { /* one word, also in a table */
+        snprintf(space, 300, "not-%s", word);
+        return space;
+    }
     if (strcmp(before, "client") == 0)
         return another_client(scenario, word);
     if (strcmp(word, "accepted") == 0)

@@ -114,9 +114,31 @@ static void boot_id(void *context, uint8_t id[16])
     memset(id, ((struct server *)context)->boot + 1, 16);
 }
 
+/* Kea's main thread is to write rows, and by that shows that it lives (rule of safety 14). */
 static void wake_rows(void *context)
 {
-    ((struct server *)context)->rows_wanted = true;
+    struct server *server = context;
+    server->rows_wanted = server->sign_wanted = true;
+}
+
+/* True where the loop is woken by it. */
+static bool give_sign(struct server *server)
+{
+    const bool was_disabled = server->service->kea_idle != NULL;
+    server->sign_wanted = false;
+    fo_kea_pulse(server->service, server->dhcp_disabled ? "its DHCP service is disabled" : NULL);
+    return was_disabled != server->dhcp_disabled;
+}
+
+static void *allocate(void *context, size_t size)
+{
+    return ((struct server *)context)->no_memory ? NULL : still_env.allocate(context, size);
+}
+
+static void *reallocate(void *context, void *memory, size_t size)
+{
+    return ((struct server *)context)->no_memory ? NULL
+                                                 : still_env.reallocate(context, memory, size);
 }
 
 static int net_listen(void *context, uint32_t address, uint16_t port)
@@ -178,10 +200,17 @@ static void parameter(struct server *server, const char *key, const char *value)
     static const char *const names[][2] = {
         {"mclt", "max-client-lead-time"}, {"buckets", "load-balance-percent"}};
     int64_t number;
-    const size_t used = strlen(server->parameters);
+    char before[80];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(key, names[i][0]) == 0)
             key = names[i][1];
+    snprintf(before, sizeof before, ", \"%s\": ", key);
+    char *old = strstr(server->parameters, before); /* of a reload that has another value */
+    if (old != NULL) {
+        const char *rest = strstr(old + 1, ", \"");
+        memmove(old, rest != NULL ? rest : "", rest != NULL ? strlen(rest) + 1 : 1);
+    }
+    const size_t used = strlen(server->parameters);
     const bool bare = number_of(value, &number) || strcmp(value, "true") == 0 ||
                       strcmp(value, "false") == 0;
     snprintf(server->parameters + used, sizeof server->parameters - used, ", \"%s\": %s%s%s", key,
@@ -209,6 +238,8 @@ void server_configure(struct server *server, const struct line *line, size_t fro
         server->probation = 86400;
         server->env = still_env;
         server->env.context = server;
+        server->env.allocate = allocate;
+        server->env.reallocate = reallocate;
         server->env.boot_id = boot_id;
         server->env.wake_rows = wake_rows;
         server->env.store_load = store_load;
@@ -278,6 +309,8 @@ static void load(struct server *server)
     if (done != 0)
         fail("the configuration is refused: %s", error);
     engine_reconcile(server);
+    server->dhcp_disabled = false; /* Kea forgets it with each configuration */
+    (void)give_sign(server);
 }
 
 /* ------------------------------------------------------------------ life */
@@ -310,7 +343,8 @@ static void process_ends(struct server *server)
     wire_process_ends(server->number);
     fo_service_free(server->service);
     server->service = NULL;
-    server->still.committing = server->still.locked = server->listening = server->rows_wanted = false;
+    server->still.committing = server->still.locked = server->listening = server->rows_wanted =
+        server->sign_wanted = server->hangs = false;
     if (server->volatile_rows)
         memset(server->rows, 0, sizeof server->rows);
 }
@@ -356,7 +390,9 @@ bool server_act(struct server *server)
         commit_ends(server);
         acted = true;
     }
-    if (server->rows_wanted && !server->rows_held) {
+    if (server->sign_wanted && !server->hangs && give_sign(server))
+        acted = true;
+    if (server->rows_wanted && !server->rows_held && !server->hangs) {
         server->rows_wanted = false;
         engine_rows(server);
         acted = true;

@@ -38,6 +38,7 @@ static struct letter *letters, **letters_end = &letters;
 static fo_connection last_connection;
 static unsigned last_link;
 static struct link *calling; /* a server's call that the played partner has not answered */
+static bool called;          /* there was one, though it may have been given up */
 
 /* ------------------------------------------------------------------ words about it */
 
@@ -160,12 +161,18 @@ bool wire_played_open(void)
     return played_link() != NULL;
 }
 
+bool wire_called(void)
+{
+    return called;
+}
+
 bool wire_answer(bool stands)
 {
     struct link *link = calling;
     if (link == NULL)
         return false;
     calling = NULL;
+    called = false;
     link->open[1] = stands;
     link->id[1] = ++last_connection;
     post(link, 0, stands ? STANDS : REFUSED, NULL, 0);
@@ -227,6 +234,7 @@ static void take_call(struct letter *letter)
     struct server *server = &stage.servers[letter->to];
     if (played(letter->to)) {
         calling = link->open[1 - letter->to] ? link : NULL;
+        called = true;
         return;
     }
     if (server->service == NULL || !server->listening) {
@@ -329,6 +337,7 @@ void stage_reset(void)
     link_count = 0;
     last_connection = 0;
     calling = NULL;
+    called = false;
     partner_reset();
 }
 

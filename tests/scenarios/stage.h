@@ -35,6 +35,7 @@ struct client {
     char name[32];
     uint8_t hardware[6], identifier[7];
     bool has_identifier;
+    char host_name[44]; /* that its leases have, or empty; one that ends in a dot is in DNS */
     uint32_t address;  /* that it was offered, or has */
     int server;        /* by this one */
     uint32_t reserved; /* 0: no reservation */
@@ -51,6 +52,7 @@ struct kea_row {
     enum fo_row_state state;
     const struct client *client; /* NULL: none */
     uint32_t cltt, length;
+    char name[44];     /* the host name, or empty */
 };
 
 struct server {
@@ -69,7 +71,9 @@ struct server {
     enum fo_state last_state; /* as it last said */
     uint8_t boot;           /* which of the machine's runs */
     bool volatile_rows;     /* persist: false */
-    bool listening, rows_wanted, rows_held, disk_full;
+    bool listening, rows_wanted, rows_held, disk_full, no_memory;
+    bool sign_wanted, hangs; /* a sign of life of Kea's main thread; it gives none */
+    bool dhcp_disabled;
     int64_t deadline;       /* boot time of its next step */
     struct kea_row rows[ADDRESSES_MAX]; /* from the first pool's first address on */
     struct kea_row rows_on_disk[ADDRESSES_MAX]; /* as they were when a scenario said that they reached it */
@@ -115,6 +119,8 @@ void wire_send(int from, fo_connection connection, const uint8_t *data, size_t l
 void wire_close(int from, fo_connection connection);
 /* Played: the server's call that waits (false: there is none) stands, or is refused. */
 bool wire_answer(bool stands);
+/* Whether there was one since it last answered. */
+bool wire_called(void);
 /* Played: a connection to the server. */
 void wire_open(void);
 bool wire_played_open(void);
@@ -147,6 +153,8 @@ void engine_rows(struct server *server);
 void engine_reconcile(struct server *server);
 struct kea_row *engine_row(struct server *server, uint32_t address);
 struct fo_client identity_of(const struct client *client);
+/* What a row, or a message, says of a host name. */
+struct fo_details details_of_name(const char *name);
 
 /* ------------------------------------------------------------------ partner.c */
 /* What the played partner heard: a message, or one transaction of it. */

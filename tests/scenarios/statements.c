@@ -157,8 +157,8 @@ static void do_command(struct server *server, const struct line *line, size_t at
     if (!deletes && !word_is(line, at, "writes"))
         fail("command deletes ADDRESS, or command writes ADDRESS for CLIENT");
     *row = deletes ? (struct kea_row){0}
-                   : (struct kea_row){FO_ROW_LEASED, client_of_word(word_at(line, at + 3, "the client")),
-                                      seconds_now(), 600};
+                   : (struct kea_row){.state = FO_ROW_LEASED, .cltt = seconds_now(), .length = 600,
+                                      .client = client_of_word(word_at(line, at + 3, "the client"))};
     if (server->service != NULL)
         fo_row_commanded(server->service, which, deletes ? "lease4-del" : "lease4-add", deletes);
     settle();
@@ -202,6 +202,43 @@ static void do_partner_down(struct server *server, const struct line *line, size
     server->order_done =
         fo_partner_down(server->service, &order, server->ordered, sizeof server->ordered);
     server->order_answered = true;
+    settle();
+}
+
+/* shutdown, maintenance-start, maintenance-cancel: failover-shutdown and so on; each may be [dry-run] */
+static void leave(struct server *server, const struct line *line, size_t at, struct fo_leave_order order,
+                  bool (*obey)(struct fo_service *, const struct fo_leave_order *, char *, size_t))
+{
+    server_relationship(server);
+    order.dry_run = word_is(line, at, "dry-run");
+    if (line->count != at + order.dry_run)
+        fail("%s [dry-run]", line->words[at - 1]);
+    server->order_done = obey(server->service, &order, server->ordered, sizeof server->ordered);
+    server->order_answered = true;
+    settle();
+}
+
+static void do_shutdown(struct server *server, const struct line *line, size_t at)
+{
+    leave(server, line, at, (struct fo_leave_order){0}, fo_leave);
+}
+
+static void do_maintenance_start(struct server *server, const struct line *line, size_t at)
+{
+    leave(server, line, at, (struct fo_leave_order){.maintenance = true}, fo_leave);
+}
+
+static void do_maintenance_cancel(struct server *server, const struct line *line, size_t at)
+{
+    leave(server, line, at, (struct fo_leave_order){0}, fo_come_back);
+}
+
+/* dhcp-disable and dhcp-enable: Kea's own commands. Its main thread tells with its next sign of life, within
+   3 s. */
+static void do_dhcp(struct server *server, const struct line *line, size_t at)
+{
+    server_relationship(server);
+    server->dhcp_disabled = word_is(line, at - 1, "dhcp-disable");
     settle();
 }
 
@@ -321,11 +358,37 @@ static void do_watch(struct server *server, const struct line *line, size_t at)
     partner_watches(types);
 }
 
+/* kea goes on, with the query that stopped half-way; kea hangs, its main thread, which neither writes rows nor
+   shows that it lives, while packet threads work on what they have; kea runs again. */
 static void do_kea(struct server *server, const struct line *line, size_t at)
 {
-    (void)line;
-    (void)at;
-    engine_goes_on(server);
+    if (word_is(line, at, "goes"))
+        engine_goes_on(server);
+    else if (word_is(line, at, "hangs") || word_is(line, at, "runs"))
+        server->hangs = word_is(line, at, "hangs");
+    else
+        fail("kea goes on, kea hangs, or kea runs");
+    settle();
+}
+
+/* freeze 9 s: the process gets no time, nor has it had any yet when the next statement is done. */
+static void do_freeze(struct server *server, const struct line *line, size_t at)
+{
+    int64_t ms;
+    if (stage.server_count == 2)
+        fail("freeze: of a pair the other would be frozen, too");
+    if (line->count != at + 2 || !span_of(line->words[at], line->words[at + 1], &ms))
+        fail("freeze: say `freeze 9 s`");
+    stage.ms += ms;
+    server->still.ms = stage.ms;
+}
+
+/* memory ends: every allocation fails; memory is there again. */
+static void do_memory(struct server *server, const struct line *line, size_t at)
+{
+    if (!word_is(line, at, "ends") && !word_is(line, at, "is"))
+        fail("memory ends, or memory is there");
+    server->no_memory = word_is(line, at, "ends");
     settle();
 }
 
@@ -349,6 +412,10 @@ static const struct statement {
     {"lose", do_lose},           {"disk", do_disk},         {"rows", do_rows},
     {"command", do_command},     {"clock", do_clock},       {"pass", do_pass},
     {"partner-down", do_partner_down},
+    {"shutdown", do_shutdown},   {"maintenance-start", do_maintenance_start},
+    {"maintenance-cancel", do_maintenance_cancel},
+    {"dhcp-disable", do_dhcp},   {"dhcp-enable", do_dhcp},  {"freeze", do_freeze},
+    {"memory", do_memory},
     {"partner", do_partner},     {"receive", do_receive},   {"connect", do_connect},
     {"tcp", do_tcp},
     {"normal", do_normal},       {"refuse", do_refuse},     {"disconnect", do_disconnect},
