@@ -231,7 +231,7 @@ struct fo_service *still_start(const struct fo_config *config, const struct fo_t
     ck_assert_msg(service != NULL, "%s", error);
     still_configure(service, config, topology);
     fo_reconcile_begin(service);
-    fo_reconcile_end(service);
+    ck_assert(fo_reconcile_end(service));
     return service;
 }
 
