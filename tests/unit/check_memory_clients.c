@@ -217,6 +217,27 @@ START_TEST(what_kea_wrote_without_an_answer)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ ends */
+
+/* In PARTNER-DOWN an ended lease's address is free later; who is to look at it then finds no memory to note it. */
+START_TEST(an_address_that_is_to_lapse)
+{
+    still_primary_start();
+    struct fo_binding *binding = fo_table_make(&service->table, MINE);
+    binding->times.lease_expiration = now() + 100;
+    fo_table_set_status(&service->table, binding, FO_EXPIRED);
+    still_primary_enter(FO_STATE_PARTNER_DOWN);
+    ck_assert_uint_eq(service->table.ends.capacity, 0);
+    fails_at(1);
+    fo_watch_lapse(service, &service->table.pools[0], binding);
+    ck_assert(still.failed && !(binding->flags & FO_FLAG_IN_HEAP));
+    fo_service_step(service);
+    ck_assert(binding->flags & FO_FLAG_IN_HEAP);
+    ck_assert_uint_eq(service->table.ends.count, 1);
+    still_primary_stop();
+}
+END_TEST
+
 /* ------------------------------------------------------------------ rows, and the store */
 
 /* It was never asked for again, and the partner's update waited for it. */
@@ -374,6 +395,7 @@ int main(void)
     tcase_add_test(all, an_exchange);
     tcase_add_test(all, a_renewal);
     tcase_add_test(all, what_kea_wrote_without_an_answer);
+    tcase_add_test(all, an_address_that_is_to_lapse);
     tcase_add_test(all, a_row_that_is_to_follow);
     tcase_add_test(all, a_commit_of_the_state_file);
     tcase_add_test(all, the_comparison_with_keas_leases);

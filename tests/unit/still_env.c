@@ -128,7 +128,7 @@ static fo_connection net_connect(void *context, uint32_t local, uint32_t remote,
     (void)local;
     (void)remote;
     (void)port;
-    return ++still.connections;
+    return still.unconnectable ? 0 : ++still.connections;
 }
 
 static bool net_send(void *context, fo_connection connection, const uint8_t *data, size_t length)
