@@ -134,6 +134,28 @@ START_TEST(an_environment_is_made_whole_or_not_at_all)
 }
 END_TEST
 
+/* What the service asks for: what it had stays where there is no more. */
+START_TEST(the_services_memory)
+{
+    struct side a = {0};
+    make_side(&a, 'a');
+    const struct fo_env *env = a.env;
+    fails_at = 1;
+    const void *none = env->allocate(env->context, 10);
+    ck_assert(failed() && none == NULL);
+    uint8_t *bytes = env->allocate(env->context, 10);
+    ck_assert(bytes != NULL && bytes[0] == 0 && bytes[9] == 0);
+    bytes[9] = 7;
+    fails_at = 1;
+    none = env->reallocate(env->context, bytes, MEGA);
+    ck_assert(failed() && none == NULL && bytes[9] == 7);
+    bytes = env->reallocate(env->context, bytes, MEGA);
+    ck_assert(bytes != NULL && bytes[9] == 7);
+    env->release(env->context, bytes);
+    fo_env_real_free(a.real);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ connections */
 
 START_TEST(a_listener)
@@ -289,6 +311,7 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_set_timeout(all, 60);
     tcase_add_test(all, an_environment_is_made_whole_or_not_at_all);
+    tcase_add_test(all, the_services_memory);
     tcase_add_test(all, a_listener);
     tcase_add_test(all, a_connection_that_is_begun);
     tcase_add_test(all, a_connection_that_is_accepted);

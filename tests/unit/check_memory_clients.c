@@ -335,8 +335,8 @@ static void show(uint32_t address, enum fo_row_state state)
 static bool compared(void)
 {
     fo_reconcile_begin(service);
-    show(SHOWN, FO_ROW_LEASED);
     show(DECLINED, FO_ROW_DECLINED);
+    show(SHOWN, FO_ROW_LEASED);
     return fo_reconcile_end(service);
 }
 
@@ -387,6 +387,30 @@ START_TEST(the_comparison_with_keas_leases)
 }
 END_TEST
 
+/* Where nothing was known before, the first row wants a record. */
+START_TEST(the_first_comparison)
+{
+    unsigned missed = 0;
+    bool failed = true;
+    for (long n = 1; failed; n++) {
+        still_primary_start();
+        service->fresh_store = true;
+        fails_at(n);
+        const bool all = compared();
+        failed = still.failed;
+        still.fails_at = 0;
+        missed += !all && strcmp(still.words[FAILOVER_OUT_OF_MEMORY], "an address that Kea has declined") == 0;
+        ck_assert(service->fresh_store == !all);
+        if (!all)
+            ck_assert(compared());
+        ck_assert_int_eq(record(SHOWN)->status, FO_ACTIVE);
+        ck_assert_int_eq(record(DECLINED)->status, FO_ABANDONED);
+        still_primary_stop();
+    }
+    ck_assert_uint_gt(missed, 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("memory and clients");
@@ -399,6 +423,7 @@ int main(void)
     tcase_add_test(all, a_row_that_is_to_follow);
     tcase_add_test(all, a_commit_of_the_state_file);
     tcase_add_test(all, the_comparison_with_keas_leases);
+    tcase_add_test(all, the_first_comparison);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
