@@ -43,11 +43,13 @@ int fo_service_configure(struct fo_service *service, const struct fo_config *con
                          const struct fo_topology *topology, char *error);
 
 /* Main thread, after configure: every lease row of the governed subnets is shown to the service
-   (rule of safety 8), between begin and end. */
+   (rule of safety 8), between begin and end. End says false where memory ran out: it is as if the comparison had
+   been broken off (Kea's database may fail in the middle, too), no client may be answered, and it is to be made
+   once more. */
 struct fo_row;
 void fo_reconcile_begin(struct fo_service *service);
 void fo_reconcile_row(struct fo_service *service, const struct fo_row *row);
-void fo_reconcile_end(struct fo_service *service);
+bool fo_reconcile_end(struct fo_service *service);
 
 /* Kea unloads the library for a new configuration: the connection waits 5 s for configure, then is
    closed in order (rule of safety 15). No callout until then. */

@@ -230,6 +230,7 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
 {
     (void)subnet_id;
     enum fo_answer answer = FO_DROP;
+    const char *why = "the claim was lost";
     service->env->lock(service->env->context);
     struct fo_claim *held = &decision->claim;
     struct fo_pool *pool = fo_table_pool(&service->table, held->address);
@@ -238,6 +239,7 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
     if (pool != NULL &&
         (claim_stands(service, held) || FO_FAULTY(NO_CLAIM))) {
         struct fo_binding *binding = fo_table_make(&service->table, held->address);
+        why = "out of memory";
         if (binding != NULL && fo_table_set_client(&service->table, binding, &query->client)) {
             /* Its client counts from when it asked, not later: the lease must not be over for us
                earlier. Nor does it run past its bound, however long the packet took since. */
@@ -263,7 +265,7 @@ enum fo_answer fo_committed(struct fo_service *service, uint32_t subnet_id,
         }
     }
     if (answer == FO_DROP)
-        fo_refuse(fo_relationship_of_pool(service, pool), decision, "the claim was lost");
+        fo_refuse(fo_relationship_of_pool(service, pool), decision, why);
     service->env->unlock(service->env->context);
     return answer;
 }

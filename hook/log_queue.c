@@ -136,8 +136,8 @@ void fo_log_queue_flush(struct fo_log_queue *queue)
         free(entries[i]);
     }
     if (lost > 0) {
-        char text[96];
-        snprintf(text, sizeof text, "%llu further messages were not logged, too many at once",
+        char text[128];
+        snprintf(text, sizeof text, "%llu further messages were not logged: too many at once, or no memory for them",
                  (unsigned long long)lost);
         const char *const arguments[] = {"log", text, NULL};
         queue->write(queue->context, FAILOVER_INTERNAL_ERROR, arguments);

@@ -220,7 +220,7 @@ static void begin_comparison(struct fo_service *service)
 /* From the next commit on the store has all that the rows said; not of what is forgotten. */
 static void end_comparison(struct fo_service *service)
 {
-    bool all = !service->rows_missed;
+    bool all = true;
     for (size_t i = 0; i < service->relationship_count; i++)
         all = all && !service->relationships[i]->forgotten;
     service->compared = service->comparing;
@@ -237,18 +237,30 @@ static void release_seen(struct fo_service *service)
     service->seen = NULL;
 }
 
+/* Makes room to note which rows Kea has. Without it nobody would know which it lacks. */
+static void begin_seen(struct fo_service *service)
+{
+    const struct fo_env *env = service->env;
+    const size_t count = service->table.pool_count;
+    service->seen = env->allocate(env->context, (count ? count : 1) * sizeof *service->seen);
+    service->seen_count = count;
+    bool room = service->seen != NULL;
+    for (size_t i = 0; i < count && room; i++)
+        room = fo_bitmap_init(&service->seen[i], env, service->table.pools[i].size);
+    if (room)
+        return;
+    fo_say(service, FAILOVER_OUT_OF_MEMORY, "the comparison with Kea's leases", NULL);
+    service->rows_missed = true;
+}
+
 void fo_reconcile_begin(struct fo_service *service)
 {
     const struct fo_env *env = service->env;
     env->lock(env->context);
-    size_t count = service->table.pool_count;
     service->adopted = service->corrected = service->removed = 0;
     begin_comparison(service);
     release_seen(service); /* of a comparison that was broken off: Kea lost its lease database */
-    service->seen = env->allocate(env->context, (count ? count : 1) * sizeof *service->seen);
-    service->seen_count = count;
-    for (size_t i = 0; service->seen != NULL && i < count; i++)
-        fo_bitmap_init(&service->seen[i], env, service->table.pools[i].size);
+    begin_seen(service);
     env->unlock(env->context);
 }
 
@@ -271,10 +283,8 @@ void fo_reconcile_row(struct fo_service *service, const struct fo_row *row)
     if (pool != NULL && pool->retired) {
         compare_retired(service, pool, row);
     } else if (pool != NULL && pool->relationship >= 0) {
-        struct fo_bitmap *seen =
-            service->seen ? &service->seen[pool - service->table.pools] : NULL;
-        if (seen != NULL && seen->bits > 0)
-            fo_bitmap_set(seen, bit_in(pool, row->address));
+        if (!service->rows_missed)
+            fo_bitmap_set(&service->seen[pool - service->table.pools], bit_in(pool, row->address));
         if (!FO_FAULTY(ROWS_IGNORED))
             compare(service, pool, row);
     }
@@ -287,32 +297,21 @@ static void complete_rows(struct fo_service *service)
     struct fo_binding *binding;
     for (uint32_t i = 0; (binding = fo_table_record(&service->table, i)) != NULL; i++) {
         struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
-        if (pool == NULL || pool->relationship < 0 || service->seen == NULL)
+        if (pool == NULL || pool->relationship < 0)
             continue;
-        const struct fo_bitmap *seen = &service->seen[pool - service->table.pools];
-        bool shown = seen->bits > 0 && fo_bitmap_test(seen, bit_in(pool, binding->address));
         bool needs = !pool->retired &&
                      (binding->status == FO_ACTIVE || binding->status == FO_ABANDONED);
-        if ((needs && !shown) || (binding->flags & FO_FLAG_FREEING) ||
+        const struct fo_bitmap *seen = &service->seen[pool - service->table.pools];
+        if ((needs && !fo_bitmap_test(seen, bit_in(pool, binding->address))) ||
+            (binding->flags & FO_FLAG_FREEING) ||
             (binding->ip_flags & (FO_NAMES_DUE | FO_NAMES_IN_ROW)))
             correct(service, pool, binding->address, &service->corrected);
     }
 }
 
-void fo_reconcile_end(struct fo_service *service)
+static void say_adopted(struct fo_service *service)
 {
-    const struct fo_env *env = service->env;
     char adopted[24], corrected[24], removed[24];
-    env->lock(env->context);
-    complete_rows(service);
-    end_comparison(service);
-    release_seen(service);
-    service->fresh_store = false;
-    for (size_t i = 0; i < service->table.pool_count; i++) {
-        struct fo_pool *pool = &service->table.pools[i];
-        pool->reconciled = pool->relationship >= 0 && !pool->retired;
-    }
-    service->same_boot = true; /* from now on nothing is older than this run */
     if (service->adopted + service->corrected + service->removed > 0)
         fo_say(service, FAILOVER_ADOPTED,
                fo_print(adopted, sizeof adopted, "%llu", (unsigned long long)service->adopted),
@@ -320,6 +319,32 @@ void fo_reconcile_end(struct fo_service *service)
                         (unsigned long long)service->corrected),
                fo_print(removed, sizeof removed, "%llu", (unsigned long long)service->removed),
                NULL);
+}
+
+static void conclude(struct fo_service *service)
+{
+    complete_rows(service);
+    end_comparison(service);
+    service->fresh_store = false;
+    for (size_t i = 0; i < service->table.pool_count; i++) {
+        struct fo_pool *pool = &service->table.pools[i];
+        pool->reconciled = pool->relationship >= 0 && !pool->retired;
+    }
+    service->same_boot = true; /* from now on nothing is older than this run */
+    say_adopted(service);
+}
+
+/* A lease of Kea's that found no memory here would be a free address to us, and to the partner. So where anything
+   was missed, nothing counts as compared. */
+bool fo_reconcile_end(struct fo_service *service)
+{
+    const struct fo_env *env = service->env;
+    env->lock(env->context);
+    const bool all = !service->rows_missed;
+    if (all)
+        conclude(service);
+    release_seen(service);
     env->wake(env->context);
     env->unlock(env->context);
+    return all;
 }

@@ -101,7 +101,9 @@ static void retire(struct fo_row *row)
     row->details = (struct fo_details){0}; /* which DNS is to keep */
 }
 
-static bool take_row(struct fo_service *service, bool later, struct fo_row *row)
+/* False: there is none, or no memory for its claim, and then none before another second is over. */
+static bool take_row(struct fo_service *service, bool later, struct fo_row *row,
+                     const struct fo_now *now)
 {
     struct fo_table *table = &service->table;
     uint32_t bit;
@@ -113,8 +115,11 @@ static bool take_row(struct fo_service *service, bool later, struct fo_row *row)
     row->address = pool->range.first + bit;
     row->subnet_id = pool->range.subnet_id;
     row->serial = fo_table_claim(table, row->address);
-    if (row->serial == 0)
+    if (row->serial == 0) {
+        fo_say(service, FAILOVER_OUT_OF_MEMORY, "the claim of a lease whose row is to follow", NULL);
+        service->rows_resume_at = now->ms + FO_ROW_RETRY_MS;
         return false;
+    }
     fill(service, pool, fo_table_find(table, row->address), row);
     if (pool->retired)
         retire(row);
@@ -129,10 +134,11 @@ bool fo_rows_next(struct fo_service *service, struct fo_row *row)
         service->env->unlock(service->env->context);
         return false;
     }
-    const bool urgent = take_row(service, false, row);
-    const bool found = urgent || take_row(service, true, row);
+    const bool urgent = take_row(service, false, row, &now);
+    const bool found =
+        urgent || (now.ms >= service->rows_resume_at && take_row(service, true, row, &now));
     service->rows_urgent |= urgent;
-    if (!found) {
+    if (!found && now.ms >= service->rows_resume_at) {
         service->rows_wanted = false;
         if (service->rows_moved) /* updates may have waited for their rows */
             service->env->wake(service->env->context);

@@ -231,7 +231,7 @@ struct fo_service {
         uint32_t at;    /* seconds: rows of before that were looked at; 0: not yet; FO_COMPARED_NOTHING */
         uint64_t pools; /* a hash of them */
     } compared_before, comparing, compared, compared_saving;
-    bool rows_missed;      /* memory ran out while rows are compared */
+    bool rows_missed;      /* memory ran out while rows are compared, which is to be done again */
     bool compared_durable; /* that of this run is in the store */
     uint32_t last_stamp;    /* seconds, when this server last ran, 0: unknown */
     uint32_t away_since;    /* the same, or since when Kea was without the library in this run */

@@ -378,7 +378,9 @@ void reconcile_rows()
         }
         last = page.back()->addr_;
     }
-    fo_reconcile_end(service());
+    if (!fo_reconcile_end(service())) {
+        isc_throw(isc::Unexpected, "out of memory: Kea's leases could not be compared with the failover bindings");
+    }
 }
 
 } // namespace failover

@@ -15,6 +15,39 @@ void fuzz_must(bool holds, const char *what)
     abort();
 }
 
+/* ------------------------------------------------------------------ two of us */
+
+unsigned fuzz_taken;
+
+static bool compute(void *context, const struct fo_bytes pieces[], size_t count, uint8_t *hash)
+{
+    (void)context;
+    memset(hash, 0, FO_DIGEST_MAX);
+    for (size_t piece = 0, at = 0; piece < count; piece++)
+        for (size_t i = 0; i < pieces[piece].length; i++, at++)
+            hash[at % FO_DIGEST_MAX] = (uint8_t)(hash[at % FO_DIGEST_MAX] * 31 + pieces[piece].data[i]);
+    return true;
+}
+
+const struct fo_digest fuzz_digest = {FO_DIGEST_HMAC_SHA256, NULL, compute};
+
+struct fo_session_settings fuzz_settings(bool primary, unsigned extras)
+{
+    struct fo_session_settings settings = {
+        .dialect = &fo_dialect_draft, .relationship_name = "east", .vendor_class = "maker 1",
+        .primary = primary, .mclt = FUZZ_MCLT,
+        .max_unacked = extras & FUZZ_WIDE ? 2 * FO_WINDOW_TOLD_MAX : FUZZ_WINDOW,
+        .receive_timer = 60, .max_clock_skew = 60,
+        .digest = extras & FUZZ_SIGNS ? &fuzz_digest : NULL,
+        .lead_time = extras & FUZZ_WIDE ? 2 * FUZZ_MCLT : 0};
+    if (extras & FUZZ_POOLS)
+        fo_ranges_append(&settings.pools, FUZZ_BASE, FUZZ_BASE + FUZZ_BINDINGS - 1);
+    if (extras & FUZZ_SERVES)
+        settings.serving = (struct fo_serving){FO_MODE_LOAD_BALANCING, FO_HASH_IDENTIFIER};
+    settings.nonce[0] = primary;
+    return settings;
+}
+
 /* ------------------------------------------------------------------ reading the script */
 
 uint32_t fuzz_number(struct fuzz_script *script, unsigned bytes)

@@ -22,6 +22,9 @@ enum {
     FUZZ_INPUT_MAX = 8192,  /* bytes of a script; more only repeats what was there */
     FUZZ_BASE = 0x0a000000, /* the first address of the partner's and ours, ... */
     FUZZ_BINDINGS = 16,     /* ... and how many */
+    FUZZ_SECONDS = 1700000000,
+    FUZZ_MCLT = 3600,
+    FUZZ_WINDOW = 50,
 };
 
 /* The script, as far as it is not read. Beyond its end there are zeros. */
@@ -47,6 +50,17 @@ size_t fuzz_frame(struct fuzz_script *script, const struct fuzz_known *known, ui
    not take this frame; `message` is what it says. */
 void fuzz_sent(struct fuzz_known *known, const uint8_t *frame, size_t length,
                struct fo_message *message);
+
+/* What one of us does beside, and tells its partner. */
+enum { FUZZ_SIGNS = 1, FUZZ_SERVES = 2, FUZZ_POOLS = 4, FUZZ_WIDE = 8 /* a large window, a lowered MCLT */ };
+/* No hash at all, but it depends on all bytes: whoever signs by it is the partner. */
+extern const struct fo_digest fuzz_digest;
+/* One of us, with FUZZ_ bits, to which another belongs that is made with the same ones. */
+struct fo_session_settings fuzz_settings(bool primary, unsigned extras);
+
+/* Messages that the connection of the last script has passed on; CONTACT is among them only where something is
+   told by it. */
+extern unsigned fuzz_taken;
 
 /* Ends the process with words where `holds` is false. */
 void fuzz_must(bool holds, const char *what);

@@ -3,7 +3,8 @@
 /*
  * An endpoint in any state, as it may have been stored, whose partner says anything in any order,
  * while the disk commits late, connections break, and an operator gives orders. Its host keeps some
- * bindings as flags. A second session, which is honest, shakes hands for the partner.
+ * bindings as flags. A second session, which is honest, shakes hands for the partner; and signs what it
+ * says, where messages are signed, for else nothing would be heard.
  *
  * What must hold however wrong the partner is: what is sent can be decoded; STATE is said only when
  * all that was to be stored is stored; a BNDUPD leaves in NORMAL, or because the partner asked for it;
@@ -16,7 +17,7 @@
 
 #include "protocol/endpoint.h"
 
-enum { SECONDS = 1700000000, MCLT = 300, MAX_UNACKED = 3 };
+enum { SECONDS = FUZZ_SECONDS, MCLT = 300, MAX_UNACKED = 3 };
 
 static struct fo_endpoint endpoint;
 static struct fo_session partner; /* the honest one */
@@ -120,6 +121,7 @@ static void on_updates_lost(void *context)
 static void on_received(void *context, const struct fo_message *received)
 {
     (void)context;
+    fuzz_taken++;
     fuzz_must(inbound_count < MAX_UNACKED, "no more updates are taken than the window allows");
     inbound[inbound_count].xid = received->xid;
     inbound[inbound_count].count = received->update_count;
@@ -221,9 +223,11 @@ static const struct fo_session_host partner_host = {NULL, partner_sends, partner
 static void accept_frame(const uint8_t *frame, size_t length)
 {
     struct fo_decode_error error;
+    char why[160];
     if (length < FO_HEADER_SIZE || (size_t)fo_frame_length(frame, length) != length ||
         !fo_decode(&fo_dialect_draft, frame, length, &message, &error) ||
-        message.type != FO_MSG_CONNECT)
+        message.type != FO_MSG_CONNECT ||
+        fo_endpoint_admit(&endpoint, &message, frame, length, why, sizeof why) != FO_REJECT_NONE)
         return;
     if (endpoint.session.phase != FO_SESSION_CLOSED)
         fo_endpoint_lost(&endpoint, "the partner connects anew", &now);
@@ -238,6 +242,8 @@ static void shake_hands(void)
     if (partner_settings.primary) {
         fo_session_connect(&partner, &partner_settings, &partner_host, &now);
         accept_frame(partner_frame, partner_length);
+        if (connection)
+            fo_session_receive(&partner, own_frame, own_length, &now);
         return;
     }
     if (attempt) {
@@ -253,10 +259,38 @@ static void shake_hands(void)
 
 /* ------------------------------------------------------------------ the story */
 
+/* `message`, from the partner: as the honest session says it. False: that has no connection, or no room. */
+static bool say_honestly(bool response)
+{
+    uint8_t frame[FO_MESSAGE_MAX];
+    if (partner.phase != FO_SESSION_ESTABLISHED ||
+        fo_encode(&fo_dialect_draft, &message, frame, FO_MESSAGE_MAX - FO_DIGEST_OPTION_MAX) == 0)
+        return false;
+    fo_session_send(&partner, &message, response, &now);
+    fo_endpoint_received(&endpoint, partner_frame, partner_length, &now);
+    return true;
+}
+
+/* Signed by the partner, where it can say that and the frame has no digest of its own. */
+static bool hear_signed(const uint8_t *frame, size_t length)
+{
+    struct fo_decode_error error;
+    if (endpoint.settings.session.digest == NULL || length < FO_HEADER_SIZE ||
+        (size_t)fo_frame_length(frame, length) != length ||
+        !fo_decode(&fo_dialect_draft, frame, length, &message, &error) ||
+        (message.present & FO_HAS(FO_OPT_MESSAGE_DIGEST)) || message.type == FO_MSG_CONNECT ||
+        message.type == FO_MSG_CONNECTACK || message.type > FO_MSG_DISCONNECT)
+        return false;
+    return say_honestly(message.type == FO_MSG_BNDACK || message.type == FO_MSG_POOLRESP ||
+                        message.type == FO_MSG_UPDDONE);
+}
+
 static void hear(struct fuzz_script *script)
 {
     uint8_t frame[FO_MESSAGE_MAX];
     const size_t length = fuzz_frame(script, &known, frame);
+    if (endpoint.session.phase != FO_SESSION_CLOSED && hear_signed(frame, length))
+        return;
     if (endpoint.session.phase != FO_SESSION_CLOSED)
         fo_endpoint_received(&endpoint, frame, length, &now);
     else if (!endpoint.settings.session.primary)
@@ -277,6 +311,9 @@ static void hear_state(struct fuzz_script *script)
     message.server_state = states[fuzz_number(script, 1) % sizeof states];
     message.server_flags = fuzz_number(script, 1) & 1;
     message.start_of_state = now.seconds - fuzz_number(script, 2);
+    if (endpoint.settings.session.digest != NULL && endpoint.session.phase != FO_SESSION_CLOSED &&
+        say_honestly(false))
+        return;
     const size_t length = fo_encode(&fo_dialect_draft, &message, frame, sizeof frame);
     if (endpoint.session.phase != FO_SESSION_CLOSED)
         fo_endpoint_received(&endpoint, frame, length, &now);
@@ -320,9 +357,23 @@ static void connection_goes(struct fuzz_script *script)
     }
 }
 
+/* A configuration that changes what the partner is told beside. */
+static void load(struct fuzz_script *script)
+{
+    struct fo_endpoint_settings settings = endpoint.settings;
+    struct fo_ranges pools;
+    const uint32_t serving = fuzz_number(script, 1);
+    settings.session.serving = (struct fo_serving){(uint8_t)(serving % 3), (uint8_t)(serving / 3 % 3)};
+    fo_endpoint_set(&endpoint, &settings);
+    const struct fo_bytes bytes = fuzz_bytes(script, 4 * FO_RANGE_SIZE);
+    if (fo_ranges_read(&pools, bytes.data, bytes.length))
+        fo_endpoint_set_pools(&endpoint, &pools);
+    fo_endpoint_timer(&endpoint, &now);
+}
+
 static void order(struct fuzz_script *script)
 {
-    switch (fuzz_number(script, 1) % 8) {
+    switch (fuzz_number(script, 1) % 9) {
     case 0:
         fo_endpoint_partner_down(&endpoint, now.seconds, "an operator's command", &now);
         break;
@@ -346,6 +397,9 @@ static void order(struct fuzz_script *script)
     case 6:
         if (!endpoint.shut)
             fo_endpoint_resume(&endpoint, now.seconds - 7, "time has passed", &now);
+        break;
+    case 7:
+        load(script);
         break;
     default:
         fo_endpoint_request_pool(&endpoint, &now);
@@ -394,12 +448,11 @@ static void one_step(struct fuzz_script *script)
 static void begin(struct fuzz_script *script)
 {
     static const uint8_t states[] = {0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 254};
-    const uint32_t kind = fuzz_number(script, 1);
-    struct fo_endpoint_settings settings = {
-        .session = {.dialect = &fo_dialect_draft, .relationship_name = "east",
-                    .vendor_class = "maker 1", .primary = kind & 1, .mclt = MCLT,
-                    .max_unacked = MAX_UNACKED, .receive_timer = 60, .max_clock_skew = 60},
-        .startup_delay = 15, .connect_retry_delay = 5};
+    const uint32_t kind = fuzz_number(script, 1), extras = fuzz_number(script, 1);
+    struct fo_endpoint_settings settings = {.session = fuzz_settings(kind & 1, extras & ~(uint32_t)FUZZ_WIDE),
+                                            .startup_delay = 15, .connect_retry_delay = 5};
+    settings.session.mclt = MCLT;
+    settings.session.max_unacked = MAX_UNACKED;
     struct fo_endpoint_record record = {.state = states[fuzz_number(script, 1) % sizeof states],
                                         .partner_state = states[1 + fuzz_number(script, 1) % 11],
                                         .first_time = kind & 2, .need_all = kind & 4,
@@ -410,8 +463,10 @@ static void begin(struct fuzz_script *script)
     record.connections = record.partner_connections = kind & 32 ? 3 : 0;
     if (record.state == FO_STATE_NONE)
         record = (struct fo_endpoint_record){.state = FO_STATE_NONE};
-    partner_settings = settings.session;
-    partner_settings.primary = !settings.session.primary;
+    partner_settings = fuzz_settings(!settings.session.primary, extras);
+    partner_settings.mclt = MCLT;
+    if (!(extras & FUZZ_WIDE))
+        partner_settings.max_unacked = MAX_UNACKED;
     fo_endpoint_start(&endpoint, &settings, &host, &record, &now);
 }
 
@@ -421,6 +476,8 @@ void fuzz_endpoint(const uint8_t *data, size_t size)
     now = (struct fo_now){.ms = 1000, .seconds = SECONDS + 1};
     known = (struct fuzz_known){.seconds = now.seconds};
     storing = attempt = connection = false;
+    fuzz_taken = 0;
+    memset(&partner, 0, sizeof partner);
     inbound_count = partner_length = own_length = 0;
     memset(bindings, 0, sizeof bindings);
     begin(&script);

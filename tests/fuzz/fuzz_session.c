@@ -12,8 +12,6 @@
 
 #include <string.h>
 
-enum { SECONDS = 1700000000 };
-
 struct side {
     struct fo_session session;
     struct fo_session_settings settings;
@@ -58,6 +56,7 @@ static void on_received(void *context, const struct fo_message *received, const 
     fuzz_must(received->type != FO_MSG_CONNECT && received->type != FO_MSG_CONNECTACK &&
                   received->type != FO_MSG_DISCONNECT,
               "the session keeps its own messages to itself");
+    fuzz_taken += side == &self;
 }
 
 static void on_ended(void *context, const struct fo_session_end *end, const struct fo_now *at)
@@ -67,30 +66,12 @@ static void on_ended(void *context, const struct fo_session_end *end, const stru
     fuzz_must(end->text[0] != '\0', "an end is told in words");
 }
 
-/* No hash at all, but it depends on all bytes. */
-static bool compute(void *context, const struct fo_bytes pieces[], size_t count, uint8_t *hash)
-{
-    (void)context;
-    memset(hash, 0, FO_DIGEST_MAX);
-    for (size_t piece = 0, at = 0; piece < count; piece++)
-        for (size_t i = 0; i < pieces[piece].length; i++, at++)
-            hash[at % FO_DIGEST_MAX] = (uint8_t)(hash[at % FO_DIGEST_MAX] * 31 + pieces[piece].data[i]);
-    return true;
-}
-
-static const struct fo_digest digest = {FO_DIGEST_HMAC_SHA256, NULL, compute};
-
 /* ------------------------------------------------------------------ the beginning */
 
-static void prepare(struct side *side, bool primary, bool signs)
+static void prepare(struct side *side, bool primary, unsigned extras)
 {
     memset(side, 0, sizeof *side);
-    side->settings = (struct fo_session_settings){
-        .dialect = &fo_dialect_draft, .relationship_name = "east", .vendor_class = "maker 1",
-        .primary = primary, .mclt = 3600, .max_unacked = 50, .receive_timer = 60,
-        .max_clock_skew = 60, .digest = signs ? &digest : NULL};
-    fo_ranges_append(&side->settings.pools, FUZZ_BASE, FUZZ_BASE + FUZZ_BINDINGS - 1);
-    side->settings.nonce[0] = primary;
+    side->settings = fuzz_settings(primary, extras);
 }
 
 static struct fo_session_host host_of(struct side *side)
@@ -162,7 +143,7 @@ static void say(struct fuzz_script *script)
 static void pass_time(struct fuzz_script *script)
 {
     now.ms += fuzz_number(script, 2);
-    now.seconds = (uint32_t)(SECONDS + now.ms / 1000);
+    now.seconds = (uint32_t)(FUZZ_SECONDS + now.ms / 1000);
     known.seconds = now.seconds;
     fo_session_timer(&self.session, &now);
     fuzz_must(fo_session_deadline(&self.session) > now.ms, "what was due is done");
@@ -172,9 +153,24 @@ static void tell_pools(struct fuzz_script *script)
 {
     struct fo_ranges pools;
     const struct fo_bytes bytes = fuzz_bytes(script, FO_RANGES_MAX * FO_RANGE_SIZE + 1);
-    if (fo_ranges_read(&pools, bytes.data, bytes.length) &&
-        self.session.phase == FO_SESSION_ESTABLISHED)
+    if (fo_ranges_read(&pools, bytes.data, bytes.length))
         fo_session_tell_pools(&self.session, &pools, &now);
+}
+
+static void tell_more(struct fuzz_script *script)
+{
+    const uint32_t what = fuzz_number(script, 1) % 4;
+    if (self.session.phase != FO_SESSION_ESTABLISHED)
+        return;
+    if (what == 0) {
+        fo_session_tell_count(&self.session, fuzz_number(script, 4), &now);
+    } else if (what == 1) {
+        const struct fo_serving serving = {(uint8_t)fuzz_number(script, 1),
+                                           (uint8_t)fuzz_number(script, 1)};
+        fo_session_tell_serving(&self.session, &serving, &now);
+    } else {
+        tell_pools(script);
+    }
 }
 
 static void one_step(struct fuzz_script *script)
@@ -187,7 +183,7 @@ static void one_step(struct fuzz_script *script)
         say(script);
         break;
     case 2:
-        tell_pools(script);
+        tell_more(script);
         break;
     case 3:
         shake_hands();
@@ -208,10 +204,13 @@ void fuzz_session(const uint8_t *data, size_t size)
 {
     struct fuzz_script script = {data, size < FUZZ_INPUT_MAX ? size : FUZZ_INPUT_MAX};
     const uint32_t kind = fuzz_number(&script, 1);
-    now = (struct fo_now){.ms = 1000, .seconds = SECONDS + 1};
+    now = (struct fo_now){.ms = 1000, .seconds = FUZZ_SECONDS + 1};
     known = (struct fuzz_known){.seconds = now.seconds};
-    prepare(&self, kind & 1, kind & 2);
-    prepare(&partner, !(kind & 1), kind & 2);
+    const unsigned extras = (kind & 2 ? FUZZ_SIGNS : 0U) | (kind & 8 ? FUZZ_SERVES : 0U) |
+                            (kind & 16 ? FUZZ_WIDE : 0U) | (kind & 32 ? 0U : FUZZ_POOLS);
+    fuzz_taken = 0;
+    prepare(&self, kind & 1, extras);
+    prepare(&partner, !(kind & 1), extras);
     if (self.settings.primary) {
         const struct fo_session_host host = host_of(&self);
         fo_session_connect(&self.session, &self.settings, &host, &now);

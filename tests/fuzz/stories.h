@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Copyright (C) 2026 the kea-failover contributors. */
 /*
- * Scripts to begin with: what real servers said (tests/data), told to each target as its script
- * wants it, after a handshake and a STATE where there must be one. libFuzzer changes and joins them;
+ * Scripts to begin with: what two of us say (own_words.h), what real servers of another make said
+ * (tests/data), told to each target as its script wants it, after a handshake and a STATE where there must be one. libFuzzer changes and joins them;
  * `make check` does a little of the same.
  */
 #ifndef FO_TESTS_FUZZ_STORIES_H
@@ -10,7 +10,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-enum { STORIES_MAX = 400 };
+enum { STORIES_MAX = 600 };
 
 struct story {
     size_t length;
@@ -22,6 +22,7 @@ struct target {
     const char *name;
     void (*run)(const uint8_t *data, size_t size);
     size_t count;
+    size_t own; /* the first of them, which tell what two of us say */
     struct story *stories; /* STORIES_MAX */
 };
 

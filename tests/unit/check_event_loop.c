@@ -222,7 +222,8 @@ START_TEST(too_many_messages_are_counted)
     stop(&a);
     ck_assert_uint_eq(a.logged, 1 + 1024 + 1);
     ck_assert_str_eq(a.last_log,
-                     "INTERNAL_ERROR|log|76 further messages were not logged, too many at once");
+                     "INTERNAL_ERROR|log|76 further messages were not logged: too many at once, or no memory "
+                     "for them");
     sem_destroy(&blocks);
     sem_destroy(&blocked);
 }

@@ -286,6 +286,36 @@ START_TEST(without_memory_the_lease_goes_on_without_its_name)
 }
 END_TEST
 
+/* Of the partner's lease, whose client fits into the record. */
+START_TEST(without_memory_the_partners_lease_comes_without_its_name)
+{
+    unsigned nameless = 0;
+    still.failed = true;
+    for (long n = 1; still.failed; n++) {
+        ck_assert_int_lt(n, 100);
+        named_teardown();
+        named_setup();
+        const uint32_t address = partners_address();
+        still.failed = false;
+        still.fails_at = n;
+        says(address, FO_ACTIVE, &names, now());
+        settle();
+        still.fails_at = 0;
+        if (!still_partner_connected() || still_partner_rejected() > 0 ||
+            strcmp(still.words[FAILOVER_OUT_OF_MEMORY], "the host name of a lease") != 0)
+            continue; /* another allocation: check_memory */
+        ck_assert_int_eq(status_of(address), FO_ACTIVE);
+        ck_assert_uint_eq(record(address)->details_length, 0);
+        still.ms += 2000;
+        says(address, FO_ACTIVE, &names, now());
+        settle();
+        same(fo_table_details(record(address)), names);
+        nameless++;
+    }
+    ck_assert_uint_eq(nameless, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("names");
@@ -304,6 +334,7 @@ int main(void)
     tcase_add_test(all, rows_tell_a_table_from_before_there_were_names);
     tcase_add_test(all, a_restart_keeps_them);
     tcase_add_test(all, without_memory_the_lease_goes_on_without_its_name);
+    tcase_add_test(all, without_memory_the_partners_lease_comes_without_its_name);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -128,7 +128,7 @@ static fo_connection net_connect(void *context, uint32_t local, uint32_t remote,
     (void)local;
     (void)remote;
     (void)port;
-    return ++still.connections;
+    return still.unconnectable ? 0 : ++still.connections;
 }
 
 static bool net_send(void *context, fo_connection connection, const uint8_t *data, size_t length)
@@ -233,7 +233,7 @@ struct fo_service *still_start(const struct fo_config *config, const struct fo_t
     ck_assert_msg(service != NULL, "%s", error);
     still_configure(service, config, topology);
     fo_reconcile_begin(service);
-    fo_reconcile_end(service);
+    ck_assert(fo_reconcile_end(service));
     return service;
 }
 

@@ -29,6 +29,7 @@ struct still {
     unsigned said[FAILOVER_MESSAGE_COUNT];
     char words[FAILOVER_MESSAGE_COUNT][400]; /* the last arguments, with ", " between them */
     fo_connection connections;
+    bool unconnectable;     /* no connection can be begun: there is no memory */
     void (*hears)(fo_connection connection, const uint8_t *data, size_t length); /* or NULL */
     void (*stores)(const struct fo_store_batch *batch);
     void (*closed)(fo_connection connection);
