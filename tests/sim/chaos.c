@@ -169,6 +169,18 @@ static void reload_later(struct world *world, void *subject, uint64_t life)
         reload(server);
 }
 
+/* By a lease command, of which Kea tells its libraries. Not of what the store has not got: the row is all that
+   there is then. */
+static void delete_row(struct server *server, uint32_t address)
+{
+    if (!chaos_runs(server) || server->kea.working || server_main_runs(server) > server->world->now ||
+        server->kea.bad_until > server->world->now || !oracle_remembers(server, address) ||
+        kea_row(server, address)->state != FO_ROW_LEASED)
+        return;
+    kea_write_row(server, address, (struct lease_row){.client = -1});
+    fo_row_commanded(server->service, address, "lease4-del", true);
+}
+
 static void declare_later(struct world *world, void *subject, uint64_t unused)
 {
     (void)unused;
@@ -252,12 +264,9 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
     case MISHAP_CLOCK_SET:
         set_clock(server, a_while);
         break;
-    case MISHAP_ROW_DELETED: { /* by a command */
-        const uint32_t address = FIRST_ADDRESS + world_random(world, world->plan.addresses);
-        if (oracle_remembers(server, address) && kea_row(server, address)->state == FO_ROW_LEASED)
-            kea_write_row(server, address, (struct lease_row){.client = -1});
+    case MISHAP_ROW_DELETED:
+        delete_row(server, FIRST_ADDRESS + world_random(world, world->plan.addresses));
         break;
-    }
     case MISHAP_DISABLED:
         world_tell(world, "server %d has its DHCP service disabled for %u ms", server->number, a_while);
         server->disabled_until = world->now + a_while;
