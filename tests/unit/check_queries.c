@@ -389,6 +389,47 @@ START_TEST(a_release_from_before_the_partners_word_is_dropped)
 }
 END_TEST
 
+/* It was long under way, and its client has had another address from the partner meanwhile: that must not end.
+   The client asks again, if it means it. Who takes an offer means it. */
+START_TEST(a_request_from_before_the_partners_word_is_dropped)
+{
+    struct fo_claim left;
+    const uint32_t partners = FIRST + SIZE - 2;
+    client(true, 0);
+    const uint32_t address = offered();
+    ck_assert_uint_ne(address, partners);
+    partner_leases(partners, 600);
+    still_later(service, 3000);
+    ck_assert_int_eq(reboot(address), FO_DROP);
+    ck_assert_ptr_nonnull(strstr(decision.refusal.reason, "another address from the partner"));
+    fo_claim_release(service, &decision.claim);
+    ck_assert_int_eq(status_of(partners), FO_ACTIVE);
+    ck_assert_int_eq(renew(partners), FO_PASS);
+    fo_claim_release(service, &decision.claim);
+    if (_i == 1)
+        still_later(service, FO_TRANSACTION_GUARD * 1000 + FO_AGE_MOST);
+    ck_assert_int_eq(_i == 1 ? reboot(address) : select_address(address), FO_PASS);
+    ck_assert(fo_moved_from(service, &query, &decision, 0, &left));
+    ck_assert_uint_eq(left.address, partners);
+    fo_claim_release(service, &left);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
+/* Both leases run. */
+START_TEST(the_later_one_is_what_the_client_has)
+{
+    const uint32_t address = lease(true, 0), partners = FIRST + SIZE - 2;
+    still_later(service, 1000);
+    partner_leases(partners, 600);
+    ck_assert_int_eq(renew(address), FO_DROP);
+    fo_claim_release(service, &decision.claim);
+    fo_table_find(&service->table, address)->cltt++;
+    ck_assert_int_eq(renew(address), FO_PASS);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
 /* Whether Kea had a row of the client when the address was offered, the last time: where it had none, it
    has none to delete at the REQUEST. */
 START_TEST(an_offer_remembers_that_its_client_had_no_row)
@@ -558,6 +599,8 @@ int main(void)
     tcase_add_test(all, no_claim_while_a_row_is_at_work);
     tcase_add_test(all, a_release_is_of_when_it_came);
     tcase_add_test(all, a_release_from_before_the_partners_word_is_dropped);
+    tcase_add_loop_test(all, a_request_from_before_the_partners_word_is_dropped, 0, 2);
+    tcase_add_test(all, the_later_one_is_what_the_client_has);
     tcase_add_loop_test(all, a_lease_of_the_partners_is_renewed_once_it_is_stored, 0, 2);
     tcase_add_test(all, an_offer_remembers_that_its_client_had_no_row);
     tcase_add_test(all, a_client_that_gives_back_and_comes_again);
