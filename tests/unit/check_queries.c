@@ -430,6 +430,20 @@ START_TEST(the_later_one_is_what_the_client_has)
 }
 END_TEST
 
+/* RECOVER-DONE, and the partner is still PARTNER-DOWN, as far as is known: it may have gone away meanwhile, and so
+   be alone. Of a lease here it knows what was acknowledged, and waits for the MCLT beyond that, no longer. */
+START_TEST(a_partner_alone_waits_for_what_it_knows)
+{
+    const uint32_t address = lease(true, 0);
+    struct fo_endpoint_record *record = &relationship->endpoint.record;
+    record->state = FO_STATE_RECOVER_DONE;
+    record->partner_state = _i == 0 ? FO_STATE_PARTNER_DOWN : FO_STATE_RECOVER_WAIT;
+    fo_table_find(&service->table, address)->times.acked_potential = fo_service_now(service).seconds - 10;
+    ck_assert_int_eq(renew(address), FO_PASS);
+    ck_assert_uint_eq(granted(600), _i == 0 ? MCLT - 10 : MCLT);
+}
+END_TEST
+
 /* Whether Kea had a row of the client when the address was offered, the last time: where it had none, it
    has none to delete at the REQUEST. */
 START_TEST(an_offer_remembers_that_its_client_had_no_row)
@@ -601,6 +615,7 @@ int main(void)
     tcase_add_test(all, a_release_from_before_the_partners_word_is_dropped);
     tcase_add_loop_test(all, a_request_from_before_the_partners_word_is_dropped, 0, 2);
     tcase_add_test(all, the_later_one_is_what_the_client_has);
+    tcase_add_loop_test(all, a_partner_alone_waits_for_what_it_knows, 0, 2);
     tcase_add_loop_test(all, a_lease_of_the_partners_is_renewed_once_it_is_stored, 0, 2);
     tcase_add_test(all, an_offer_remembers_that_its_client_had_no_row);
     tcase_add_test(all, a_client_that_gives_back_and_comes_again);
