@@ -213,6 +213,31 @@ static void lasts(int64_t *until, int64_t end)
         *until = end;
 }
 
+/* Between a server and one half of the clients, or all. */
+static void clients_net_fails(struct server *server, enum mishap mishap, uint32_t a_while)
+{
+    struct world *world = server->world;
+    const int64_t end = world->now + a_while;
+    const uint32_t directions = 1 + world_random(world, 3), halves = 1 + world_random(world, 3);
+    for (int i = 0; i < CLIENT_WAYS; i++) {
+        struct client_way *way = &server->ways[i];
+        if (!(halves >> i & 1))
+            continue;
+        if (mishap == MISHAP_SLOW_CLIENTS)
+            lasts(&way->slow_until, end);
+        else if (directions & 1)
+            lasts(&way->deaf_until, end);
+        if (mishap == MISHAP_CLIENTS_CUT && (directions & 2))
+            lasts(&way->mute_until, end);
+    }
+    world_tell(world, "server %d: its way to clients (halves %u) %s for %u ms", server->number, halves,
+               mishap == MISHAP_SLOW_CLIENTS ? "is slow"
+               : directions == 1             ? "is cut: it does not hear them"
+               : directions == 2             ? "is cut: they do not hear it"
+                                             : "is cut",
+               a_while);
+}
+
 static void happen(struct world *world, enum mishap mishap, struct server *server)
 {
     const uint32_t a_while = 200 + world_random(world, world_chance(world, 500) ? 5000 : 150000);
@@ -255,8 +280,9 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
     case MISHAP_BAD_ROWS:
         server->kea.bad_until = world->now + a_while;
         break;
-    case MISHAP_DEAF_SERVER:
-        server->deaf_until = world->now + a_while;
+    case MISHAP_CLIENTS_CUT:
+    case MISHAP_SLOW_CLIENTS:
+        clients_net_fails(server, mishap, a_while);
         break;
     case MISHAP_LOST_STORE:
         stores_lose(server);

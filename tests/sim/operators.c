@@ -7,6 +7,8 @@
  */
 #include "tests/sim/chaos.h"
 
+#include <string.h>
+
 enum { SILENT_FOR = 25 /* seconds: CONTACT comes more often */ };
 
 /* ------------------------------------------------------------------ a server that is to be told */
@@ -31,7 +33,7 @@ bool operators_hold_back(struct world *world, const struct server *server)
     for (int i = 0; i < 2; i++) {
         network_cut(world, i, false);
         world->servers[i].disk.slow_until = world->servers[i].disk.full_until = 0;
-        world->servers[i].deaf_until = 0;
+        memset(world->servers[i].ways, 0, sizeof world->servers[i].ways);
     }
     const struct server *other = &world->servers[1 - server->number];
     return !chaos_runs(other) || server_main_runs(other) > world->now || server_main_runs(server) > world->now ||

@@ -113,6 +113,8 @@ static void make_fickle(struct world *world)
     plan->hot_standby = false;
     plan->reserve = 5;
     plan->mishaps = 1U << MISHAP_RESET | 1U << MISHAP_CUT | 1U << MISHAP_HALF_CUT;
+    if (world_chance(world, 500))
+        plan->mishaps |= 1U << MISHAP_SLOW_CLIENTS | 1U << MISHAP_CLIENTS_CUT;
     plan->hurried = plan->fickle = true;
 }
 
@@ -122,6 +124,7 @@ static void make_brittle(struct world *world)
     struct plan *plan = &world->plan;
     make_fickle(world);
     plan->latency_ms = between(world, 0, 500);
+    plan->client_ms = 10;
     plan->flaky = 0;
     plan->chaos_every = between(world, 40, 200);
     plan->mishaps = 1U << MISHAP_CUT | 1U << MISHAP_SLOW_LINK;
@@ -232,6 +235,7 @@ void chaos_plan(struct world *world)
     plan->probation = between(world, 20, 200);
     plan->wishes = world_chance(world, 300) ? 500 : 0;
     plan->loss = world_chance(world, 500) ? 0 : between(world, 0, 200);
+    plan->client_ms = world_chance(world, 800) ? 10 : between(world, 10, 2000);
     plan->flaky = world_chance(world, 200) ? between(world, 1, 50) : 0;
     plan->threads = world_chance(world, 600);
     plan->stalls = world_chance(world, 600) ? 0 : between(world, 1, 300);
