@@ -43,7 +43,7 @@ void chaos_start(struct world *world, void *subject, uint64_t unused)
     else if (server->service == NULL)
         server_start(server);
     else
-        operators_end_maintenance(server);
+        operators_bring_back(server);
 }
 
 void chaos_start_later(struct server *server)
@@ -64,6 +64,12 @@ static void stop_goes_on(struct world *world, void *subject, uint64_t life)
         chaos_start_later(server);
     else
         world_schedule(world, world->now + 5, stop_goes_on, server, life);
+}
+
+void chaos_restart(struct server *server)
+{
+    server_stop(server);
+    stop_goes_on(server->world, server, server->life);
 }
 
 static void reload_ends(struct world *world, void *subject, uint64_t life)
@@ -251,8 +257,7 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         chaos_start_later(server);
         break;
     case MISHAP_STOP:
-        server_stop(server);
-        stop_goes_on(world, server, server->life);
+        chaos_restart(server);
         break;
     case MISHAP_RELOAD:
         reload(server);
@@ -307,7 +312,7 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         break;
     case MISHAP_PARTNER_DOWN:
         if (world->mishaps_done % 3 == 0) {
-            operators_maintain(server);
+            operators_take_out(server);
             break;
         }
         declare_in_time(server);

@@ -73,7 +73,7 @@ static const char *disagreement(struct world *world)
         if (server->service->stopping || world->now < server_main_runs(server))
             return "a server still stops, or gets no time";
         if (!operators_hold_back(world, server))
-            operators_end_maintenance(server);
+            operators_bring_back(server);
         if (!topology_is_whole(server)) {
             bring_back_pools(server); /* it could not then */
             return "a server has not all of its pools and reservations";
