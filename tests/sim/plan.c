@@ -162,6 +162,17 @@ static void make_reserved(struct world *world)
     plan->hurried = true;
 }
 
+/* Servers that help themselves to the partner's addresses have the time for it, and the need. */
+static void make_helpful(struct world *world)
+{
+    struct plan *plan = &world->plan;
+    plan->helpful = true;
+    plan->mclt = between(world, 20, 60);
+    if (plan->clients < plan->addresses)
+        plan->clients = plan->addresses;
+    plan->mishaps |= 1U << MISHAP_CUT;
+}
+
 static void make_kind(struct world *world, enum kind kind)
 {
     switch (kind) {
@@ -255,6 +266,8 @@ void chaos_plan(struct world *world)
     plan->without_partner = (uint8_t)world_random(world, FO_WITHOUT_NONE + 1);
     plan->careless = world_chance(world, 300);
     plan->auto_down = world_chance(world, 150) ? between(world, 20, 400) : 0;
+    if (world_chance(world, 100))
+        make_helpful(world);
     for (int i = 0; i < 2; i++)
         plan->drift[i] = world_chance(world, 400) ? (int32_t)world_random(world, 1001) - 500 : 0;
     /* Or of some seconds, where headers with whole seconds tell the difference worst. */

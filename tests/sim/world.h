@@ -323,6 +323,7 @@ struct world {
     bool was_down[2];      /* it was PARTNER-DOWN after the last step */
     bool noted[2];         /* what was its own when it became PARTNER-DOWN; a start in that state is no other */
     bool may_double[ADDRESSES_MAX];        /* while they are apart */
+    bool helped[ADDRESSES_MAX]; /* somebody could give it who did not own it, and they have not agreed since */
     int64_t excepted_until[ADDRESSES_MAX]; /* since then */
     int64_t grace_until;
     uint16_t names[ADDRESSES_MAX]; /* that DNS has, 0: none */
