@@ -100,9 +100,9 @@ static void begin(struct world *world)
     const struct server *s = world->servers;
     for (int i = 0; i < 2; i++)
         if (is_down(world, i) && serves(&s[1 - i]) && !world->forced && world->plan.auto_down == 0 &&
-            world->declared != 1 - i)
+            !(world->declared == 1 - i && world->plan.careless))
             world_break(world, INVARIANT_OWNERS,
-                        "server %d is PARTNER-DOWN while its partner serves, and nobody said so", i);
+                        "server %d is PARTNER-DOWN while its partner serves, and no exception has it so", i);
     world_tell(world, "from here on both servers serve on their own");
     world->apart = world->names_forgotten = true;
 }

@@ -63,8 +63,9 @@ static void make_forgetful(struct world *world)
     plan->mclt = between(world, 60, 300);
     plan->flaky = between(world, 5, 100);
     plan->chaos_every = between(world, 10, 40);
-    plan->mishaps = 1U << MISHAP_LOST_STORE | 1U << MISHAP_ROLLED_BACK | 1U << MISHAP_RESET | 1U << MISHAP_KILL |
-                    1U << MISHAP_SLOW_LINK;
+    plan->mishaps = 1U << MISHAP_ROLLED_BACK | 1U << MISHAP_RESET | 1U << MISHAP_KILL | 1U << MISHAP_SLOW_LINK;
+    if (world_chance(world, 500))
+        plan->mishaps |= 1U << MISHAP_LOST_STORE;
     plan->hurried = true;
 }
 
@@ -74,6 +75,8 @@ static void make_lonely(struct world *world)
     struct plan *plan = &world->plan;
     plan->clients = plan->addresses;
     plan->parts = 1;
+    if (world_chance(world, 300)) /* who comes back is long in the hearing */
+        plan->latency_ms = between(world, 200, 1500);
     plan->mclt = between(world, 20, 100);
     plan->lease = between(world, 30, 300);
     plan->chaos_every = between(world, 10, 60);
