@@ -16,8 +16,9 @@
 
 /* Rule of safety 4, of what a power cut would leave (rule of safety 7): "now" is not later than a
    restart would take for the last moment at which we ran, and a potential expiration that is not
-   durable yet does not count. Alone after a long stop without "now" in it, if the known are served alone
-   (rule of safety 9). */
+   durable yet does not count. Without "now" in it where the partner may give, as the only one, what it does not
+   know to be leased here: alone after a long stop, if the known are served alone (rule of safety 9), and in
+   RECOVER-DONE until the partner is heard to have left PARTNER-DOWN, for the connection may be gone by now. */
 static uint32_t bound_of(const struct fo_relationship *relationship,
                          const struct fo_binding *binding, uint32_t now)
 {
@@ -35,10 +36,11 @@ static uint32_t bound_of(const struct fo_relationship *relationship,
         times.acked_potential = times.sent_potential;
     if (FO_FAULTY(OWN_END) && times.lease_expiration > times.acked_potential)
         times.acked_potential = times.lease_expiration;
-    if (relationship->alone && fo_alone_rule(relationship) != FO_WITHOUT_ALL)
+    const struct fo_endpoint_record *record = &relationship->endpoint.record;
+    if ((relationship->alone && fo_alone_rule(relationship) != FO_WITHOUT_ALL) ||
+        (record->state == FO_STATE_RECOVER_DONE && record->partner_state == FO_STATE_PARTNER_DOWN))
         moment = 0;
-    return fo_lease_bound(&times, moment,
-                          relationship->endpoint.record.mclt);
+    return fo_lease_bound(&times, moment, record->mclt);
 }
 
 static uint32_t bounded(const struct fo_relationship *relationship,

@@ -281,17 +281,39 @@ static void end_left(struct fo_service *service, uint32_t claimed, struct fo_bin
 
 static const char old_query[] = "Kea did not read its sockets for some seconds; the query may be old";
 
-/* A REQUEST that waited while Kea did not read its sockets may be of before its client took another
-   address, of the partner by now: it is not to end that lease. The client asks again, if it means it. */
-static bool may_be_outlived(struct fo_service *service, const struct fo_query *query, uint32_t address,
+/* The client has had this lease from the partner, maybe after it sent what came so long ago. */
+static bool may_be_later(struct fo_service *service, const struct fo_binding *binding, uint32_t age,
+                         const struct fo_now *now)
+{
+    const struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
+    return pool != NULL && fo_bitmap_test(&pool->told, bit_in(pool, binding->address)) &&
+           binding->cltt + FO_TRANSACTION_GUARD >= now->seconds - age / 1000;
+}
+
+/* Could the REQUEST be of before its client got the other lease? Not where it has the present one since then, or
+   answers an offer that is not leased yet. */
+static bool may_be_before(struct fo_service *service, const struct fo_query *query, uint32_t address,
+                          const struct fo_binding *other, const struct fo_now *now)
+{
+    const struct fo_binding *asked = fo_table_find(&service->table, address);
+    const bool has = asked != NULL && asked->status == FO_ACTIVE && fo_table_same_client(asked, &query->client);
+    return may_be_later(service, other, FO_AGE_MOST, now) &&
+           (has ? asked->cltt < other->cltt : !query->names_server);
+}
+
+/* A REQUEST that waited while Kea did not read its sockets, or for a thread, or that was long under way, may be
+   of before its client took another address, of the partner by now: it is not to end that lease. The client
+   asks again, if it means it. NULL, or why. */
+static const char *outlived(struct fo_service *service, const struct fo_query *query, uint32_t address,
                             const struct fo_now *now)
 {
     const struct fo_binding *other = NULL;
-    while (fo_watchdog_stale(service, now) &&
-           (other = other_of_client(service, query, address, other ? other->address : 0)) != NULL)
-        if (other->status == FO_ACTIVE)
-            return true;
-    return false;
+    while ((other = other_of_client(service, query, address, other ? other->address : 0)) != NULL)
+        if (other->status == FO_ACTIVE && fo_watchdog_stale(service, now))
+            return old_query;
+        else if (other->status == FO_ACTIVE && may_be_before(service, query, address, other, now))
+            return "the client may have got another address from the partner since it asked";
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ the face */
@@ -313,15 +335,6 @@ static bool at_work(struct fo_service *service, struct fo_decision *decision)
     return works;
 }
 
-/* The client has had this lease from the partner, maybe after this RELEASE was sent, which is not of it then. */
-static bool may_be_past(struct fo_service *service, const struct fo_binding *binding, uint32_t age,
-                        const struct fo_now *now)
-{
-    const struct fo_pool *pool = fo_table_pool(&service->table, binding->address);
-    return fo_bitmap_test(&pool->told, bit_in(pool, binding->address)) &&
-           binding->cltt + FO_TRANSACTION_GUARD >= now->seconds - age / 1000 && !FO_FAULTY(RELEASE_PAST);
-}
-
 /* The second of a RELEASE or DECLINE: when it came, as far as that is known, and not before the lease. */
 static uint32_t second_of(const struct fo_query *query, const struct fo_binding *binding, uint32_t now)
 {
@@ -341,7 +354,7 @@ static void give_back(struct fo_relationship *relationship, const struct fo_quer
     if (why == NULL && (binding == NULL || binding->status != FO_ACTIVE ||
                         !fo_table_same_client(binding, &query->client)))
         why = "the client has no lease on this address";
-    if (why == NULL && may_be_past(service, binding, query->age_ms, &now))
+    if (why == NULL && may_be_later(service, binding, query->age_ms, &now) && !FO_FAULTY(RELEASE_PAST))
         why = "the client may have got the lease from the partner since it came";
     decision->governed = true;
     if (why != NULL) {
@@ -410,8 +423,8 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
         else if (query->message_type == DHCPREQUEST)
             claim(relationship, query, address_of(query), decision, &now);
         if (decision->claim.address != 0 && query->message_type == DHCPREQUEST &&
-            may_be_outlived(service, query, decision->claim.address, &now))
-            fo_refuse(relationship, decision, old_query);
+            (why = outlived(service, query, decision->claim.address, &now)) != NULL)
+            fo_refuse(relationship, decision, why);
     }
     service->env->unlock(service->env->context);
 }

@@ -43,7 +43,7 @@ void chaos_start(struct world *world, void *subject, uint64_t unused)
     else if (server->service == NULL)
         server_start(server);
     else
-        operators_end_maintenance(server);
+        operators_bring_back(server);
 }
 
 void chaos_start_later(struct server *server)
@@ -64,6 +64,12 @@ static void stop_goes_on(struct world *world, void *subject, uint64_t life)
         chaos_start_later(server);
     else
         world_schedule(world, world->now + 5, stop_goes_on, server, life);
+}
+
+void chaos_restart(struct server *server)
+{
+    server_stop(server);
+    stop_goes_on(server->world, server, server->life);
 }
 
 static void reload_ends(struct world *world, void *subject, uint64_t life)
@@ -169,6 +175,18 @@ static void reload_later(struct world *world, void *subject, uint64_t life)
         reload(server);
 }
 
+/* By a lease command, of which Kea tells its libraries. Not of what the store has not got: the row is all that
+   there is then. */
+static void delete_row(struct server *server, uint32_t address)
+{
+    if (!chaos_runs(server) || server->kea.working || server_main_runs(server) > server->world->now ||
+        server->kea.bad_until > server->world->now || !oracle_remembers(server, address) ||
+        kea_row(server, address)->state != FO_ROW_LEASED)
+        return;
+    kea_write_row(server, address, (struct lease_row){.client = -1});
+    fo_row_commanded(server->service, address, "lease4-del", true);
+}
+
 static void declare_later(struct world *world, void *subject, uint64_t unused)
 {
     (void)unused;
@@ -201,6 +219,31 @@ static void lasts(int64_t *until, int64_t end)
         *until = end;
 }
 
+/* Between a server and one half of the clients, or all. */
+static void clients_net_fails(struct server *server, enum mishap mishap, uint32_t a_while)
+{
+    struct world *world = server->world;
+    const int64_t end = world->now + a_while;
+    const uint32_t directions = 1 + world_random(world, 3), halves = 1 + world_random(world, 3);
+    for (int i = 0; i < CLIENT_WAYS; i++) {
+        struct client_way *way = &server->ways[i];
+        if (!(halves >> i & 1))
+            continue;
+        if (mishap == MISHAP_SLOW_CLIENTS)
+            lasts(&way->slow_until, end);
+        else if (directions & 1)
+            lasts(&way->deaf_until, end);
+        if (mishap == MISHAP_CLIENTS_CUT && (directions & 2))
+            lasts(&way->mute_until, end);
+    }
+    world_tell(world, "server %d: its way to clients (halves %u) %s for %u ms", server->number, halves,
+               mishap == MISHAP_SLOW_CLIENTS ? "is slow"
+               : directions == 1             ? "is cut: it does not hear them"
+               : directions == 2             ? "is cut: they do not hear it"
+                                             : "is cut",
+               a_while);
+}
+
 static void happen(struct world *world, enum mishap mishap, struct server *server)
 {
     const uint32_t a_while = 200 + world_random(world, world_chance(world, 500) ? 5000 : 150000);
@@ -214,8 +257,7 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         chaos_start_later(server);
         break;
     case MISHAP_STOP:
-        server_stop(server);
-        stop_goes_on(world, server, server->life);
+        chaos_restart(server);
         break;
     case MISHAP_RELOAD:
         reload(server);
@@ -243,8 +285,9 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
     case MISHAP_BAD_ROWS:
         server->kea.bad_until = world->now + a_while;
         break;
-    case MISHAP_DEAF_SERVER:
-        server->deaf_until = world->now + a_while;
+    case MISHAP_CLIENTS_CUT:
+    case MISHAP_SLOW_CLIENTS:
+        clients_net_fails(server, mishap, a_while);
         break;
     case MISHAP_LOST_STORE:
         stores_lose(server);
@@ -252,12 +295,9 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
     case MISHAP_CLOCK_SET:
         set_clock(server, a_while);
         break;
-    case MISHAP_ROW_DELETED: { /* by a command */
-        const uint32_t address = FIRST_ADDRESS + world_random(world, world->plan.addresses);
-        if (oracle_remembers(server, address) && kea_row(server, address)->state == FO_ROW_LEASED)
-            kea_write_row(server, address, (struct lease_row){.client = -1});
+    case MISHAP_ROW_DELETED:
+        delete_row(server, FIRST_ADDRESS + world_random(world, world->plan.addresses));
         break;
-    }
     case MISHAP_DISABLED:
         world_tell(world, "server %d has its DHCP service disabled for %u ms", server->number, a_while);
         server->disabled_until = world->now + a_while;
@@ -272,7 +312,7 @@ static void happen(struct world *world, enum mishap mishap, struct server *serve
         break;
     case MISHAP_PARTNER_DOWN:
         if (world->mishaps_done % 3 == 0) {
-            operators_maintain(server);
+            operators_take_out(server);
             break;
         }
         declare_in_time(server);

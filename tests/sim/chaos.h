@@ -17,6 +17,8 @@ bool chaos_calm(const struct world *world);
 /* From wherever it is: its process begins, or its maintenance is over. */
 void chaos_start(struct world *world, void *server, uint64_t unused);
 void chaos_start_later(struct server *server);
+/* It stops in order, and starts again. */
+void chaos_restart(struct server *server);
 /* A client is there again, in the second in which it gave back what it had. */
 void chaos_came_back(struct server *server);
 
@@ -28,8 +30,9 @@ bool operators_wait(struct world *world);
 void operators_declare(struct server *server);
 /* Its partner is declared down, whatever is so. */
 bool operators_force(struct server *server);
-void operators_maintain(struct server *server);
-void operators_end_maintenance(struct server *server);
+/* By failover-shutdown or failover-maintenance-start; and whichever it was, it is over. */
+void operators_take_out(struct server *server);
+void operators_bring_back(struct server *server);
 
 /* stores.c */
 void stores_lose(struct server *server);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum { DISCOVER = 1, REQUEST = 3, DECLINE = 4, RELEASE = 7, TRIES = 4,
+       SLOW_MS = 2000, /* a slow way: what is late by 4 s and more is a limit that doc/architecture.md names */
        SOON_MS = 15000 /* that its main thread was silent, a server finds out sooner */ };
 
 static void timer(struct world *world, void *subject, uint64_t serial);
@@ -66,6 +67,29 @@ static void query_arrives(struct world *world, void *subject, uint64_t number)
     world_post(world, waits ? runs_again : world->now + 3, query_arrives, waiting, number);
 }
 
+struct client_way *client_way(struct server *server, int client)
+{
+    return &server->ways[client % CLIENT_WAYS];
+}
+
+int64_t client_delay(struct server *server, int client)
+{
+    struct world *world = server->world;
+    const bool slow = client_way(server, client)->slow_until > world->now;
+    return world_random(world, slow ? SLOW_MS : world->plan.client_ms);
+}
+
+/* Later than all that it has said to this server: a RELEASE that comes after the client's next REQUEST undoes
+   that at any server of DHCP. */
+static int64_t arrival(struct client *client, int server)
+{
+    struct world *world = client->world;
+    const int64_t at = world->now + client_delay(&world->servers[server], client->number);
+    if (client->arrives[server] < at)
+        client->arrives[server] = at;
+    return client->arrives[server];
+}
+
 /* `to`: a server, or -1 for both (broadcast). */
 static void send_query(struct client *client, struct fo_query query, int to)
 {
@@ -87,8 +111,7 @@ static void send_query(struct client *client, struct fo_query query, int to)
             abort();
         *event = (struct query_event){.client = client, .query = query, .xid = client->xid,
                                        .link = client->link, .said = world->now};
-        world_post(world, world->now + world_random(world, 10), query_arrives, event,
-                   (uint64_t)server);
+        world_post(world, arrival(client, server), query_arrives, event, (uint64_t)server);
     }
 }
 

@@ -4,13 +4,15 @@
  * Exceptions to invariant 1, each with its cause: an operator, or a server by itself (auto-partner-down),
  * declared a living partner down; a server
  * that was declared down came back where it could not hear of that, and resumed (rule of safety 9); what
- * both servers knew is lost.
+ * both servers knew is lost; a server that may help itself to its partner's free addresses in
+ * COMMUNICATIONS-INTERRUPTED (interrupted-use-partner-addresses).
  *
  * They are as small as can be. A server that is PARTNER-DOWN gives its own free addresses, which nobody
  * else does; of all others it may come to think differently than a partner that serves clients, too. So
  * on these alone two clients may meet, from the moment at which both serve until both are NORMAL again,
  * and then until the leases of that time are over. Everything else is checked all the while, and
- * afterwards all is. That a server is PARTNER-DOWN beside one that serves, and nobody has said so, breaks
+ * afterwards all is. What a server helped itself to is excepted, address by address, until both are NORMAL and
+ * say the same of it, and until the leases of that time are over. That a server is PARTNER-DOWN beside one that serves, and nobody has said so, breaks
  * invariant 3.
  */
 #include "tests/sim/oracle.h"
@@ -49,18 +51,27 @@ static bool serves(const struct server *server)
            (!relationship->alone || fo_alone_rule(relationship) == FO_WITHOUT_ALL);
 }
 
+static bool may_give(const struct server *server, uint32_t address)
+{
+    struct fo_pool *pool = oracle_pool(server, address);
+    return pool != NULL && fo_table_ours(&server->service->table, pool, address);
+}
+
+/* Free, and nobody else's: nor asked back from the secondary, which may not have agreed. */
+static bool is_own(const struct server *server, uint32_t address)
+{
+    const struct fo_pool *pool = oracle_pool(server, address);
+    return oracle_status(server, address) == (server->number == 0 ? FO_FREE : FO_BACKUP) &&
+           !fo_bitmap_test(&pool->returning, bit_in(pool, address));
+}
+
 /* From here on the other may be wrong of all but these. (Declared down since MCLT ago, all are the server's to
    give from the first moment on; that makes them not its own.) */
 static void note_own(struct world *world, const struct server *server)
 {
-    const uint8_t own = server->number == 0 ? FO_FREE : FO_BACKUP;
-    for (uint32_t i = 0; i < world->plan.addresses; i++) {
-        struct fo_pool *pool = oracle_pool(server, FIRST_ADDRESS + i);
-        if (pool == NULL || !fo_table_ours(&server->service->table, pool, FIRST_ADDRESS + i) ||
-            oracle_status(server, FIRST_ADDRESS + i) != own ||
-            fo_bitmap_test(&pool->returning, bit_in(pool, FIRST_ADDRESS + i)))
+    for (uint32_t i = 0; i < world->plan.addresses; i++)
+        if (!may_give(server, FIRST_ADDRESS + i) || !is_own(server, FIRST_ADDRESS + i))
             world->may_double[i] = true;
-    }
 }
 
 void exceptions_all(struct world *world)
@@ -73,7 +84,7 @@ void exceptions_all(struct world *world)
 bool exceptions_allow(const struct world *world, uint32_t address)
 {
     const uint32_t place = address - FIRST_ADDRESS;
-    return place < ADDRESSES_MAX && ((world->apart && world->may_double[place]) ||
+    return place < ADDRESSES_MAX && (world->helped[place] || (world->apart && world->may_double[place]) ||
                                      world->excepted_until[place] >= world->now);
 }
 
@@ -89,11 +100,22 @@ static void begin(struct world *world)
     const struct server *s = world->servers;
     for (int i = 0; i < 2; i++)
         if (is_down(world, i) && serves(&s[1 - i]) && !world->forced && world->plan.auto_down == 0 &&
-            world->declared != 1 - i)
+            !(world->declared == 1 - i && world->plan.careless))
             world_break(world, INVARIANT_OWNERS,
-                        "server %d is PARTNER-DOWN while its partner serves, and nobody said so", i);
+                        "server %d is PARTNER-DOWN while its partner serves, and no exception has it so", i);
     world_tell(world, "from here on both servers serve on their own");
     world->apart = world->names_forgotten = true;
+}
+
+/* Until the leases that clients have of it are over. */
+static void except_leases(struct world *world, uint32_t place)
+{
+    int64_t until = world->now + GRACE_MS;
+    for (uint32_t k = 0; k < world->plan.clients; k++)
+        if (world->clients[k].holds == FIRST_ADDRESS + place && world->clients[k].until > until)
+            until = world->clients[k].until;
+    if (world->excepted_until[place] < until)
+        world->excepted_until[place] = until;
 }
 
 static void end(struct world *world)
@@ -101,12 +123,8 @@ static void end(struct world *world)
     if (world->apart)
         world_tell(world, "both servers are NORMAL again");
     for (uint32_t i = 0; i < world->plan.addresses; i++) {
-        int64_t until = world->now + GRACE_MS;
-        for (uint32_t k = 0; k < world->plan.clients; k++)
-            if (world->clients[k].holds == FIRST_ADDRESS + i && world->clients[k].until > until)
-                until = world->clients[k].until;
-        if (world->apart && world->may_double[i] && world->excepted_until[i] < until)
-            world->excepted_until[i] = until;
+        if (world->apart && world->may_double[i])
+            except_leases(world, i);
         world->may_double[i] = false;
     }
     if (world->apart)
@@ -128,6 +146,56 @@ static bool has_left(const struct server *server)
            server->service->relationships[0]->endpoint.record.state != FO_STATE_PARTNER_DOWN;
 }
 
+/* ------------------------------------------------------------------ servers that help themselves */
+
+static void note_helped(struct world *world, const struct server *server)
+{
+    if (server_state(server) != FO_STATE_COMMUNICATIONS_INTERRUPTED)
+        return;
+    for (uint32_t i = 0; i < world->plan.addresses; i++) {
+        const uint32_t address = FIRST_ADDRESS + i;
+        if (world->helped[i] || !may_give(server, address) || is_own(server, address))
+            continue;
+        world_tell(world, "server %d may give %s, which is its partner's", server->number,
+                   world_address(address));
+        world->helped[i] = world->names_forgotten = true;
+    }
+}
+
+/* Does it say the same as the other will hear of it, and has heard? */
+static bool is_said(const struct server *server, uint32_t address)
+{
+    const struct fo_pool *pool = oracle_pool(server, address);
+    return pool == NULL ||
+           !(fo_bitmap_test(&pool->unacked, bit_in(pool, address)) ||
+             fo_bitmap_test(&pool->in_flight, bit_in(pool, address)) ||
+             fo_bitmap_test(&pool->rejected, bit_in(pool, address)));
+}
+
+static bool agree(struct world *world, uint32_t address)
+{
+    const struct server *s = world->servers;
+    const uint8_t status = oracle_status(&s[0], address);
+    return status == oracle_status(&s[1], address) && is_said(&s[0], address) && is_said(&s[1], address) &&
+           (status == FO_FREE || status == FO_BACKUP ||
+            oracle_client(world, fo_table_find(&s[0].service->table, address)) ==
+                oracle_client(world, fo_table_find(&s[1].service->table, address)));
+}
+
+static void look_after_helped(struct world *world, bool together)
+{
+    for (int i = 0; i < 2 && world->plan.helpful; i++)
+        note_helped(world, &world->servers[i]);
+    for (uint32_t i = 0; i < world->plan.addresses && world->plan.helpful && together; i++)
+        if (world->helped[i] && agree(world, FIRST_ADDRESS + i)) {
+            world->helped[i] = false;
+            world->grace_until = world->now + GRACE_MS;
+            except_leases(world, i);
+        }
+}
+
+/* ------------------------------------------------------------------ each step */
+
 void exceptions_after_step(struct world *world)
 {
     const struct server *s = world->servers;
@@ -147,4 +215,5 @@ void exceptions_after_step(struct world *world)
         begin(world);
     if (together)
         end(world);
+    look_after_helped(world, together);
 }

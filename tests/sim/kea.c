@@ -464,7 +464,7 @@ void kea_receive(struct server *server, int client, int link, const struct fo_qu
                  uint32_t xid)
 {
     struct world *world = server->world;
-    if (server->service == NULL || server->suspended || world->now < server->deaf_until ||
+    if (server->service == NULL || server->suspended || world->now < client_way(server, client)->deaf_until ||
         world->now < server->disabled_until)
         return;
     for (struct packet *other = server->kea.packets; other != NULL; other = other->next)
@@ -522,7 +522,7 @@ static void answer_arrives(struct world *world, void *subject, uint64_t unused)
 static void send_answer(struct packet *packet)
 {
     struct world *world = packet->server->world;
-    if (packet->answer < 0 || world->now < packet->server->deaf_until ||
+    if (packet->answer < 0 || world->now < client_way(packet->server, packet->client)->mute_until ||
         world_chance(world, world->plan.loss))
         return;
     const struct fo_query *query = &packet->query;
@@ -538,7 +538,7 @@ static void send_answer(struct packet *packet)
                                              !topology_reaches(world, packet->link, wanted),
                                   .declined = packet->declined,
                                   .asked = packet->received};
-    world_post(world, world->now + world_random(world, 10), answer_arrives, event, 0);
+    world_post(world, world->now + client_delay(packet->server, packet->client), answer_arrives, event, 0);
 }
 
 /* ------------------------------------------------------------------ life */

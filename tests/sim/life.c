@@ -16,6 +16,17 @@ static bool is_frozen(const struct world *world)
            server_main_runs(&world->servers[1]) > world->now;
 }
 
+/* Only where something was different: a reload reads all rows again, and corrects what is wrong. */
+static void bring_back_pools(struct server *server)
+{
+    if (server->service != NULL && !topology_is_whole(server))
+        server_reload_begin(server);
+    if (server->service != NULL && !server->suspended)
+        return; /* it has them all, or cannot now */
+    topology_restore(server);
+    server_reload_end(server);
+}
+
 static void heal(struct world *world)
 {
     world_tell(world, "peace");
@@ -28,11 +39,8 @@ static void heal(struct world *world)
         server->disk.slow_until = server->disk.full_until = server->kea.bad_until = 0;
         server->disabled_until = 0;
         network_cut(world, i, false);
-        if (server->service != NULL)
-            server_reload_begin(server);
-        topology_restore(server);
+        bring_back_pools(server);
         chaos_start(world, server, 0);
-        server_reload_end(server);
     }
 }
 
@@ -65,10 +73,9 @@ static const char *disagreement(struct world *world)
         if (server->service->stopping || world->now < server_main_runs(server))
             return "a server still stops, or gets no time";
         if (!operators_hold_back(world, server))
-            operators_end_maintenance(server);
+            operators_bring_back(server);
         if (!topology_is_whole(server)) {
-            server_reload_begin(server); /* it could not then */
-            server_reload_end(server);
+            bring_back_pools(server); /* it could not then */
             return "a server has not all of its pools and reservations";
         }
     }

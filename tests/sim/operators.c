@@ -7,6 +7,8 @@
  */
 #include "tests/sim/chaos.h"
 
+#include <string.h>
+
 enum { SILENT_FOR = 25 /* seconds: CONTACT comes more often */ };
 
 /* ------------------------------------------------------------------ a server that is to be told */
@@ -31,7 +33,7 @@ bool operators_hold_back(struct world *world, const struct server *server)
     for (int i = 0; i < 2; i++) {
         network_cut(world, i, false);
         world->servers[i].disk.slow_until = world->servers[i].disk.full_until = 0;
-        world->servers[i].deaf_until = 0;
+        memset(world->servers[i].ways, 0, sizeof world->servers[i].ways);
     }
     const struct server *other = &world->servers[1 - server->number];
     return !chaos_runs(other) || server_main_runs(other) > world->now || server_main_runs(server) > world->now ||
@@ -76,13 +78,20 @@ bool operators_wait(struct world *world)
 
 /* ------------------------------------------------------------------ orders */
 
-void operators_end_maintenance(struct server *server)
+/* By command where it is in maintenance; after failover-shutdown only a restart ends it, which may also end
+   maintenance. */
+void operators_bring_back(struct server *server)
 {
     const struct fo_leave_order order = {.dry_run = false};
     char text[512];
-    if (server_state(server) == FO_STATE_SHUTDOWN && !server->service->stopping &&
-        !server->suspended && fo_come_back(server->service, &order, text, sizeof text))
+    if (server_state(server) != FO_STATE_SHUTDOWN || server->service->stopping || server->suspended)
+        return;
+    const bool done = !world_chance(server->world, 100) &&
+                      fo_come_back(server->service, &order, text, sizeof text);
+    if (done)
         world_tell(server->world, "server %d: %s", server->number, text);
+    else
+        chaos_restart(server);
 }
 
 /* The operator has seen that the server is dead, and may know since when. */
@@ -124,10 +133,10 @@ void operators_declare(struct server *server)
 }
 
 /* It is as good as declared down from then on: nor may it come back where it does not hear of that. */
-void operators_maintain(struct server *server)
+void operators_take_out(struct server *server)
 {
     struct world *world = server->world;
-    const struct fo_leave_order order = {.maintenance = true, .dry_run = world_chance(world, 100)};
+    const struct fo_leave_order order = {.maintenance = world_chance(world, 500), .dry_run = world_chance(world, 100)};
     char text[512];
     if (!chaos_calm(world) || !chaos_runs(server) || server->frozen_until > world->now ||
         !fo_leave(server->service, &order, text, sizeof text) || order.dry_run)

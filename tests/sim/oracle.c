@@ -126,6 +126,14 @@ void oracle_refused(struct world *world, struct client *client, uint32_t address
                    reply->server);
 }
 
+static bool clients_cut(const struct server *server)
+{
+    for (int i = 0; i < CLIENT_WAYS; i++)
+        if (server->ways[i].deaf_until > server->world->now || server->ways[i].mute_until > server->world->now)
+            return true;
+    return false;
+}
+
 /* Is anything amiss that may keep a holder from being served? */
 static bool in_trouble(const struct world *world)
 {
@@ -134,7 +142,7 @@ static bool in_trouble(const struct world *world)
         if (!oracle_runs(server) || server->suspended || server->service->stopping ||
             server_state(server) != FO_STATE_NORMAL || server->disk.slow_until > world->now ||
             server->disk.full_until > world->now || server->kea.bad_until > world->now ||
-            server->deaf_until > world->now || server->disabled_until > world->now ||
+            clients_cut(server) || server->disabled_until > world->now ||
             server->silent_until > world->now || server->frozen_until > world->now ||
             world->way_cut[i] || !topology_is_whole(server))
             return true;

@@ -63,8 +63,9 @@ static void make_forgetful(struct world *world)
     plan->mclt = between(world, 60, 300);
     plan->flaky = between(world, 5, 100);
     plan->chaos_every = between(world, 10, 40);
-    plan->mishaps = 1U << MISHAP_LOST_STORE | 1U << MISHAP_ROLLED_BACK | 1U << MISHAP_RESET | 1U << MISHAP_KILL |
-                    1U << MISHAP_SLOW_LINK;
+    plan->mishaps = 1U << MISHAP_ROLLED_BACK | 1U << MISHAP_RESET | 1U << MISHAP_KILL | 1U << MISHAP_SLOW_LINK;
+    if (world_chance(world, 500))
+        plan->mishaps |= 1U << MISHAP_LOST_STORE;
     plan->hurried = true;
 }
 
@@ -74,6 +75,8 @@ static void make_lonely(struct world *world)
     struct plan *plan = &world->plan;
     plan->clients = plan->addresses;
     plan->parts = 1;
+    if (world_chance(world, 300)) /* who comes back is long in the hearing */
+        plan->latency_ms = between(world, 200, 1500);
     plan->mclt = between(world, 20, 100);
     plan->lease = between(world, 30, 300);
     plan->chaos_every = between(world, 10, 60);
@@ -113,6 +116,8 @@ static void make_fickle(struct world *world)
     plan->hot_standby = false;
     plan->reserve = 5;
     plan->mishaps = 1U << MISHAP_RESET | 1U << MISHAP_CUT | 1U << MISHAP_HALF_CUT;
+    if (world_chance(world, 500))
+        plan->mishaps |= 1U << MISHAP_SLOW_CLIENTS | 1U << MISHAP_CLIENTS_CUT;
     plan->hurried = plan->fickle = true;
 }
 
@@ -122,6 +127,7 @@ static void make_brittle(struct world *world)
     struct plan *plan = &world->plan;
     make_fickle(world);
     plan->latency_ms = between(world, 0, 500);
+    plan->client_ms = 10;
     plan->flaky = 0;
     plan->chaos_every = between(world, 40, 200);
     plan->mishaps = 1U << MISHAP_CUT | 1U << MISHAP_SLOW_LINK;
@@ -157,6 +163,17 @@ static void make_reserved(struct world *world)
     plan->chaos_every = between(world, 10, 40);
     plan->mishaps = 1U << MISHAP_RELOAD | 1U << MISHAP_CUT | 1U << MISHAP_HALF_CUT | 1U << MISHAP_KILL;
     plan->hurried = true;
+}
+
+/* Servers that help themselves to the partner's addresses have the time for it, and the need. */
+static void make_helpful(struct world *world)
+{
+    struct plan *plan = &world->plan;
+    plan->helpful = true;
+    plan->mclt = between(world, 20, 60);
+    if (plan->clients < plan->addresses)
+        plan->clients = plan->addresses;
+    plan->mishaps |= 1U << MISHAP_CUT;
 }
 
 static void make_kind(struct world *world, enum kind kind)
@@ -232,6 +249,7 @@ void chaos_plan(struct world *world)
     plan->probation = between(world, 20, 200);
     plan->wishes = world_chance(world, 300) ? 500 : 0;
     plan->loss = world_chance(world, 500) ? 0 : between(world, 0, 200);
+    plan->client_ms = world_chance(world, 800) ? 10 : between(world, 10, 2000);
     plan->flaky = world_chance(world, 200) ? between(world, 1, 50) : 0;
     plan->threads = world_chance(world, 600);
     plan->stalls = world_chance(world, 600) ? 0 : between(world, 1, 300);
@@ -251,6 +269,8 @@ void chaos_plan(struct world *world)
     plan->without_partner = (uint8_t)world_random(world, FO_WITHOUT_NONE + 1);
     plan->careless = world_chance(world, 300);
     plan->auto_down = world_chance(world, 150) ? between(world, 20, 400) : 0;
+    if (world_chance(world, 100))
+        make_helpful(world);
     for (int i = 0; i < 2; i++)
         plan->drift[i] = world_chance(world, 400) ? (int32_t)world_random(world, 1001) - 500 : 0;
     /* Or of some seconds, where headers with whole seconds tell the difference worst. */

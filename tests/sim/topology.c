@@ -42,6 +42,7 @@ static void make_config(struct server *server)
     relationship->partner_down_full_time = plan->full_time;
     relationship->without_partner = plan->without_partner;
     relationship->auto_partner_down = plan->auto_down;
+    relationship->interrupted_takes_all = plan->helpful;
     /* The settings that change no rule of safety, by the seed alone. Both servers have them alike, but for
        the two that only say how long this server's own leases are. */
     relationship->hash_hardware = server->world->seed % 3 == 0;

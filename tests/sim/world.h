@@ -39,6 +39,7 @@ enum {
     ADDRESSES_MAX = 96,
     CLIENTS_MAX = 96,
     PARTS_MAX = 4,
+    CLIENT_WAYS = 2,
     STARTING_SECOND = 1700000000, /* true time 0, in seconds since 1970 */
 };
 
@@ -68,8 +69,10 @@ struct plan {
     uint32_t mclt, lease, offer_hold, percent, probation; /* seconds */
     uint32_t wishes;       /* of 1000 queries that ask for a lease of their own length */
     uint32_t loss;         /* of 1000 messages between clients and servers */
+    uint32_t client_ms;    /* between clients and servers, up to so long */
     bool hurried;          /* each mishap is one of these, and servers are up again soon */
     bool restless;         /* reloads change the division more often */
+    bool helpful;          /* interrupted-use-partner-addresses */
     uint32_t auto_down;    /* auto-partner-down, seconds; 0: none */
     bool careless;         /* a server that was declared down may come back where it does not hear of that */
     bool thrifty;          /* each reload of the primary's lowers or raises the MCLT */
@@ -107,7 +110,8 @@ enum mishap {
     MISHAP_SLOW_DISK,
     MISHAP_FULL_DISK,
     MISHAP_BAD_ROWS,
-    MISHAP_DEAF_SERVER,
+    MISHAP_CLIENTS_CUT, /* some clients from a server, in one direction or both */
+    MISHAP_SLOW_CLIENTS, /* their messages take their time */
     MISHAP_LOST_STORE,
     MISHAP_FREEZE,
     MISHAP_DISABLED,
@@ -201,6 +205,13 @@ struct kea {
 
 /* ------------------------------------------------------------------ server.c */
 
+/* Between a server and one half of the clients. */
+struct client_way {
+    int64_t deaf_until; /* the server does not hear them before */
+    int64_t mute_until; /* they do not hear the server */
+    int64_t slow_until;
+};
+
 struct server {
     struct world *world;
     int number; /* 0: the primary */
@@ -228,7 +239,7 @@ struct server {
     struct kea kea;
     int64_t disabled_until; /* by dhcp-disable: its Kea takes no queries */
     int64_t silent_until;   /* its Kea's main thread does not run */
-    int64_t deaf_until;  /* hears no client before */
+    struct client_way ways[CLIENT_WAYS];
     int64_t frozen_until; /* its process gets no time before (SIGSTOP, a virtual machine that is moved) */
     bool store_lost;     /* and has not been in NORMAL since */
     bool lacks;          /* there are addresses that it had never in a pool, or not since it lost its store: of
@@ -250,6 +261,7 @@ struct client {
     uint32_t xid, serial; /* of the timer that counts */
     int64_t begun;        /* of this exchange, for `secs` */
     int64_t sent;         /* the last message */
+    int64_t arrives[2];   /* ... to each server: what it said before is there before */
     int64_t asks_since;   /* its first attempt to renew this lease */
     int64_t gave_back;    /* when it last did */
     uint32_t tries;
@@ -311,6 +323,7 @@ struct world {
     bool was_down[2];      /* it was PARTNER-DOWN after the last step */
     bool noted[2];         /* what was its own when it became PARTNER-DOWN; a start in that state is no other */
     bool may_double[ADDRESSES_MAX];        /* while they are apart */
+    bool helped[ADDRESSES_MAX]; /* somebody could give it who did not own it, and they have not agreed since */
     int64_t excepted_until[ADDRESSES_MAX]; /* since then */
     int64_t grace_until;
     uint16_t names[ADDRESSES_MAX]; /* that DNS has, 0: none */
@@ -437,6 +450,9 @@ void name_remove(struct world *world, uint32_t address, uint16_t name);
 const char *names_left(const struct world *world, char *text, size_t size);
 
 /* clients.c */
+struct client_way *client_way(struct server *server, int client);
+/* How long a message is under way between them, ms. */
+int64_t client_delay(struct server *server, int client);
 void clients_init(struct world *world);
 void client_receive(struct client *client, const struct reply *reply);
 void client_begin(struct client *client);

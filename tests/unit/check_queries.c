@@ -389,6 +389,61 @@ START_TEST(a_release_from_before_the_partners_word_is_dropped)
 }
 END_TEST
 
+/* It was long under way, and its client has had another address from the partner meanwhile: that must not end.
+   The client asks again, if it means it. Who takes an offer means it. */
+START_TEST(a_request_from_before_the_partners_word_is_dropped)
+{
+    struct fo_claim left;
+    const uint32_t partners = FIRST + SIZE - 2;
+    client(true, 0);
+    const uint32_t address = offered();
+    ck_assert_uint_ne(address, partners);
+    partner_leases(partners, 600);
+    still_later(service, 3000);
+    ck_assert_int_eq(reboot(address), FO_DROP);
+    ck_assert_ptr_nonnull(strstr(decision.refusal.reason, "another address from the partner"));
+    fo_claim_release(service, &decision.claim);
+    ck_assert_int_eq(status_of(partners), FO_ACTIVE);
+    ck_assert_int_eq(renew(partners), FO_PASS);
+    fo_claim_release(service, &decision.claim);
+    if (_i == 1)
+        still_later(service, FO_TRANSACTION_GUARD * 1000 + FO_AGE_MOST);
+    ck_assert_int_eq(_i == 1 ? reboot(address) : select_address(address), FO_PASS);
+    ck_assert(fo_moved_from(service, &query, &decision, 0, &left));
+    ck_assert_uint_eq(left.address, partners);
+    fo_claim_release(service, &left);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
+/* Both leases run. */
+START_TEST(the_later_one_is_what_the_client_has)
+{
+    const uint32_t address = lease(true, 0), partners = FIRST + SIZE - 2;
+    still_later(service, 1000);
+    partner_leases(partners, 600);
+    ck_assert_int_eq(renew(address), FO_DROP);
+    fo_claim_release(service, &decision.claim);
+    fo_table_find(&service->table, address)->cltt++;
+    ck_assert_int_eq(renew(address), FO_PASS);
+    fo_claim_release(service, &decision.claim);
+}
+END_TEST
+
+/* RECOVER-DONE, and the partner is still PARTNER-DOWN, as far as is known: it may have gone away meanwhile, and so
+   be alone. Of a lease here it knows what was acknowledged, and waits for the MCLT beyond that, no longer. */
+START_TEST(a_partner_alone_waits_for_what_it_knows)
+{
+    const uint32_t address = lease(true, 0);
+    struct fo_endpoint_record *record = &relationship->endpoint.record;
+    record->state = FO_STATE_RECOVER_DONE;
+    record->partner_state = _i == 0 ? FO_STATE_PARTNER_DOWN : FO_STATE_RECOVER_WAIT;
+    fo_table_find(&service->table, address)->times.acked_potential = fo_service_now(service).seconds - 10;
+    ck_assert_int_eq(renew(address), FO_PASS);
+    ck_assert_uint_eq(granted(600), _i == 0 ? MCLT - 10 : MCLT);
+}
+END_TEST
+
 /* Whether Kea had a row of the client when the address was offered, the last time: where it had none, it
    has none to delete at the REQUEST. */
 START_TEST(an_offer_remembers_that_its_client_had_no_row)
@@ -558,6 +613,9 @@ int main(void)
     tcase_add_test(all, no_claim_while_a_row_is_at_work);
     tcase_add_test(all, a_release_is_of_when_it_came);
     tcase_add_test(all, a_release_from_before_the_partners_word_is_dropped);
+    tcase_add_loop_test(all, a_request_from_before_the_partners_word_is_dropped, 0, 2);
+    tcase_add_test(all, the_later_one_is_what_the_client_has);
+    tcase_add_loop_test(all, a_partner_alone_waits_for_what_it_knows, 0, 2);
     tcase_add_loop_test(all, a_lease_of_the_partners_is_renewed_once_it_is_stored, 0, 2);
     tcase_add_test(all, an_offer_remembers_that_its_client_had_no_row);
     tcase_add_test(all, a_client_that_gives_back_and_comes_again);
