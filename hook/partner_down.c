@@ -44,16 +44,21 @@ static bool takes_all(const struct fo_relationship *relationship, const struct f
             FO_FAULTY(TAKES_AT_ONCE));
 }
 
+/* Milliseconds. */
+static int64_t interrupted_wait(const struct fo_relationship *relationship)
+{
+    return ((int64_t)fo_endpoint_lead_time(&relationship->endpoint) + FO_EXPIRY_GUARD) * 1000;
+}
+
 /* Not the draft's (9.9.2 forbids it), but what an operator may prefer to refusing clients. */
 static bool helps_itself(const struct fo_relationship *relationship, const struct fo_pool *pool,
                          const struct fo_now *now)
 {
     const int64_t since = relationship->interrupted_at;
-    const int64_t wait = (int64_t)fo_endpoint_lead_time(&relationship->endpoint) + FO_EXPIRY_GUARD;
     return relationship->config.interrupted_takes_all && since != 0 && !relationship->alone &&
            fo_serving_state(relationship) == FO_STATE_COMMUNICATIONS_INTERRUPTED &&
            relationship->endpoint.session.phase != FO_SESSION_ESTABLISHED &&
-           now->ms >= since + wait * 1000 && pool->refused_at >= since;
+           now->ms >= since + interrupted_wait(relationship) && pool->refused_at >= since;
 }
 
 void fo_partner_down_follow(struct fo_relationship *relationship)
@@ -195,16 +200,20 @@ int64_t fo_partner_down_deadline(const struct fo_relationship *relationship,
                                  const struct fo_now *now)
 {
     const struct fo_endpoint_record *record = &relationship->endpoint.record;
-    if (relationship->interrupted_at != 0 && relationship->config.auto_partner_down != 0 &&
-        !relationship->alone) {
-        int64_t due = relationship->interrupted_at +
-                      (int64_t)relationship->config.auto_partner_down * 1000;
-        return due > now->ms ? due : now->ms + 1000; /* refused: looked at again */
-    }
+    const int64_t since = relationship->interrupted_at;
+    int64_t taking = INT64_MAX, declared = INT64_MAX;
     if (fo_alone_in_partner_down(relationship) &&
         now->seconds < record->wait_until + FO_EXPIRY_GUARD)
-        return now->ms + ((int64_t)record->wait_until + FO_EXPIRY_GUARD - now->seconds) * 1000;
-    return INT64_MAX;
+        taking = now->ms + ((int64_t)record->wait_until + FO_EXPIRY_GUARD - now->seconds) * 1000;
+    else if (since != 0 && relationship->config.interrupted_takes_all &&
+             since + interrupted_wait(relationship) > now->ms)
+        taking = since + interrupted_wait(relationship);
+    if (since != 0 && relationship->config.auto_partner_down != 0 && !relationship->alone) {
+        declared = since + (int64_t)relationship->config.auto_partner_down * 1000;
+        if (declared <= now->ms)
+            declared = now->ms + 1000; /* refused: looked at again */
+    }
+    return taking < declared ? taking : declared;
 }
 
 /* ------------------------------------------------------------------ by an operator */

@@ -235,7 +235,7 @@ void chaos_plan(struct world *world)
         plan->parts = between(world, 2, PARTS_MAX);
     else
         plan->parts = 1;
-    plan->window = world_chance(world, 500) ? 50 : between(world, 1, 3);
+    plan->window = world_chance(world, 500) ? FO_WINDOW_MAX : between(world, 1, 3);
     plan->mclt = between(world, 20, 300);
     plan->lease = between(world, 10, 900);
     plan->offer_hold = between(world, 5, 30);
