@@ -180,7 +180,7 @@ bool fo_expire(struct fo_service *service, const struct fo_now *now)
 {
     const struct fo_heap_entry *top;
     bool more = watch_again(service, now);
-    for (int i = 0; i < FO_STEP_MAX; i++) {
+    for (int i = 0; i < FO_EXPIRE_MAX; i++) {
         top = fo_heap_top(&service->table.ends);
         if (top == NULL || top->when > now->seconds - FO_EXPIRY_GUARD)
             return more;

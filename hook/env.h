@@ -54,7 +54,8 @@ struct fo_env {
     void (*boot_id)(void *context, uint8_t id[16]);
     void (*random)(void *context, void *buffer, size_t size);
 
-    /* Mutual exclusion of callouts, loop and Kea's main thread. Held for microseconds. */
+    /* Mutual exclusion of callouts, loop and Kea's main thread. Held for microseconds, by
+       the loop for a millisecond or two; and the loop does not take it again before those who wait. */
     void (*lock)(void *context);
     void (*unlock)(void *context);
     /* The loop is to call fo_service_step soon; from any thread. */

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -23,6 +24,7 @@ struct fo_env_real {
     struct fo_env env;
     struct fo_env_real_settings settings;
     pthread_mutex_t lock; /* the service's */
+    atomic_int waiting;   /* threads that want it */
     uint8_t boot_id[16];
     struct fo_service *service;
     struct fo_store *store;
@@ -120,13 +122,21 @@ static void real_boot_id(void *context, uint8_t id[16])
 static void real_lock(void *context)
 {
     struct fo_env_real *real = context;
+    atomic_fetch_add_explicit(&real->waiting, 1, memory_order_relaxed);
     pthread_mutex_lock(&real->lock);
+    atomic_fetch_sub_explicit(&real->waiting, 1, memory_order_relaxed);
 }
 
+/* A mutex is whose who is there first, and the loop comes back sooner than a callout wakes up: so it leaves a
+   moment to those who wait, or a client would wait for as long as the loop is busy. */
 static void real_unlock(void *context)
 {
+    static const struct timespec moment = {.tv_nsec = 20000};
     struct fo_env_real *real = context;
     pthread_mutex_unlock(&real->lock);
+    if (atomic_load_explicit(&real->waiting, memory_order_relaxed) > 0 &&
+        fo_poller_is_own_thread(real->parts.poller))
+        nanosleep(&moment, NULL);
 }
 
 static void real_wake(void *context)

@@ -54,7 +54,7 @@ enum {
 /* How much is done at once. In the simulation, with its small pools, next to nothing: so whatever
    takes several steps is interrupted by everything else. */
 #ifdef FO_TEST_FAULTS
-enum { FO_BATCH_MAX = 3, FO_COMMIT_LOAD = 12, FO_COMMIT_MANY = 20, FO_STEP_MAX = 2, FO_SCAN_MAX = 6,
+enum { FO_BATCH_MAX = 3, FO_COMMIT_LOAD = 12, FO_COMMIT_MANY = 20, FO_STEP_MAX = 2, FO_EXPIRE_MAX = 2, FO_SCAN_MAX = 6,
        FO_OPEN_AHEAD = 8 };
 #else
 enum {
@@ -62,7 +62,8 @@ enum {
     FO_COMMIT_LOAD = 16,   /* changes in FO_COMMIT_DELAY_MS with which a commit waits longer */
     FO_COMMIT_MANY = 512,  /* changes of a pool that do not wait for the delay of a commit: a balance
                               or an UPDREQ makes many */
-    FO_STEP_MAX = 1024,    /* bindings touched in one step of expiry or balance */
+    FO_STEP_MAX = 1024,    /* bindings touched in one step of a balance or walk */
+    FO_EXPIRE_MAX = 128,   /* leases ended in one step: each costs some 16 us */
     FO_SCAN_MAX = 4096,    /* bits passed over in one search for something to send */
     FO_OPEN_AHEAD = 256,   /* addresses of a pool kept ready in open groups */
 };

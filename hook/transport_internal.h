@@ -24,8 +24,10 @@ enum {
     FO_LINGER_MAX = 32,
     /* Without descriptors or memory, accepting waits: epoll would report the same for ever. */
     FO_ACCEPT_PAUSE_MILLISECONDS = 5000,
-    /* One read; a burst of a partner's BNDUPDs is judged together. */
-    FO_READ_SIZE = 64 << 10,
+    FO_READ_SIZE = 64 << 10, /* one read */
+    /* What the service is given of it at once, under its lock: of BNDACKs these are a thousand bindings, a
+       millisecond; a burst of a partner's BNDUPDs is judged together. */
+    FO_TAKE_SIZE = 8 << 10,
 };
 
 struct fo_buffer {

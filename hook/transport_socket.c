@@ -214,11 +214,12 @@ static void read_some(struct fo_transport *transport, struct fo_tcp *tcp,
     ssize_t length = recv(tcp->descriptor, transport->input, FO_READ_SIZE, 0);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (length > 0) {
-        if (!is_closing(transport, tcp))
-            fo_net_received(service, tcp->id, transport->input, (size_t)length);
-        return;
+    for (ssize_t at = 0; at < length && !is_closing(transport, tcp); at += FO_TAKE_SIZE) {
+        const ssize_t left = length - at, size = left < FO_TAKE_SIZE ? left : FO_TAKE_SIZE;
+        fo_net_received(service, tcp->id, transport->input + at, (size_t)size);
     }
+    if (length > 0)
+        return;
     const int error = length < 0 ? errno : tcp->write_error;
     end_connection(transport, tcp, error == 0 ? "closed by partner" : reason_of(error), service);
 }
