@@ -55,19 +55,19 @@ def test_clocks_that_differ(pair_of):
 
 
 def test_a_clock_that_is_set(pair_of):
-    """An hour forward, then two back, while they run: the connection stands, no lease ends early, clients are served."""
+    """An hour forward while they run: the connection stands, no lease ends early, clients are served.  (Backwards is the
+    simulation's: libfaketime also moves the ends of timers of boot time, by an hour that does not pass.)"""
     made = faked(pair_of, 0, mclt=60, lifetime=600).start(wait="NORMAL")
     agree.acknowledged(made.clients.do_all("discover", range(10)))
     agree.until(lambda: ends_differ(made, 0))
-    for served, wrong in ((10, 3600), (20, -3600)):
-        set_clock(made.s2, wrong)
-        time.sleep(3)
-        agree.acknowledged(made.clients.do_all("renew", range(served)))
-        agree.acknowledged(made.clients.do_all("discover", range(served, served + 10)))
-        agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
-        for server in (made.s1, made.s2):
-            assert server.failover()["state"].upper() == "NORMAL"
-            assert agree.count_of(server, "active") == served + 10
+    set_clock(made.s2, 3600)
+    time.sleep(3)
+    agree.acknowledged(made.clients.do_all("renew", range(10)))
+    agree.acknowledged(made.clients.do_all("discover", range(10, 20)))
+    agree.until(lambda: agree.bindings_differ(made.s1, made.s2))
+    for server in (made.s1, made.s2):
+        assert server.failover()["state"].upper() == "NORMAL"
+        assert agree.count_of(server, "active") == 20
 
 
 def test_a_clock_too_far_off(pair_of):
