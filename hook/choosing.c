@@ -37,8 +37,14 @@ static void short_of_addresses(struct fo_relationship *relationship, struct fo_p
 bool fo_knows_own_addresses(const struct fo_relationship *relationship, const struct fo_now *now)
 {
     const struct fo_endpoint_record *record = &relationship->endpoint.record;
-    return !record->need_all || (record->state == FO_STATE_PARTNER_DOWN &&
-                                 now->seconds >= record->wait_until + FO_EXPIRY_GUARD);
+    switch (record->state) {
+    case FO_STATE_PARTNER_DOWN:
+        return !record->need_all || now->seconds >= record->wait_until + FO_EXPIRY_GUARD;
+    case FO_STATE_RESOLUTION_INTERRUPTED:
+        return !record->need_all;
+    default:
+        return true;
+    }
 }
 
 static bool may_give_free(const struct fo_relationship *relationship, const struct fo_now *now)

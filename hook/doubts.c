@@ -99,6 +99,12 @@ void fo_quarantine_open(struct fo_service *service)
                 fo_bitmap_set(&pool->quarantined, bit);
 }
 
+uint32_t fo_quarantine_ends(const struct fo_service *service)
+{
+    return service->quarantine_until > service->forgotten_until ? service->quarantine_until
+                                                                : service->forgotten_until;
+}
+
 void fo_quarantine_forgotten(struct fo_relationship *relationship)
 {
     struct fo_service *service = relationship->service;
@@ -122,9 +128,8 @@ void fo_quarantine_forgotten(struct fo_relationship *relationship)
         fo_table_refresh_pool(&service->table, pool);
         quarantined += pool->quarantined.count;
     }
-    if (service->quarantine_until < until)
-        service->quarantine_until = until;
-    service->meta_dirty = true;
+    if (service->forgotten_until < until)
+        service->forgotten_until = until;
     fo_say(service, FAILOVER_FORGOTTEN_LEASES, relationship->config.name,
            fo_print(count, sizeof count, "%llu", (unsigned long long)quarantined),
            fo_time_text(fo_to_wall(service, until), when), NULL);

@@ -14,11 +14,19 @@
 
 /* ------------------------------------------------------------------ how long */
 
+/* May the partner, as the only one, give what it does not know to be leased here? Alone after a long stop, if the
+   known are served alone (rule of safety 9); and in RECOVER-DONE until the partner is heard to have left
+   PARTNER-DOWN, for the connection may be gone by now. */
+static bool partner_may_give(const struct fo_relationship *relationship)
+{
+    const struct fo_endpoint *endpoint = &relationship->endpoint;
+    return (relationship->alone && fo_alone_rule(relationship) != FO_WITHOUT_ALL) ||
+           (endpoint->record.state == FO_STATE_RECOVER_DONE && endpoint->partner_alone);
+}
+
 /* Rule of safety 4, of what a power cut would leave (rule of safety 7): "now" is not later than a
    restart would take for the last moment at which we ran, and a potential expiration that is not
-   durable yet does not count. Without "now" in it where the partner may give, as the only one, what it does not
-   know to be leased here: alone after a long stop, if the known are served alone (rule of safety 9), and in
-   RECOVER-DONE until the partner is heard to have left PARTNER-DOWN, for the connection may be gone by now. */
+   durable yet does not count. Nor does "now" where partner_may_give. */
 static uint32_t bound_of(const struct fo_relationship *relationship,
                          const struct fo_binding *binding, uint32_t now)
 {
@@ -36,11 +44,9 @@ static uint32_t bound_of(const struct fo_relationship *relationship,
         times.acked_potential = times.sent_potential;
     if (FO_FAULTY(OWN_END) && times.lease_expiration > times.acked_potential)
         times.acked_potential = times.lease_expiration;
-    const struct fo_endpoint_record *record = &relationship->endpoint.record;
-    if ((relationship->alone && fo_alone_rule(relationship) != FO_WITHOUT_ALL) ||
-        (record->state == FO_STATE_RECOVER_DONE && record->partner_state == FO_STATE_PARTNER_DOWN))
+    if (partner_may_give(relationship))
         moment = 0;
-    return fo_lease_bound(&times, moment, record->mclt);
+    return fo_lease_bound(&times, moment, relationship->endpoint.record.mclt);
 }
 
 static uint32_t bounded(const struct fo_relationship *relationship,
@@ -61,6 +67,13 @@ static const struct fo_binding *tenure_of(struct fo_service *service, uint32_t a
 {
     const struct fo_binding *binding = fo_table_find(&service->table, address);
     return binding != NULL && fo_table_same_client(binding, &query->client) ? binding : NULL;
+}
+
+bool fo_promises_nothing(const struct fo_relationship *relationship, uint32_t address,
+                         const struct fo_query *query, uint32_t now)
+{
+    return partner_may_give(relationship) &&
+           bound_of(relationship, tenure_of(relationship->service, address, query), now) <= now;
 }
 
 /* Of an address that is in no pool of Kea's, Kea decides alone, unless it is what we chose, or claimed, while

@@ -210,20 +210,25 @@ static void answered(struct fo_service *service, const struct fo_inbound *inboun
     }
 }
 
-void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now)
+bool fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now)
 {
+    size_t judged = 0;
     if (fo_ends_wait(relationship))
-        return;
+        return false;
     /* Those behind the first are judged as well, so that one commit covers them all. */
-    for (struct fo_inbound *each = relationship->inbound; each != NULL; each = each->next) {
+    for (struct fo_inbound *each = relationship->inbound; each != NULL && judged < FO_JUDGE_MAX; each = each->next) {
+        const size_t before = each->done;
         if (!advance(relationship, each, now) && each->done < each->count)
             break;
+        judged += each->done - before;
         take_deferred(relationship, each);
     }
-    while (relationship->inbound != NULL) {
+    for (int answers = 0; relationship->inbound != NULL; answers++) {
         struct fo_inbound *first = relationship->inbound;
         if (first->done < first->count || !advance(relationship, first, now))
             break;
+        if (answers == FO_ANSWER_MAX)
+            return true;
         relationship->inbound = first->next;
         if (relationship->inbound == NULL)
             relationship->inbound_last = NULL;
@@ -232,6 +237,7 @@ void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_no
         answered(relationship->service, first);
         free_inbound(relationship->service, first);
     }
+    return judged >= FO_JUDGE_MAX;
 }
 
 /* What has been judged and is not answered yet. */
@@ -359,5 +365,6 @@ void fo_update_received(void *context, const struct fo_message *message)
         *(relationship->inbound_last ? &relationship->inbound_last->next : &relationship->inbound) = inbound;
         relationship->inbound_last = inbound;
     }
-    fo_inbound_advance(relationship, &now);
+    if (fo_inbound_advance(relationship, &now))
+        service->env->wake(service->env->context);
 }

@@ -316,6 +316,15 @@ static const char *outlived(struct fo_service *service, const struct fo_query *q
     return NULL;
 }
 
+/* Of a REQUEST that has its claim. A lease of a second would take the client's own from it. */
+static const char *not_to_be_granted(struct fo_relationship *relationship, const struct fo_query *query,
+                                     uint32_t address, const struct fo_now *now)
+{
+    if (fo_promises_nothing(relationship, address, query, now->seconds))
+        return "the partner may be the only one in service, and does not know of the lease";
+    return outlived(relationship->service, query, address, now);
+}
+
 /* ------------------------------------------------------------------ the face */
 
 void fo_query_begins(const struct fo_query *query, struct fo_decision *decision)
@@ -423,7 +432,7 @@ void fo_subnet_selected(struct fo_service *service, uint32_t subnet_id,
         else if (query->message_type == DHCPREQUEST)
             claim(relationship, query, address_of(query), decision, &now);
         if (decision->claim.address != 0 && query->message_type == DHCPREQUEST &&
-            (why = outlived(service, query, decision->claim.address, &now)) != NULL)
+            (why = not_to_be_granted(relationship, query, decision->claim.address, &now)) != NULL)
             fo_refuse(relationship, decision, why);
     }
     service->env->unlock(service->env->context);

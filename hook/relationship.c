@@ -103,8 +103,11 @@ static void note_state(struct fo_relationship *relationship, const char *why)
         const char *served = fo_alone_words(relationship);
         fo_say(relationship->service, FAILOVER_RESOLUTION_INTERRUPTED, name,
                relationship->config.partner.name, why,
-               served != NULL ? served : "all clients are served here again, new ones from this "
-                                         "server's own addresses", NULL);
+               served != NULL             ? served
+               : endpoint->record.need_all ? "who has a lease is served here again, new clients are not: this server "
+                                             "has lost its bindings"
+                                           : "all clients are served here again, new ones from this server's own "
+                                             "addresses", NULL);
     }
     if (interrupted && !fo_starts_after_long_stop(relationship) && !relationship->removed)
         fo_say(relationship->service, FAILOVER_COMMUNICATIONS_INTERRUPTED, name,

@@ -124,9 +124,10 @@ static int64_t commit_deadline(const struct fo_service *service, const struct fo
 
 static void end_quarantine(struct fo_service *service, const struct fo_now *now)
 {
-    if (service->quarantine_until == 0 || now->seconds < service->quarantine_until)
+    const uint32_t ends = fo_quarantine_ends(service);
+    if (ends == 0 || now->seconds < ends)
         return;
-    service->quarantine_until = 0;
+    service->quarantine_until = service->forgotten_until = 0;
     for (size_t i = 0; i < service->table.past_count; i++)
         fo_bitmap_clear_all(&service->table.past[i].quarantined);
     for (size_t i = 0; i < service->table.pool_count; i++) {
@@ -153,7 +154,7 @@ static bool step_relationship(struct fo_relationship *relationship, const struct
     }
     fo_endpoint_timer(&relationship->endpoint, now);
     fo_watch_clock(relationship, now);
-    fo_inbound_advance(relationship, now);
+    more = fo_inbound_advance(relationship, now) || more;
     relationship->send_held = false;
     fo_endpoint_pump(&relationship->endpoint, now);
     return more;
@@ -221,8 +222,8 @@ static int64_t next_deadline(struct fo_service *service, const struct fo_now *no
         deadline = earlier(deadline, service->stop_until);
     if (service->suspend_until != 0)
         deadline = earlier(deadline, service->suspend_until);
-    if (service->quarantine_until != 0) {
-        int64_t wait = (int64_t)service->quarantine_until - (int64_t)now->seconds;
+    if (fo_quarantine_ends(service) != 0) {
+        int64_t wait = (int64_t)fo_quarantine_ends(service) - (int64_t)now->seconds;
         deadline = earlier(deadline, now->ms + (wait > 0 ? wait * 1000 : 1));
     }
     return deadline;

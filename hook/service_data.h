@@ -55,7 +55,7 @@ enum {
    takes several steps is interrupted by everything else. */
 #ifdef FO_TEST_FAULTS
 enum { FO_BATCH_MAX = 3, FO_COMMIT_LOAD = 12, FO_COMMIT_MANY = 20, FO_STEP_MAX = 2, FO_EXPIRE_MAX = 2, FO_SCAN_MAX = 6,
-       FO_OPEN_AHEAD = 8 };
+       FO_JUDGE_MAX = 3, FO_ANSWER_MAX = 1, FO_OPEN_AHEAD = 8 };
 #else
 enum {
     FO_BATCH_MAX = 8192,   /* bindings in one commit of the store */
@@ -64,6 +64,8 @@ enum {
                               or an UPDREQ makes many */
     FO_STEP_MAX = 1024,    /* bindings touched in one step of a balance or walk */
     FO_EXPIRE_MAX = 128,   /* leases ended in one step: each costs some 16 us */
+    FO_JUDGE_MAX = 512,    /* updates judged in one step, and a BNDUPD more; each costs some us */
+    FO_ANSWER_MAX = 64,    /* BNDACKs said in one */
     FO_SCAN_MAX = 4096,    /* bits passed over in one search for something to send */
     FO_OPEN_AHEAD = 256,   /* addresses of a pool kept ready in open groups */
 };
@@ -237,7 +239,8 @@ struct fo_service {
     uint32_t last_stamp;    /* seconds, when this server last ran, 0: unknown */
     uint32_t away_since;    /* the same, or since when Kea was without the library in this run */
     uint32_t stamp_saving, stamp_durable; /* of this run, in the commit under way and stored */
-    uint32_t quarantine_until;
+    uint32_t quarantine_until; /* seconds, 0: none; after a power cut, of all relationships */
+    uint32_t forgotten_until;  /* the same of those whose store was lost (forgot_until), which say it themselves */
     /* What partners that have lost their stores promised (doubts.c): `doubted` addresses are left. */
     struct fo_doubts {
         bool on;

@@ -133,6 +133,10 @@ void fo_refuse_bootp(struct fo_relationship *relationship, const struct fo_query
 /* The time of a transaction that ends the binding's lease. */
 uint32_t fo_transaction_now(const struct fo_binding *binding, uint32_t now);
 
+/* The partner may be alone, and knows so little of the client's lease that nothing can be promised. */
+bool fo_promises_nothing(const struct fo_relationship *relationship, uint32_t address,
+                         const struct fo_query *query, uint32_t now);
+
 /* ------------------------------------------------------------------ updates.c */
 bool fo_next_update(void *relationship, bool requested, size_t room, struct fo_outgoing *update);
 /* Whether an update of this address is pending and nothing is in its way. */
@@ -215,8 +219,8 @@ void fo_update_received(void *relationship, const struct fo_message *message);
 /* What the partner acknowledges it has judged knowing what it said before: so an acknowledgement
    waits for updates that came before it and are not judged yet. False where there are none. */
 bool fo_inbound_defer(struct fo_relationship *relationship, const struct fo_acknowledgement *ack);
-/* Moves what was received on: judges, waits for rows and disk, acknowledges. */
-void fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now);
+/* Moves what was received on: judges, waits for rows and disk, acknowledges; in steps: true where there is more. */
+bool fo_inbound_advance(struct fo_relationship *relationship, const struct fo_now *now);
 /* Whether the next binding to be judged is this one, and waits for its claim to end. */
 bool fo_inbound_waits_for(const struct fo_relationship *relationship, uint32_t address);
 void fo_inbound_drop(struct fo_relationship *relationship);
@@ -337,6 +341,8 @@ void fo_persistence_keep(struct fo_service *service, const char *name,
 /* Rule of safety 7, at the first configuration after a power cut; and what is free in groups that were
    open then is quarantined, also where another power cut has begun the quarantine. */
 void fo_quarantine_open(struct fo_service *service);
+/* Seconds, when what is quarantined is free again; 0: nothing is. */
+uint32_t fo_quarantine_ends(const struct fo_service *service);
 /* All free addresses of its own of a relationship that is back in service with a store that was lost, until what it has
    forgotten is over (forgot_until of struct fo_endpoint_record). */
 void fo_quarantine_forgotten(struct fo_relationship *relationship);

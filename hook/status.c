@@ -168,7 +168,7 @@ static void fill_status(struct fo_relationship *relationship,
     status->clients_refused = relationship->clients_refused;
     count_updates(relationship, status);
     if (status->quarantined > 0)
-        status->quarantined_until = wall_or_never(service, service->quarantine_until);
+        status->quarantined_until = wall_or_never(service, fo_quarantine_ends(service));
     show_rejected(relationship, status);
 }
 

@@ -86,10 +86,13 @@ void fo_endpoint_recover_again(struct fo_endpoint *endpoint, const struct fo_now
                               "the partner may have been alone since the last contact", now);
 }
 
-/* 9.6.2: what this server leased before it went down, if that is known, or else before it started, is over. */
+/* 9.6.2: what this server leased before it went down, if that is known, or else before it started, is over. In
+   PARTNER-DOWN it is waited for once, not after each restart. */
 uint32_t fo_endpoint_past_over_at(const struct fo_endpoint *endpoint)
 {
     const uint32_t stopped = endpoint->stop_unknown ? 0 : endpoint->record.last_operational;
+    if (endpoint->record.state == FO_STATE_PARTNER_DOWN && endpoint->record.wait_until <= endpoint->started)
+        return endpoint->record.wait_until;
     return (stopped ? stopped : endpoint->started) + fo_endpoint_lead_time(endpoint);
 }
 

@@ -108,6 +108,9 @@ def failover(options):
             print(f"  an exchange {what}: {mean:.2f} ms (the longest answer {longest:.1f}), "
                   f"{lost} answers missing", flush=True)
         print(f"  ratio of the means {during[0] / quiet[0]:.2f}", flush=True)
+        for server in (pair.s1, pair.s2):
+            size = os.path.getsize(server.path("kea-leases4.csv.failover"))
+            print(f"  the state file of {server.name}: {size / options.leases:.0f} bytes a binding", flush=True)
         return done / took if done >= options.leases else None
 
 

@@ -115,7 +115,7 @@ static void process_dies(struct world *world, void *subject, uint64_t life)
 void chaos_came_back(struct server *server)
 {
     struct world *world = server->world;
-    if (world->plan.brittle && world_chance(world, 400))
+    if (world->plan.brittle && world_chance(world, 800))
         world_schedule(world, world->now + world_random(world, 100), process_dies, server, server->life);
 }
 

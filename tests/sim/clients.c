@@ -232,7 +232,7 @@ static bool misbehave(struct client *client)
         move(client);
         return true;
     }
-    if (world->plan.fickle && world_chance(world, 300)) {
+    if (world->plan.fickle && world_chance(world, world->plan.brittle ? 600 : 300)) {
         give_back(client, false);
         return true;
     }
