@@ -341,11 +341,6 @@ void fo_persistence_keep(struct fo_service *service, const char *name,
 /* Rule of safety 7, at the first configuration after a power cut; and what is free in groups that were
    open then is quarantined, also where another power cut has begun the quarantine. */
 void fo_quarantine_open(struct fo_service *service);
-/* Seconds, when what is quarantined is free again; 0: nothing is. */
-uint32_t fo_quarantine_ends(const struct fo_service *service);
-/* All free addresses of its own of a relationship that is back in service with a store that was lost, until what it has
-   forgotten is over (forgot_until of struct fo_endpoint_record). */
-void fo_quarantine_forgotten(struct fo_relationship *relationship);
 void fo_doubt_own_past(struct fo_service *service, const struct fo_now *now);
 /* The same for a partner's past, of all addresses that it may have promised something of; in steps: true
    where there is more. */
@@ -358,6 +353,12 @@ void fo_doubts_resume(struct fo_service *service);
 /* Whether there are still such addresses, that may be this relationship's; or it is forgetting its own
    bindings (rolled_back.c): nothing may end meanwhile. */
 bool fo_ends_wait(const struct fo_relationship *relationship);
+/* A relationship that is back in service with a store that was lost: quarantines all its own free addresses until
+   what it has forgotten is over (forgot_until of struct fo_endpoint_record); in one go, of a /8 in some
+   milliseconds. Nothing where that is over. */
+void fo_quarantine_forgotten(struct fo_relationship *relationship);
+/* Seconds, when all that is quarantined is free again; 0: nothing is. */
+uint32_t fo_quarantine_ends(const struct fo_service *service);
 
 /* ------------------------------------------------------------------ rolled_back.c */
 /* The state file is an older copy: its bindings are forgotten, to be told by the partner ... */

@@ -276,9 +276,9 @@ void fo_endpoint_set_pools(struct fo_endpoint *endpoint, const struct fo_ranges 
    (9.4), by an operator or after the configured time. */
 void fo_endpoint_partner_down(struct fo_endpoint *endpoint, uint32_t since, const char *why,
                               const struct fo_now *now);
-/* Whether the partner is demonstrably alive: in contact, or refused, or refusing, a short time ago. */
-/* When all addresses are this server's, were the partner down since then (9.4.2). */
+/* Seconds: from when on all addresses are this server's, were the partner down since `since` (9.4.2). */
 uint32_t fo_endpoint_all_ours_at(const struct fo_endpoint *endpoint, uint32_t since);
+/* Whether the partner is demonstrably alive: in contact, or refused, or refusing, a short time ago. */
 bool fo_endpoint_partner_lives(const struct fo_endpoint *endpoint, const struct fo_now *now);
 /* Tells the partner PAUSED and closes; no attempt to connect follows (9.13). */
 void fo_endpoint_pause(struct fo_endpoint *endpoint, const struct fo_now *now);

@@ -45,7 +45,7 @@ void fo_take_state(struct fo_endpoint *endpoint, const struct fo_message *messag
                    const struct fo_now *now);
 void fo_take_upddone(struct fo_endpoint *endpoint, const struct fo_message *message,
                      const struct fo_now *now);
-/* Seconds: what this server leased and has forgotten, were its store lost, is over. */
+/* Seconds: from when on what this server has leased and forgotten, its store being lost, is over (9.6.2). */
 uint32_t fo_endpoint_past_over_at(const struct fo_endpoint *endpoint);
 
 /* ------------------------------------------------------------------ endpoint_count.c */

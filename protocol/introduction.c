@@ -217,8 +217,8 @@ void fo_session_take_told(struct fo_session *session, const struct fo_message *m
 void fo_take_introduction(struct fo_session *session, const struct fo_message *message)
 {
     struct fo_session_partner *partner = &session->partner;
-    partner->own_kind = fo_is_own_kind(&session->settings, message);
     uint32_t window;
+    partner->own_kind = fo_is_own_kind(&session->settings, message);
     partner->max_unacked = message->max_unacked;
     if (partner->own_kind && vendor_number(message, VENDOR_WINDOW, &window) &&
         window > partner->max_unacked)
